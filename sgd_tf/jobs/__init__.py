@@ -1,0 +1,1 @@
+"""Training runs in worker processes, apart from the web server that shows them."""

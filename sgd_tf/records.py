@@ -1,0 +1,114 @@
+"""The two records that everything else speaks in: what to train, and what has happened so far."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+Sampling = Literal["reshuffle", "shuffle_once", "in_order", "with_replacement", "buffer"]
+SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
+
+MAX_LEARNING_RATE = 100.0
+
+
+def check_int(name: str, value: Any, low: int, high: int | None = None) -> int:
+    """Return ``value`` as an int, or say which argument is out of which range.
+
+    Args:
+        name: the argument's name, for the message.
+        value: an int, or a NumPy integer.
+        low: smallest allowed value.
+        high: largest allowed value, or None for no limit.
+
+    Raises:
+        ValueError: if ``value`` is not an integer in [low, high].
+    """
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | np.integer)
+        or value < low
+        or (high is not None and value > high)
+    ):
+        allowed = f"an integer of at least {low}" if high is None else f"an integer in [{low}, {high}]"
+        raise ValueError(f"`{name}` must be {allowed}; received {value!r}.")
+    return int(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One way of training: gradient descent and SGD differ in ``batch_size`` alone.
+
+    Raises:
+        ValueError: if a field is out of its range.
+
+    >>> TrainConfig(batch_size="all", learning_rate=0.5).minibatch_size(1437)
+    1437
+    >>> TrainConfig(batch_size=0)
+    Traceback (most recent call last):
+    ...
+    ValueError: `batch_size` must be an integer of at least 1, or "all"; received 0.
+    """
+
+    batch_size: int | Literal["all"] = 32  # k, samples per parameter update; "all" is gradient descent
+    learning_rate: float = 0.1  # step length, in (0, 100]
+    momentum: float = 0.0  # share of the former step that is kept, in [0, 1)
+    sampling: Sampling = "reshuffle"  # how the samples of a minibatch are drawn
+    buffer_size: int = 1_000  # samples in the shuffle buffer, for sampling="buffer" alone
+    micro_batch_size: int | None = None  # gradients of parts of this size are added up before the update
+    seed: int = 0  # initial weights and order of the samples
+
+    def __post_init__(self) -> None:
+        if self.batch_size != "all":
+            try:
+                check_int("batch_size", self.batch_size, 1)
+            except ValueError as error:
+                raise ValueError(str(error).replace("; received", ', or "all"; received')) from None
+        if not 0.0 < self.learning_rate <= MAX_LEARNING_RATE:  # nan fails too
+            raise ValueError(
+                f"`learning_rate` must be in (0, {MAX_LEARNING_RATE:g}]; received {self.learning_rate!r}."
+            )
+        if not 0.0 <= self.momentum < 1.0:
+            raise ValueError(f"`momentum` must be in [0, 1); received {self.momentum!r}.")
+        if self.sampling not in SAMPLINGS:
+            raise ValueError(f"`sampling` must be one of {', '.join(SAMPLINGS)}; received {self.sampling!r}.")
+        check_int("buffer_size", self.buffer_size, 1)
+        if self.micro_batch_size is not None:
+            check_int("micro_batch_size", self.micro_batch_size, 1)
+        check_int("seed", self.seed, 0, 2**31 - 1)
+
+    def minibatch_size(self, num_examples: int) -> int:
+        """k as a number: N for "all", and never more than the N samples that there are."""
+        return num_examples if self.batch_size == "all" else min(self.batch_size, num_examples)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What happened in a run since the record before it.
+
+    The first record of a run has ``update == 0`` and tells the loss of the initial weights.
+    """
+
+    run: str  # name of the contestant
+    batch_size: int  # k as a number; N for gradient descent
+    num_examples: int  # N, the number of training samples
+    update: int  # parameter updates so far
+    examples: int  # samples seen so far
+    seconds: float  # training time so far; tracing, compiling and evaluation excluded
+    minibatch_loss: np.ndarray  # (updates since the record before,) loss before each update
+    train_loss: float  # over all training samples, after the last update
+    test_loss: float  # over all test samples, after the last update
+    test_accuracy: float | None  # share of test samples that are classified right; None in a regression
+    diverged_at: int | None = None  # first update whose loss was not finite; then this is the last record
+
+    @property
+    def epoch(self) -> float:
+        """Passes over the training set so far: samples seen / N."""
+        return self.examples / self.num_examples
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the loss over the training samples is a finite number."""
+        return math.isfinite(self.train_loss)

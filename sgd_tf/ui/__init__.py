@@ -1,0 +1,1 @@
+"""What the pages share: language, controls, the live view of a run."""
