@@ -1,3 +1,71 @@
-"""Learn stochastic gradient descent by racing it: gradient descent and SGD are one function with one dial."""
+"""Learn stochastic gradient descent by racing it: gradient descent and SGD are one function with one dial.
+
+>>> import sgd_tf
+>>> problem = sgd_tf.load("line", num_examples=200)
+>>> config = sgd_tf.TrainConfig(batch_size=20, learning_rate=0.1)
+>>> history = sgd_tf.to_frame(sgd_tf.train(problem, config, epochs=5))
+>>> int(history["update"].iloc[-1])  # ⌈200 / 20⌉ iterations in each of 5 epochs
+50
+
+The names below are found in their modules when they are first used, so that ``import sgd_tf`` is quick and
+imports neither TensorFlow nor Streamlit.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sgd_tf import charts
+    from sgd_tf.history import at_time, time_to_target, to_frame
+    from sgd_tf.pipeline import iterations_per_epoch, minibatches, num_updates, order
+    from sgd_tf.problems import Problem, load
+    from sgd_tf.racing import Trial, best_trial, race, try_learning_rates
+    from sgd_tf.records import ModelConfig, Progress, TrainConfig
+    from sgd_tf.training import train
 
 __version__ = "0.1.0"
+
+_MODULES = {
+    "problems": ("Problem", "load"),
+    "pipeline": ("iterations_per_epoch", "num_updates", "order", "minibatches"),
+    "records": ("TrainConfig", "ModelConfig", "Progress"),
+    "training": ("train",),
+    "racing": ("race", "try_learning_rates", "best_trial", "Trial"),
+    "history": ("to_frame", "time_to_target", "at_time"),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [  # noqa: RUF022 (in reading order)
+    "load",
+    "Problem",
+    "iterations_per_epoch",
+    "num_updates",
+    "order",
+    "minibatches",
+    "TrainConfig",
+    "ModelConfig",
+    "Progress",
+    "train",
+    "race",
+    "try_learning_rates",
+    "best_trial",
+    "Trial",
+    "to_frame",
+    "time_to_target",
+    "at_time",
+    "charts",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"sgd_tf.{_HOME[name]}"), name)
+    if name == "charts":
+        return importlib.import_module("sgd_tf.charts")
+    raise AttributeError(f"module 'sgd_tf' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -80,8 +80,39 @@ class TrainConfig:
         check_int("seed", self.seed, 0, 2**31 - 1)
 
     def minibatch_size(self, num_examples: int) -> int:
-        """k as a number: N for "all", and never more than the N samples that there are."""
+        """Batch size k as a number: N for "all", and never more than the N samples that there are."""
         return num_examples if self.batch_size == "all" else min(self.batch_size, num_examples)
+
+
+ModelKind = Literal["linear", "mlp", "cnn"]
+Activation = Literal["relu", "leaky_relu", "tanh", "sigmoid"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Which of the lab's Keras models to train; `models.build` makes it.
+
+    Raises:
+        ValueError: if a field is out of its range.
+
+    >>> ModelConfig(widths=(64, 32)).widths
+    (64, 32)
+    """
+
+    kind: ModelKind = "mlp"  # linear model, multilayer perceptron, or a small convolutional network for images
+    widths: tuple[int, ...] = (32,)  # units of each hidden layer; for the MLP alone
+    activation: Activation = "relu"  # of the hidden layers
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(ModelKind):
+            raise ValueError(f"`kind` must be one of {', '.join(get_args(ModelKind))}; received {self.kind!r}.")
+        if self.activation not in get_args(Activation):
+            allowed = ", ".join(get_args(Activation))
+            raise ValueError(f"`activation` must be one of {allowed}; received {self.activation!r}.")
+        if len(self.widths) > 8:
+            raise ValueError(f"`widths` must name at most 8 layers; received {len(self.widths)}.")
+        for width in self.widths:
+            check_int("widths", width, 1, 4096)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +132,7 @@ class Progress:
     train_loss: float  # over all training samples, after the last update
     test_loss: float  # over all test samples, after the last update
     test_accuracy: float | None  # share of test samples that are classified right; None in a regression
-    diverged_at: int | None = None  # first update whose loss was not finite; then this is the last record
+    diverged_at: int | None = None  # update after which the loss was not finite; this is then the last record
 
     @property
     def epoch(self) -> float:

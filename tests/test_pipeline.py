@@ -1,0 +1,173 @@
+"""The order of the samples: permutations, epochs, last minibatches, and the five ways to draw."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from sgd_tf import pipeline
+from sgd_tf.records import SAMPLINGS
+
+sizes = st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n)))
+few = settings(max_examples=25, deadline=None)
+
+
+def epoch(dataset):
+    return [minibatch.numpy() for minibatch in dataset]
+
+
+@few
+@given(sizes, st.integers(0, 2**31 - 1))
+def test_each_epoch_draws_every_sample_once_for_every_N_and_k(size, seed):
+    N, k = size
+    dataset = pipeline.order(N, k, seed=seed)
+    for _ in range(2):
+        minibatches = epoch(dataset)
+        assert sorted(np.concatenate(minibatches)) == list(range(N))
+        assert [len(m) for m in minibatches] == [k] * (N // k) + [N % k] * (N % k > 0)
+
+
+@few
+@given(sizes, st.integers(1, 5))
+def test_updates_counted_by_the_formula_are_the_minibatches_that_the_pipeline_yields(size, num_epochs):
+    N, k = size
+    dataset = pipeline.order(N, k)
+    assert len(dataset) == len(epoch(dataset)) == pipeline.iterations_per_epoch(N, k) == math.ceil(N / k)
+    assert sum(1 for _ in dataset.repeat(num_epochs)) == pipeline.num_updates(N, k, num_epochs)
+
+
+def test_california_housing_by_256_makes_81_iterations_of_which_the_last_has_160_samples():
+    minibatches = epoch(pipeline.order(20_640, 256))
+    assert len(minibatches) == pipeline.iterations_per_epoch(20_640, 256) == 81
+    assert len(minibatches[-1]) == 160
+    assert pipeline.num_updates(20_640, 256, 4_000) == 324_000
+
+
+def test_all_is_one_minibatch_of_all_samples():
+    (minibatch,) = epoch(pipeline.order(7, "all"))
+    assert sorted(minibatch) == list(range(7))
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_the_same_seed_gives_the_same_epochs_whatever_the_process_does(sampling):
+    def epochs(seed):
+        dataset = pipeline.order(50, 8, sampling=sampling, seed=seed, buffer_size=10)
+        return [np.concatenate(epoch(dataset)).tolist() for _ in range(3)]
+
+    first = epochs(3)
+    np.random.seed(1)  # noqa: NPY002
+    tf.random.uniform([5])
+    assert epochs(3) == first
+    if sampling != "in_order":
+        assert epochs(4) != first
+
+
+def test_reshuffled_orders_do_not_depend_on_the_seed_of_the_process():
+    def orders():
+        dataset = pipeline.order(50, 8, seed=3)
+        return [np.concatenate(epoch(dataset)).tolist() for _ in range(2)]
+
+    try:
+        tf.random.set_seed(1)
+        first = orders()
+        tf.random.set_seed(2)
+        assert orders() == first
+    finally:
+        tf.config.experimental.enable_op_determinism  # noqa: B018
+        from tensorflow.python.eager import context
+
+        context.context()._set_global_seed(None)
+
+
+def test_two_epochs_have_different_orders_only_if_reshuffled():
+    changes = {}
+    for sampling in SAMPLINGS:
+        dataset = pipeline.order(50, 8, sampling=sampling, buffer_size=10)
+        first, second = (np.concatenate(epoch(dataset)).tolist() for _ in range(2))
+        changes[sampling] = first != second
+    assert changes == {
+        "reshuffle": True,
+        "shuffle_once": False,
+        "in_order": False,
+        "with_replacement": True,
+        "buffer": True,
+    }
+
+
+def test_in_order_counts_up():
+    assert np.concatenate(epoch(pipeline.order(10, 3, sampling="in_order"))).tolist() == list(range(10))
+
+
+def test_with_replacement_misses_the_share_1_over_e_of_the_samples():
+    N, num_epochs = 2_000, 20
+    dataset = pipeline.order(N, 100, sampling="with_replacement", seed=1)
+    missed = [1 - len(set(np.concatenate(epoch(dataset)))) / N for _ in range(num_epochs)]
+    expected = (1 - 1 / N) ** N  # each of N draws leaves out a sample with probability 1 - 1/N
+    deviation = math.sqrt((math.exp(-1) - 2 * math.exp(-2)) / N / num_epochs)  # of the mean, for large N
+    assert abs(np.mean(missed) - expected) < 4 * deviation
+
+
+def test_a_sample_leaves_the_shuffle_buffer_at_the_earliest_when_it_has_entered():
+    N, b = 300, 20
+    position = np.argsort(np.concatenate(epoch(pipeline.order(N, 7, sampling="buffer", buffer_size=b))))
+    assert sorted(position) == list(range(N))
+    # Sample i enters when i - b + 1 others have left, so it can not be drawn before position i - b + 1.
+    assert (position >= np.arange(N) - b + 1).all()
+    assert (position < np.arange(N) - b + 10).any()  # and the first ones come that early
+
+
+def test_all_permutations_are_equally_likely():
+    num_orders, N = 4_800, 4
+    counts = dict.fromkeys(itertools.permutations(range(N)), 0)
+    for minibatch in pipeline.order(N, N, seed=7).repeat(num_orders):
+        counts[tuple(minibatch.numpy().tolist())] += 1
+    assert stats.chisquare(list(counts.values())).pvalue > 1e-3
+
+
+def test_minibatches_hold_the_samples_that_the_order_names(classification):
+    indices = epoch(pipeline.order(70, 8, seed=5))
+    pairs = list(pipeline.minibatches(classification, 8, seed=5))
+    assert len(pairs) == len(indices) == 9
+    for i, (x, y) in zip(indices, pairs, strict=True):
+        np.testing.assert_array_equal(x, classification.x_train[i])
+        np.testing.assert_array_equal(y, classification.y_train[i])
+
+
+@pytest.mark.parametrize("num_minibatches", [1, 4, 9, 25])
+def test_blocks_hold_the_same_minibatches_across_the_ends_of_epochs(classification, num_minibatches):
+    k, num_epochs = 8, 6
+    dataset = pipeline.order(70, k, seed=5)
+    expected = [m for _ in range(num_epochs) for m in epoch(dataset)]
+    blocks = iter(pipeline.blocks(classification, k, num_minibatches, seed=5))
+    for start in range(0, len(expected) - num_minibatches, num_minibatches):
+        x, y = next(blocks)
+        assert x.shape == (num_minibatches, k, 5)
+        for row, i in enumerate(expected[start : start + num_minibatches]):
+            np.testing.assert_array_equal(x[row, : len(i)], classification.x_train[i])
+            np.testing.assert_array_equal(y[row, : len(i)], classification.y_train[i])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0, 1), "`num_examples` must be an integer of at least 1; received 0."),
+        ((10, 0), '`batch_size` must be in [1, 10] or "all"; received 0.'),
+        ((10, 11), '`batch_size` must be in [1, 10] or "all"; received 11.'),
+        ((10, 2.5), '`batch_size` must be in [1, 10] or "all"; received 2.5.'),
+        ((10, True), '`batch_size` must be in [1, 10] or "all"; received True.'),
+    ],
+)
+def test_bad_sizes_are_named(arguments, message):
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        pipeline.order(*arguments)
+    assert str(error.value) == message
+
+
+def test_an_unknown_sampling_is_named():
+    with pytest.raises(ValueError, match="`sampling` must be one of reshuffle, .* received 'sorted'"):
+        pipeline.order(10, 2, sampling="sorted")

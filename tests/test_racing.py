@@ -1,0 +1,133 @@
+"""The race: equal clocks, equal starts, divergence as a result; and the search for a learning rate."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from sgd_tf import models, racing, training
+from sgd_tf.racing import Trial, best_trial, race, try_learning_rates
+from sgd_tf.records import TrainConfig
+
+CONFIGS = {"GD": TrainConfig(batch_size="all"), "SGD": TrainConfig(batch_size=8)}
+
+
+class FakeRun:
+    """A run whose updates take so many seconds of its own clock, for the fairness of the race alone."""
+
+    log: list = []  # noqa: RUF012
+
+    def __init__(self, problem, config, *, name, model=None):  # noqa: ARG002
+        self.name, self.seconds, self.update, self.is_over, self.evaluation_seconds = name, 0.0, 0, False, 0.0
+        self.step = config.learning_rate
+        self.closed = False
+
+    def advance(self, *, until):
+        self.log.append(self.name)
+        while self.seconds < until[1]:
+            self.seconds += self.step
+            self.update += 1
+
+    def record(self):
+        return self
+
+    def close(self):
+        self.closed = True
+
+
+def test_the_contestant_whose_clock_is_lowest_is_advanced_and_all_get_the_same_seconds(monkeypatch):
+    monkeypatch.setattr(racing, "Run", FakeRun)
+    FakeRun.log = []
+    configs = {"slow": TrainConfig(learning_rate=0.03), "fast": TrainConfig(learning_rate=0.001)}
+    clocks = {"slow": 0.0, "fast": 0.0}
+    for run in race(None, configs, seconds=1.0):
+        others = [seconds for name, seconds in clocks.items() if name != run.name]
+        assert clocks[run.name] <= min(others)  # its clock before this advance
+        clocks[run.name] = run.seconds
+    for name, step in (("slow", 0.03), ("fast", 0.001)):
+        assert 1.0 <= clocks[name] < 1.0 + step + 1e-9
+
+
+def test_a_race_that_is_left_early_closes_its_runs(monkeypatch):
+    monkeypatch.setattr(racing, "Run", FakeRun)
+    records = race(None, CONFIGS, seconds=1.0)
+    runs = [next(records) for _ in CONFIGS]
+    next(records)
+    records.close()
+    assert all(run.closed for run in runs)
+
+
+def test_contestants_start_from_the_same_loss_and_stop_at_the_same_second(classification):
+    records = list(race(classification, CONFIGS, seconds=0.05))
+    first = {r.run: r for r in reversed(records)}
+    last = {r.run: r for r in records}
+    assert first["GD"].train_loss == first["SGD"].train_loss
+    assert {r.update for r in first.values()} == {0}
+    assert all(r.seconds >= 0.05 for r in last.values())
+    assert last["GD"].batch_size == 70
+    assert last["GD"].epoch == last["GD"].update
+
+
+def test_a_contestant_trains_in_a_race_as_it_does_alone(classification):
+    config = TrainConfig(batch_size=8, learning_rate=0.1, seed=2)
+    together = [r for r in race(classification, {"GD": CONFIGS["GD"], "SGD": config}, seconds=0.03) if r.run == "SGD"]
+    losses = np.concatenate([r.minibatch_loss for r in together])
+    alone = list(training.train(classification, config, updates=len(losses)))
+    np.testing.assert_array_equal(losses, np.concatenate([r.minibatch_loss for r in alone]))
+
+
+def test_the_others_race_on_when_one_diverges(make_problem):
+    problem = make_problem["regression"](70)
+    configs = {"wild": TrainConfig(batch_size="all", learning_rate=100), "calm": TrainConfig(learning_rate=0.01)}
+    last = {r.run: r for r in race(problem, configs, seconds=0.05)}
+    assert last["wild"].diverged_at is not None
+    assert last["calm"].diverged_at is None
+    assert last["calm"].seconds >= 0.05
+
+
+def test_each_contestant_starts_from_the_weights_of_a_given_model_which_stays_as_it_is(classification):
+    model = models.mlp(classification, widths=(4,), seed=6)
+    before = model.get_weights()
+    records = list(race(classification, CONFIGS, seconds=0.02, model=model))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    expected = float(loss(classification.y_train, model(classification.x_train)))
+    assert [r.train_loss for r in records if r.update == 0] == pytest.approx([expected] * 2, rel=1e-5)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (({}, 1.0), "`configs` must name at least one contestant; received none."),
+        ((CONFIGS, 0), "`seconds` must be a finite number greater than 0; received 0."),
+        ((CONFIGS, math.nan), "`seconds` must be a finite number greater than 0; received nan."),
+    ],
+)
+def test_bad_arguments_are_named_at_the_call(classification, arguments, message):
+    configs, seconds = arguments
+    with pytest.raises(ValueError, match=message):
+        race(classification, configs, seconds=seconds)
+
+
+def test_the_search_finds_the_learning_rate_between_too_small_and_divergent(make_problem):
+    problem = make_problem["regression"](70)
+    rates = [1e-6, 0.1, 100.0]
+    trials = list(try_learning_rates(problem, CONFIGS["GD"], seconds=0.02, learning_rates=rates))
+    assert [t.learning_rate for t in trials] == rates
+    assert trials[2].diverged_at is not None
+    assert trials[2].train_loss == math.inf
+    assert best_trial(trials).learning_rate == 0.1
+
+
+def test_of_equal_trials_the_smaller_learning_rate_is_best():
+    trials = [Trial(learning_rate=r, train_loss=0.5, diverged_at=None) for r in (0.3, 0.1, 0.2)]
+    assert best_trial(trials).learning_rate == 0.1
+
+
+def test_learning_rates_run_evenly_in_the_logarithm():
+    ratios = np.diff(np.log10(racing.LEARNING_RATES))
+    assert racing.LEARNING_RATES[0] == 0.001
+    assert racing.LEARNING_RATES[-1] == 10
+    np.testing.assert_allclose(ratios, 0.25, atol=0.02)
