@@ -1,0 +1,572 @@
+"""Tests of the charts: facts of their specifications, and colours by the formulas of the WCAG."""
+
+import json
+import math
+import re
+import subprocess
+import sys
+from itertools import combinations, pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sgd_tf import charts
+from sgd_tf.charts import (
+    BACKGROUND,
+    COUNTERS,
+    DRAWN,
+    LABEL_GAP,
+    METRICS,
+    batch_size_color,
+    curves,
+    curves_spec,
+    default_x_domain,
+    default_y_domain,
+    four_axes,
+    save_html,
+    spread_labels,
+)
+from sgd_tf.history import at_time, to_frame
+from sgd_tf.records import Progress
+
+N = 100
+
+
+def run(name, batch_size, losses, *, diverged_at=None, accuracy=True):
+    """A run with a record each second, 10 updates apart, minibatch losses at 0.5, 1.0 and 1.5 times the loss."""
+    return [
+        Progress(
+            run=name,
+            batch_size=batch_size,
+            num_examples=N,
+            update=10 * index,
+            examples=10 * index * batch_size,
+            seconds=float(index),
+            minibatch_loss=loss * np.array([0.5, 1.0, 1.5]) if index else np.array([]),
+            train_loss=loss,
+            test_loss=2 * loss,
+            test_accuracy=1 / (1 + loss) if accuracy else None,
+            diverged_at=diverged_at if index == len(losses) - 1 else None,
+        )
+        for index, loss in enumerate(losses)
+    ]
+
+
+def race():
+    return to_frame(
+        [
+            *run("GD", N, [2.0, 1.8, 1.6, 1.4]),
+            *run("k = 8", 8, [2.0, 1.0, 0.5, 0.25]),
+            *run("k = 8, rate 9", 8, [2.0, 6.0, 1e30, math.inf], diverged_at=27),
+        ]
+    )
+
+
+def datasets(spec):
+    """Rows of the records and of the labels."""
+    records = spec["datasets"][spec["data"]["name"]]
+    [labels] = [rows for name, rows in spec["datasets"].items() if name != spec["data"]["name"]]
+    return records, labels
+
+
+def layers_of(spec, mark):
+    return [layer for layer in spec["layer"] if layer["mark"]["type"] == mark]
+
+
+# Colours
+
+
+def luminance(color):
+    """Relative luminance of "#RRGGBB", WCAG 2.2."""
+    channels = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+POWERS = [2**exponent for exponent in range(17)]
+
+
+def test_contrast_formula_gives_the_known_extremes():
+    assert contrast("#000000", "#FFFFFF") == pytest.approx(21.0)
+    assert contrast("#777777", "#FFFFFF") == pytest.approx(4.48, abs=0.005)  # the well-known near miss of AA
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@given(batch_size=st.integers(1, 70_000), full_batch=st.booleans())
+def test_each_colour_can_be_read_as_text_on_its_background(dark, batch_size, full_batch):
+    assert contrast(batch_size_color(batch_size, full_batch=full_batch, dark=dark), BACKGROUND[dark]) >= 4.5
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_contrast_with_the_background_grows_with_batch_size(dark):
+    contrasts = [contrast(batch_size_color(k, dark=dark), BACKGROUND[dark]) for k in POWERS]
+    assert all(later > earlier for earlier, later in pairwise(contrasts))
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_each_batch_size_up_to_65536_differs_from_twice_as_many_and_larger_ones_have_the_last_colour(dark):
+    colors = [batch_size_color(k, dark=dark) for k in POWERS]
+    assert len(set(colors)) == len(colors)
+    assert batch_size_color(10**9, dark=dark) == colors[-1]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_gradient_descent_is_neutral_and_no_batch_size_is(dark):
+    def chroma(color):
+        channels = [int(color[at : at + 2], 16) for at in (1, 3, 5)]
+        return max(channels) - min(channels)
+
+    assert chroma(batch_size_color(7, full_batch=True, dark=dark)) < 16
+    assert min(chroma(batch_size_color(k, dark=dark)) for k in POWERS) > 48
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_no_batch_size_has_the_yellow_of_drawn_samples(dark):
+    def rgb(color):
+        return np.array([int(color[at : at + 2], 16) for at in (1, 3, 5)])
+
+    distances = [np.abs(rgb(batch_size_color(k, dark=dark)) - rgb(DRAWN)).max() for k in POWERS]
+    assert min(distances) > 64
+
+
+def test_batch_size_zero_is_refused():
+    with pytest.raises(ValueError, match="`batch_size` must be an integer of at least 1; received 0"):
+        batch_size_color(0)
+
+
+# Labels
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 300), st.sampled_from([15.0, 30.0])), max_size=10),
+)
+def test_labels_keep_their_distance_and_stay_on_the_line(labels):
+    wanted, heights = [w for w, _ in labels], [h for _, h in labels]
+    placed = spread_labels(wanted, heights=heights, length=300.0)
+    # The centres of the outermost labels may lie on the ends: between them lies all but half of each.
+    needed = sum(heights) - (min(heights) if labels else 0.0)
+    if needed <= 300.0:
+        for (one, tall), (other, other_tall) in combinations(zip(placed, heights, strict=True), 2):
+            assert abs(one - other) >= (tall + other_tall) / 2 - 1e-9
+    assert all(-1e-9 <= place <= 300 + 1e-9 for place in placed)
+
+
+@given(st.lists(st.floats(0, 300), min_size=1, max_size=8, unique=True))
+def test_labels_keep_their_order(wanted):
+    placed = spread_labels(wanted, heights=[15.0] * len(wanted), length=300.0)
+    assert np.argsort(placed, kind="stable").tolist() == np.argsort(wanted, kind="stable").tolist()
+
+
+def test_labels_that_are_far_apart_stay_where_they_are():
+    assert spread_labels([200.0, 10.0, 100.0], heights=[15.0] * 3, length=300.0).tolist() == [200.0, 10.0, 100.0]
+
+
+def test_labels_at_one_place_spread_evenly_about_it():
+    assert spread_labels([50.0] * 3, heights=[10.0] * 3, length=100.0).tolist() == [40.0, 50.0, 60.0]
+
+
+def test_labels_at_the_end_of_the_line_move_inwards():
+    assert spread_labels([100.0, 100.0], heights=[10.0] * 2, length=100.0).tolist() == [90.0, 100.0]
+    assert spread_labels([0.0, 0.0], heights=[10.0] * 2, length=100.0).tolist() == [0.0, 10.0]
+
+
+def test_too_many_labels_share_the_line_evenly():
+    assert spread_labels([50.0] * 5, heights=[40.0] * 5, length=100.0).tolist() == [0.0, 25.0, 50.0, 75.0, 100.0]
+
+
+def test_labels_that_cannot_meet_do_not_move():
+    apart = np.array([[True, False], [False, True]])
+    assert spread_labels([50.0, 52.0], heights=[10.0] * 2, length=100.0, conflicts=apart).tolist() == [50.0, 52.0]
+
+
+def test_heights_of_another_number_are_refused():
+    with pytest.raises(ValueError, match="`heights` must have 2 elements; received 1"):
+        spread_labels([1.0, 2.0], heights=[10.0], length=100.0)
+
+
+def test_names_of_lines_that_end_close_together_stand_apart_in_the_chart():
+    ends = [0.50, 0.51, 0.52, 0.53, 0.54]
+    history = to_frame(r for k, end in enumerate(ends, 1) for r in run(f"k = {k}", k, [2.0, end]))
+    _, labels = datasets(curves(history, y_domain=(0.0, 2.0), height=360).to_dict())
+    # All but at most 100 px of the height is the plot: 2.0 of loss on at least 260 px.
+    places = sorted(260 * label["label_y"] / 2.0 for label in labels)
+    assert min(later - earlier for earlier, later in pairwise(places)) >= LABEL_GAP - 1e-9
+    assert [label["y"] for label in labels] == ends
+
+
+# Specification
+
+
+@pytest.mark.parametrize("x", COUNTERS)
+@pytest.mark.parametrize("y", METRICS)
+def test_each_pair_of_axes_gives_a_chart_of_these_fields(x, y):
+    spec = curves(race(), x=x, y=y).to_dict()
+    [line] = layers_of(spec, "line")
+    assert line["encoding"]["x"]["field"] == x
+    assert f"datum.{y}" in line["transform"][0]["calculate"]
+    assert spec["title"]["text"]
+    assert line["encoding"]["x"]["axis"]["title"]
+    assert line["encoding"]["y"]["axis"]["title"]
+
+
+def test_fixed_domains_hold_in_all_layers_and_what_lies_outside_is_clipped():
+    spec = curves(race(), target=0.5, x_domain=(0, 10), y_domain=(0, 3)).to_dict()
+    for channel, domain in (("x", [0, 10]), ("y", [0, 3])):
+        scales = [
+            layer["encoding"][channel]["scale"]
+            for layer in spec["layer"]
+            if "scale" in layer["encoding"].get(channel, {})
+        ]
+        assert len(scales) >= 6
+        assert all(scale["domain"] == domain and scale["nice"] is False for scale in scales)
+    for mark in ("line", "area"):
+        assert all(layer["mark"]["clip"] for layer in layers_of(spec, mark))
+    [points] = [layer for layer in spec["layer"] if layer.get("name") == "points"]
+    filters = [step["filter"] for step in points["transform"] if "filter" in step]
+    assert filters == ["inrange(datum.seconds, [0.0, 10.0]) && inrange(datum.train_loss, [0.0, 3.0])"]
+
+
+def test_line_is_held_near_the_plot_so_that_a_loss_of_1e30_can_be_drawn():
+    [line] = layers_of(curves(race(), y_domain=(1, 3)).to_dict(), "line")
+    assert line["transform"] == [{"as": "drawn", "calculate": "clamp(datum.train_loss, -99.0, 103.0)"}]
+
+
+def test_rows_are_drawn_from_two_tables_and_none_stands_in_the_specification():
+    spec = curves(race(), target=0.5).to_dict()
+    records, labels = datasets(spec)
+    assert len(spec["datasets"]) == 2
+    assert len(records) == 11  # 3 × 4 less the record whose loss is inf
+    assert [label["label"] for label in labels] == [
+        "GD",
+        "k = 8",
+        "k = 8, rate 9\ndiverged at update 27",
+        "target 0.5",
+    ]
+    assert '"values": [{' not in json.dumps({key: value for key, value in spec.items() if key != "datasets"})
+
+
+def nameless(chart):
+    """The specification without its data and their names."""
+    spec = chart.to_dict()
+    records, *others = [spec["data"]["name"], *(set(spec["datasets"]) - {spec["data"]["name"]})]
+    del spec["datasets"]
+    text = json.dumps(spec).replace(records, "records")
+    for name in others:
+        text = text.replace(name, "labels")
+    return text
+
+
+def test_only_the_data_change_while_a_run_goes_on():
+    fixed = {"x_domain": (0, 3), "y_domain": (0, 3), "target": 0.5}
+    specs = {nameless(curves(at_time(race(), seconds), **fixed)) for seconds in (0.0, 1.0, 3.0)}
+    assert len(specs) == 1
+
+
+def test_specification_for_a_live_page_is_the_chart():
+    options = {"x": "update", "y": "test_loss", "target": 0.5, "dark": True, "log_y": True}
+    spec = curves_spec(race(), **options)
+    chart = curves(race(), **options)
+    chart_spec = chart.to_dict()
+    records, labels = datasets(chart_spec)
+    tables = spec.pop("datasets")
+    assert tables["records"].replace({np.nan: None}).to_dict("records") == records
+    assert tables["labels"].replace({np.nan: None}).to_dict("records") == labels
+    assert json.loads(json.dumps(spec)) == json.loads(nameless(chart))
+
+
+def test_specification_for_a_live_page_may_be_changed_by_its_owner():
+    first = curves_spec(race())
+    first["layer"].clear()
+    assert curves_spec(race())["layer"]
+
+
+def test_names_of_the_hover_and_its_view_are_fixed():
+    spec = curves(race()).to_dict()
+    [param] = spec["params"]
+    assert (param["name"], param["views"]) == ("hover", ["points"])
+    assert param["select"]["nearest"] is True
+    assert param["select"]["fields"] == ["run", "update"]
+
+
+def tooltip_titles(spec):
+    [points] = [layer for layer in spec["layer"] if layer.get("name") == "points"]
+    return re.findall(r'"([^"]+)": \(', points["mark"]["tooltip"]["expr"])
+
+
+def test_tooltip_shows_all_numbers_of_the_record_from_its_fields():
+    spec = curves(race(), x="epoch", y="test_accuracy").to_dict()
+    assert tooltip_titles(spec) == [
+        "Run",
+        "Training time",
+        "Parameter updates",
+        "Epochs",
+        "Samples seen",
+        "Training loss",
+        "Test loss",
+        "Test accuracy",
+        "Minibatch loss, mean",
+        "Minibatch loss, 10–90 %",
+    ]
+    [points] = [layer for layer in spec["layer"] if layer.get("name") == "points"]
+    expression = points["mark"]["tooltip"]["expr"]
+    for field in ("seconds", "update", "epoch", "examples", "train_loss", "test_loss", "test_accuracy"):
+        value = f"(datum.datum || datum).{field}"  # of the point, or of the cell around it
+        assert f"isValid({value}) ? format({value}, " in expression
+
+
+def test_each_run_has_the_colour_of_its_batch_size_and_gradient_descent_is_thicker():
+    [line] = layers_of(curves(race()).to_dict(), "line")
+    assert line["encoding"]["color"]["scale"] == {
+        "domain": ["GD", "k = 8", "k = 8, rate 9"],
+        "range": [batch_size_color(N, full_batch=True), batch_size_color(8), batch_size_color(8)],
+    }
+    widths = line["encoding"]["strokeWidth"]["scale"]["range"]
+    assert widths[0] > widths[1] == widths[2]
+
+
+def test_two_runs_of_one_batch_size_differ_in_their_dashes():
+    [line] = layers_of(curves(race()).to_dict(), "line")
+    dashes = line["encoding"]["strokeDash"]["scale"]["range"]
+    assert dashes[0] == dashes[1] == [1, 0]
+    assert dashes[2] not in dashes[:2]
+
+
+def test_band_is_drawn_for_a_loss_alone():
+    assert len(layers_of(curves(race()).to_dict(), "area")) == 1
+    assert layers_of(curves(race(), band=False).to_dict(), "area") == []
+    assert layers_of(curves(race(), y="test_accuracy").to_dict(), "area") == []
+    assert "subtitle" not in curves(race(), band=False).to_dict()["title"]
+
+
+def test_target_is_a_dashed_rule_where_one_is_asked_for():
+    spec = curves(race(), target=0.5).to_dict()
+    [rule] = [layer for layer in layers_of(spec, "rule") if "strokeDash" in layer["mark"]]
+    assert rule["transform"] == [{"as": "target", "calculate": "0.5"}]
+    assert not [layer for layer in layers_of(curves(race()).to_dict(), "rule") if "strokeDash" in layer["mark"]]
+
+
+def test_target_of_an_accuracy_is_labelled_in_per_cent():
+    _, labels = datasets(curves(race(), y="test_accuracy", target=0.9).to_dict())
+    assert labels[-1]["label"] == "target 90 %"
+
+
+def test_diverged_run_ends_where_its_line_leaves_the_plot():
+    _, labels = datasets(curves(race(), x="update", y_domain=(0, 4)).to_dict())
+    lost = labels[2]
+    # From loss 2 at update 0 to 6 at update 10: at 4 half of the way.
+    assert (lost["x"], lost["y"]) == (5.0, 4.0)
+    assert lost["kind"] == "diverged early"
+
+
+def test_run_that_diverges_inside_the_plot_ends_at_its_last_finite_record():
+    history = to_frame(run("k = 1", 1, [1.0, 2.0, math.nan], diverged_at=15))
+    records, labels = datasets(curves(history, y_domain=(0, 4), x_domain=(0, 1.5)).to_dict())
+    assert [record["train_loss"] for record in records] == [1.0, 2.0]
+    assert (labels[0]["x"], labels[0]["y"], labels[0]["kind"]) == (1.0, 2.0, "diverged late")
+
+
+def test_diverged_run_does_not_squash_the_others():
+    assert default_y_domain(race(), "train_loss") == (0.0, pytest.approx(1.05 * 1.5 * 2.0))
+    calm = race()[race()["run"] != "k = 8, rate 9"]
+    assert default_y_domain(calm, "train_loss") == (0.0, pytest.approx(1.05 * 2.0))
+
+
+def test_first_minibatches_of_a_diverged_run_set_no_scale():
+    history = to_frame([*run("a", 4, [2.0, 1.0]), *run("b", 4, [2.0, 1e9, math.inf], diverged_at=12)])
+    assert default_y_domain(history, "minibatch_loss") == (0.0, pytest.approx(1.05 * 1.5 * 1.0))
+
+
+def test_default_axes_begin_at_zero_or_at_the_lowest_value_of_a_logarithm():
+    assert default_x_domain(race(), "seconds") == (0.0, 3.0)
+    assert default_x_domain(race(), "seconds", log=True) == (1.0, 3.0)
+    low, _ = default_y_domain(race(), "train_loss", log=True)
+    assert low == pytest.approx(0.9 * 0.25)
+    assert default_y_domain(race(), "test_accuracy") == (0.0, 1.0)
+
+
+def test_logarithmic_axis_leaves_out_what_is_not_positive():
+    records, _ = datasets(curves(race(), x="update", log_x=True, log_y=True).to_dict())
+    assert min(record["update"] for record in records) == 10
+
+
+def test_label_stands_at_the_same_place_of_a_logarithmic_axis():
+    history = to_frame(run("k = 1", 1, [100.0, 10.0, 1.0]))
+    _, labels = datasets(curves(history, log_y=True, y_domain=(0.1, 1000)).to_dict())
+    assert labels[0]["label_y"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("options", [{}, {"log_x": True, "log_y": True}, {"target": 0.5}], ids=str)
+def test_empty_history_gives_empty_axes_with_the_fixed_domains(options):
+    spec = curves(to_frame([]), x_domain=(1, 10), y_domain=(0.1, 3), **options).to_dict()
+    [line] = layers_of(spec, "line")
+    assert line["encoding"]["x"]["scale"]["domain"] == [1, 10]
+    assert line["encoding"]["y"]["scale"]["domain"] == [0.1, 3]
+
+
+def test_one_record_per_run_shows_as_a_point_with_its_name():
+    spec = curves(at_time(race(), 0.0), x_domain=(0, 3)).to_dict()
+    records, labels = datasets(spec)
+    assert len(records) == 3
+    assert [(label["label"], label["x"], label["y"]) for label in labels] == [
+        ("GD", 0, 2),
+        ("k = 8", 0, 2),
+        ("k = 8, rate 9", 0, 2),
+    ]
+
+
+def test_inf_and_nan_are_null_in_json():
+    history = race()
+    history.loc[1, ["test_loss", "test_accuracy"]] = [math.inf, math.nan]
+    text = json.dumps(curves(history).to_dict(), allow_nan=False)
+    assert '"test_loss": null' in text
+
+
+def test_regression_has_no_accuracy_to_show():
+    history = to_frame(run("k = 1", 1, [2.0, 1.0], accuracy=False))
+    records, labels = datasets(curves(history, y="test_accuracy", target=0.9).to_dict())
+    assert (len(records), len(labels)) == (0, 1)
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_place_for_the_labels_is_kept_from_the_start(compact):
+    def room(history):
+        spec = curves(history, x_domain=(0, 3), y_domain=(0, 3), compact=compact).to_dict()
+        return [layer["encoding"]["x2"] for layer in layers_of(spec, "rule") if "x2" in layer["encoding"]]
+
+    assert room(race()) == room(at_time(race(), 0.0))
+    assert len(room(race())) == 1
+
+
+def test_chart_has_the_asked_size_and_padding_by_sides():
+    spec = curves(race(), height=300, width=500).to_dict()
+    assert (spec["height"], spec["width"]) == (300, 500)
+    assert spec["autosize"] == {"type": "fit", "contains": "padding"}
+    assert set(spec["padding"]) == {"left", "top", "right", "bottom"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"x": "time"}, "`x` must be one of seconds, epoch, update, examples; received 'time'"),
+        ({"y": "loss"}, "`y` must be one of train_loss, .*; received 'loss'"),
+        ({"x_domain": (3, 3)}, r"`x_domain` must be \(low, high\) with low < high, both finite; received \(3, 3\)"),
+        ({"y_domain": (0, math.inf)}, "`y_domain` must be .* both finite"),
+        ({"y_domain": (0, 1), "log_y": True}, "`y_domain` must be .* 0 < low < high"),
+        ({"target": math.nan}, "`target` must be a finite number, .*; received nan"),
+        ({"target": 0.0, "log_y": True}, "`target` must be .* positive with `log_y`; received 0.0"),
+        ({"height": 0}, "`height` must be an integer of at least 1; received 0"),
+        ({"width": -5}, "`width` must be an integer of at least 1; received -5"),
+    ],
+)
+def test_bad_options_are_refused_by_name(options, message):
+    with pytest.raises(ValueError, match=message):
+        curves(race(), **options)
+
+
+def test_four_axes_share_their_vertical_scale():
+    four = four_axes(race(), y="test_loss", x_domains={"seconds": (0, 9)}, dark=True)
+    assert list(four) == list(COUNTERS)
+    scales = {json.dumps(layers_of(chart.to_dict(), "line")[0]["encoding"]["y"]["scale"]) for chart in four.values()}
+    assert len(scales) == 1
+    [line] = layers_of(four["seconds"].to_dict(), "line")
+    assert line["encoding"]["x"]["scale"]["domain"] == [0, 9]
+
+
+# Words
+
+
+def words_of(spec):
+    """All that a reader can read, less numbers and the names of the runs."""
+    _, labels = datasets(spec)
+    [line] = layers_of(spec, "line")
+    yield spec["title"]["text"]
+    if "subtitle" in spec["title"]:
+        yield spec["title"]["subtitle"]
+    yield line["encoding"]["x"]["axis"]["title"]
+    yield line["encoding"]["y"]["axis"]["title"]
+    yield from tooltip_titles(spec)
+    for label in labels:
+        name = label["run"]
+        rest = label["label"].removeprefix(name).strip()
+        if rest:
+            yield rest
+
+
+@pytest.mark.parametrize("x", COUNTERS)
+@pytest.mark.parametrize("y", METRICS)
+def test_translation_reaches_every_word(x, y):
+    asked = []
+
+    def translate(message):
+        asked.append(message)
+        return f"«{message}»"
+
+    spec = curves(race(), x=x, y=y, target=0.5, translate=translate).to_dict()
+    words = list(words_of(spec))
+    assert len(words) >= 15
+    for word in words:
+        assert word.startswith("«")
+        assert word.endswith("»")
+    encodings = [layer["encoding"] for layer in spec["layer"]]
+    titles = {entry["axis"]["title"] for encoding in encodings for entry in encoding.values() if "axis" in entry}
+    assert all(title.startswith("«") for title in titles)
+    assert "target {value}" in asked
+    assert "diverged at update {update}" in asked
+
+
+def test_all_messages_can_be_extracted_by_babel():
+    extract = pytest.importorskip("babel.messages.extract")
+    asked = set()
+
+    def translate(message):
+        asked.add(message)
+        return message
+
+    for x in COUNTERS:
+        for y in METRICS:
+            curves(race(), x=x, y=y, target=0.5, translate=translate)
+    found = {message for _, message, _, _ in extract.extract_from_file("python", charts.__file__)}
+    assert asked == found
+
+
+# Files and imports
+
+
+def test_html_opens_without_a_network(tmp_path):
+    pytest.importorskip("vl_convert")
+    path = tmp_path / "race.html"
+    save_html(curves(race()), path)
+    text = path.read_text(encoding="utf-8")
+    assert "k = 8, rate 9" in text
+    for outside in ('<script src="http', "<link", "@import"):
+        assert outside not in text
+
+
+def test_html_without_its_extra_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(charts.importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(ImportError, match=r"pip install 'sgd-tf\[html\]'"):
+        save_html(curves(race()), tmp_path / "race.html")
+
+
+def test_charts_need_neither_tensorflow_nor_the_app():
+    code = (
+        "import sys, sgd_tf.charts, sgd_tf.history; "
+        "print([name for name in ('tensorflow', 'keras', 'streamlit', 'distributed') if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_tables_for_a_page_hold_numbers_of_at_most_six_digits():
+    history = to_frame(run("k = 1", 1, [1 / 3, 2e-7 / 3]))
+    table = curves_spec(history)["datasets"]["records"]
+    assert isinstance(table, pd.DataFrame)
+    assert table["train_loss"].tolist() == [0.333333, 6.66667e-08]
