@@ -83,9 +83,7 @@ def make_table(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame:
 
     # Arrivals are written in the local time of the destination: 8:00 to 11:00 from New York to Los Angeles
     # lasts six hours, not three.
-    when = pd.DataFrame(
-        {"date": pd.to_datetime(flights[["year", "month", "day"]]), "zone": flights["dest"].map(zones)}
-    )
+    when = pd.DataFrame({"date": pd.to_datetime(flights[["year", "month", "day"]]), "zone": flights["dest"].map(zones)})
     days = when.drop_duplicates()
     ahead = days.assign(hours=[hours_ahead(date, zone) for date, zone in days.itertuples(index=False)])
     hours = when.merge(ahead, how="left", on=["date", "zone"])["hours"].to_numpy()

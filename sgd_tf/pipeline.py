@@ -7,16 +7,15 @@ drawing sample by sample. The order of epoch e is a function of (seed, e) alone,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from sgd_tf.records import SAMPLINGS, Sampling, check_int
+from sgd_tf.records import SAMPLINGS, BatchSize, Sampling, check_int
 
 if TYPE_CHECKING:
     from sgd_tf.problems import Problem
-
-BatchSize = int | Literal["all"]
 
 
 def resolve_batch_size(num_examples: int, batch_size: BatchSize) -> int:
@@ -151,9 +150,7 @@ def minibatches(
         model.fit(minibatches(problem, 32), epochs=10, shuffle=False)  # the pipeline shuffles
     """
     x, y = tf.constant(problem.x_train), tf.constant(problem.y_train)
-    indices = order(
-        problem.num_examples, batch_size, sampling=sampling, buffer_size=buffer_size, seed=seed
-    )
+    indices = order(problem.num_examples, batch_size, sampling=sampling, buffer_size=buffer_size, seed=seed)
     return indices.map(lambda i: (tf.gather(x, i), tf.gather(y, i))).prefetch(tf.data.AUTOTUNE)
 
 
@@ -212,11 +209,11 @@ def _epochs(num_examples: int, *, sampling: Sampling, buffer_size: int, seed: in
         return in_order.shuffle(buffer_size, seed=seed, reshuffle_each_iteration=True).batch(N)
 
     shuffle = tf.random.experimental.stateless_shuffle
-    draw = {
+    draw: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = {
         "reshuffle": lambda indices, key: shuffle(indices, key),
         "shuffle_once": lambda indices, key: shuffle(indices, [key[0], 1]),
-        "in_order": lambda indices, key: indices,
-        "with_replacement": lambda indices, key: tf.random.stateless_uniform([N], key, 0, N, tf.int64),
+        "in_order": lambda indices, _: indices,
+        "with_replacement": lambda _, key: tf.random.stateless_uniform([N], key, 0, N, tf.int64),
     }.get(sampling)
     if draw is None:
         raise ValueError(f"`sampling` must be one of {', '.join(SAMPLINGS)}; received {sampling!r}.")
@@ -228,6 +225,3 @@ def _epochs(num_examples: int, *, sampling: Sampling, buffer_size: int, seed: in
         return draw(tf.range(N, dtype=tf.int64), key)
 
     return tf.data.Dataset.range(1).map(next_epoch)
-
-
-__all__: list[Any] = ["blocks", "iterations_per_epoch", "minibatches", "num_updates", "order", "resolve_batch_size"]

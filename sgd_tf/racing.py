@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import keras
 
+from sgd_tf.presets import LEARNING_RATES
 from sgd_tf.records import Progress, TrainConfig
 from sgd_tf.terminal import show_progress
 from sgd_tf.training import Model, Run, next_record_second, train
 
 if TYPE_CHECKING:
     from sgd_tf.problems import Problem
-
-LEARNING_RATES = tuple(float(f"{10 ** (exponent / 4):.2g}") for exponent in range(-12, 5))  # 0.001 … 10
 
 
 def race(
@@ -100,15 +99,20 @@ def try_learning_rates(
     *,
     seconds: float = 1.0,
     learning_rates: Iterable[float] = LEARNING_RATES,
+    patience: int | None = 2,
     model: Model | None = None,
 ) -> Iterator[Trial]:
     """Train once with each learning rate, all else equal, each for the same seconds of training.
+
+    From small to large the loss falls until the steps become too long; so the search ends when `patience` rates
+    in a row were no better than the best before them.
 
     Args:
         problem: training and test samples.
         config: batch size, seed, …; its learning rate is not used.
         seconds: training time of each trial, greater than 0.
         learning_rates: to be tried, in this order.
+        patience: rates in a row without a gain after which the search ends; None tries all.
         model: as in `race`.
 
     Yields:
@@ -119,12 +123,17 @@ def try_learning_rates(
     """
     if isinstance(model, keras.Model):
         model = _copies_of(model)
+    best, num_worse = math.inf, 0
     for learning_rate in learning_rates:
         candidate = replace(config, learning_rate=learning_rate)
         for last in train(problem, candidate, model=model, seconds=seconds):  # noqa: B007
             pass
         loss = last.train_loss if last.diverged_at is None else math.inf
         yield Trial(learning_rate=learning_rate, train_loss=loss, diverged_at=last.diverged_at)
+        num_worse = 0 if loss < best else num_worse + 1
+        best = min(best, loss)
+        if patience is not None and num_worse >= patience:
+            return
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial:
@@ -140,6 +149,3 @@ def best_trial(trials: Sequence[Trial]) -> Trial:
     if not trials:
         raise ValueError("`trials` must hold at least one trial; received none.")
     return min(trials, key=lambda trial: (trial.train_loss, trial.learning_rate))
-
-
-__all__ = ["LEARNING_RATES", "Trial", "best_trial", "race", "try_learning_rates"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
 
+BatchSize = int | Literal["all"]  # k, samples per parameter update; "all" is gradient descent
 Sampling = Literal["reshuffle", "shuffle_once", "in_order", "with_replacement", "buffer"]
 SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
 
@@ -52,7 +54,7 @@ class TrainConfig:
     ValueError: `batch_size` must be an integer of at least 1, or "all"; received 0.
     """
 
-    batch_size: int | Literal["all"] = 32  # k, samples per parameter update; "all" is gradient descent
+    batch_size: BatchSize = 32  # k, samples per parameter update; "all" is gradient descent
     learning_rate: float = 0.1  # step length, in (0, 100]
     momentum: float = 0.0  # share of the former step that is kept, in [0, 1)
     sampling: Sampling = "reshuffle"  # how the samples of a minibatch are drawn
@@ -67,9 +69,7 @@ class TrainConfig:
             except ValueError as error:
                 raise ValueError(str(error).replace("; received", ', or "all"; received')) from None
         if not 0.0 < self.learning_rate <= MAX_LEARNING_RATE:  # nan fails too
-            raise ValueError(
-                f"`learning_rate` must be in (0, {MAX_LEARNING_RATE:g}]; received {self.learning_rate!r}."
-            )
+            raise ValueError(f"`learning_rate` must be in (0, {MAX_LEARNING_RATE:g}]; received {self.learning_rate!r}.")
         if not 0.0 <= self.momentum < 1.0:
             raise ValueError(f"`momentum` must be in [0, 1); received {self.momentum!r}.")
         if self.sampling not in SAMPLINGS:
@@ -113,6 +113,18 @@ class ModelConfig:
             raise ValueError(f"`widths` must name at most 8 layers; received {len(self.widths)}.")
         for width in self.widths:
             check_int("widths", width, 1, 4096)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RacePlan:
+    """A whole race in plain values: what a page asks a worker for, and what a script repeats."""
+
+    problem: str  # name for `problems.load`
+    num_examples: int | None = None  # N, training samples; None for as many as the problem has
+    configs: Mapping[str, TrainConfig]  # contestants by name
+    model: ModelConfig = field(default_factory=ModelConfig)
+    seconds: float = 5.0  # of training for each contestant
+    target: float | None = None  # training loss to reach
 
 
 @dataclass(frozen=True, kw_only=True)

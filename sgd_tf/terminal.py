@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from sgd_tf import records
+from sgd_tf import history, records
 
 
 def show_progress(
@@ -46,20 +45,41 @@ def show_progress(
             bar.update(task, completed=min(total, sum(seconds.values())), description=text)
 
 
-def print_table(table: pd.DataFrame, *, title: str) -> None:
-    """Print a DataFrame: on a terminal with lines, in a pipe as plain text.
+def print_race(table: pd.DataFrame, *, target: float | None, learning_rates: Mapping[str, float]) -> None:
+    """Print how each contestant ended: on a terminal with lines, in a pipe as plain text.
 
     Args:
-        table: one row per contestant.
-        title: what the table shows.
+        table: of `history.to_frame`.
+        target: training loss whose time is told; None for none.
+        learning_rates: by contestant.
     """
-    if not sys.stdout.isatty():
-        print(title)
-        print(table.to_string(index=False))
+    last = history.latest(table)
+    rows = pd.DataFrame(
+        {
+            "contestant": last["run"],
+            "learning rate": [f"{learning_rates[name]:g}" for name in last["run"]],
+            "training loss": last["train_loss"].map("{:.3g}".format),
+            "test accuracy": last["test_accuracy"].map("{:.1%}".format),
+            "updates": last["update"].map("{:,}".format),
+            "updates/s": last["updates_per_second"].map("{:,.0f}".format),
+            "samples/s": last["examples_per_second"].map("{:,.0f}".format),
+        }
+    )
+    title = "After the race"
+    if target is not None:
+        title = f"To a training loss of {target:g}"
+        reached = history.time_to_target(table, target)
+        rows["seconds to target"] = reached["seconds"].map("{:.3g}".format)
+        rows["updates to target"] = reached["updates"].map("{:,.0f}".format)
+        rows["epochs to target"] = reached["epochs"].map("{:,.1f}".format)
+    rows = rows.replace(r"^nan%?$", "–", regex=True)
+    console = Console()
+    if not console.is_terminal:
+        print(title, rows.to_string(index=False), sep="\n")
         return
     grid = Table(title=title)
-    for column in table.columns:
-        grid.add_column(str(column), justify="left" if table[column].dtype == object else "right")
-    for row in table.astype(str).itertuples(index=False):
+    for column in rows.columns:
+        grid.add_column(column, justify="left" if column == "contestant" else "right")
+    for row in rows.itertuples(index=False):
         grid.add_row(*row)
-    Console().print(grid)
+    console.print(grid)

@@ -14,7 +14,7 @@ import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import keras
 import numpy as np
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sgd_tf.problems import Problem
 
 Clock = Callable[[], float]
-Model = keras.Model | ModelConfig | Callable[..., keras.Model]
+Model: TypeAlias = "keras.Model | ModelConfig | Callable[..., keras.Model]"
 
 MAX_IDLE_TRAINERS = 24  # compiled programs kept for the next run of their shape, about 3.4 MB each
 MAX_BLOCK_BYTES = 2**24  # of the samples that one call of the compiled loop is given
@@ -123,7 +123,7 @@ class Run:
 
         self._trainer = _acquire(problem, self.config, model)
         block_updates = self._trainer.block_updates
-        self._blocks = iter(
+        self._blocks: Any = iter(
             pipeline.blocks(
                 problem,
                 self.batch_size,
@@ -195,9 +195,8 @@ class Run:
 
     def close(self) -> None:
         """Hand the compiled program back for the next run of its shape. The run can not go on after this."""
-        if self._trainer is not None:
-            _release(self._trainer)
-            self._trainer = self._block = self._blocks = None
+        _release(self.__dict__.pop("_trainer", None))
+        self._block = self._blocks = None
 
     def _num_updates_within(self, seconds: float) -> int:
         if self._seconds_per_update is None:
@@ -447,8 +446,8 @@ def _acquire(problem: Problem, config: TrainConfig, model: Model | None) -> _Tra
     return trainer
 
 
-def _release(trainer: _Trainer) -> None:
-    if trainer.signature is None:
+def _release(trainer: _Trainer | None) -> None:
+    if trainer is None or trainer.signature is None:
         return
     with _lock:
         _idle.setdefault(trainer.signature, []).append(trainer)

@@ -72,5 +72,5 @@ def test_a_regression_has_one_output(regression):
 
 
 def test_a_network_for_images_refuses_a_table(classification):
-    with pytest.raises(ValueError, match="`cnn` needs images of at least 4 × 4 pixels; 'test' has None."):
+    with pytest.raises(ValueError, match=r"`cnn` needs images of at least 4 × 4 pixels; 'test' has None\."):
         models.build(classification, CONFIGS["cnn"])

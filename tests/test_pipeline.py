@@ -23,7 +23,7 @@ def epoch(dataset):
 
 @few
 @given(sizes, st.integers(0, 2**31 - 1))
-def test_each_epoch_draws_every_sample_once_for_every_N_and_k(size, seed):
+def test_each_epoch_draws_every_sample_once_for_every_n_and_k(size, seed):
     N, k = size
     dataset = pipeline.order(N, k, seed=seed)
     for _ in range(2):
@@ -169,5 +169,5 @@ def test_bad_sizes_are_named(arguments, message):
 
 
 def test_an_unknown_sampling_is_named():
-    with pytest.raises(ValueError, match="`sampling` must be one of reshuffle, .* received 'sorted'"):
+    with pytest.raises(ValueError, match=r"`sampling` must be one of reshuffle, .* received 'sorted'"):
         pipeline.order(10, 2, sampling="sorted")

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from sgd_tf import models, racing, training
+from sgd_tf import models, presets, racing, training
 from sgd_tf.racing import Trial, best_trial, race, try_learning_rates
 from sgd_tf.records import TrainConfig
 
@@ -121,13 +121,20 @@ def test_the_search_finds_the_learning_rate_between_too_small_and_divergent(make
     assert best_trial(trials).learning_rate == 0.1
 
 
+def test_the_search_ends_when_so_many_rates_in_a_row_were_no_better(make_problem):
+    problem = make_problem["regression"](70)
+    rates = [0.1, 100.0, 90.0, 80.0]
+    trials = try_learning_rates(problem, CONFIGS["GD"], seconds=0.02, learning_rates=rates, patience=2)
+    assert [t.learning_rate for t in trials] == [0.1, 100.0, 90.0]
+
+
 def test_of_equal_trials_the_smaller_learning_rate_is_best():
     trials = [Trial(learning_rate=r, train_loss=0.5, diverged_at=None) for r in (0.3, 0.1, 0.2)]
     assert best_trial(trials).learning_rate == 0.1
 
 
 def test_learning_rates_run_evenly_in_the_logarithm():
-    ratios = np.diff(np.log10(racing.LEARNING_RATES))
-    assert racing.LEARNING_RATES[0] == 0.001
-    assert racing.LEARNING_RATES[-1] == 10
+    ratios = np.diff(np.log10(presets.LEARNING_RATES))
+    assert presets.LEARNING_RATES[0] == 0.0001
+    assert presets.LEARNING_RATES[-1] == 10
     np.testing.assert_allclose(ratios, 0.25, atol=0.02)

@@ -37,9 +37,7 @@ def test_one_update_of_a_linear_regression_by_hand(make_problem):
     problem = make_problem["regression"](2, num_features=1)
     x, y = problem.x_train[:, 0].astype(float), problem.y_train.astype(float)
     # Loss (w x + b − y)², mean over both samples; at w = b = 0 the gradient is −2 mean(x y), −2 mean(y).
-    (w, b), run = weights_after(
-        problem, TrainConfig(batch_size="all", learning_rate=0.1), model=zeros, updates=1
-    )
+    (w, b), run = weights_after(problem, TrainConfig(batch_size="all", learning_rate=0.1), model=zeros, updates=1)
     assert w.item() == pytest.approx(0.2 * np.mean(x * y), rel=1e-6)
     assert b.item() == pytest.approx(0.2 * np.mean(y), rel=1e-6)
     assert run.record().minibatch_loss == pytest.approx([np.mean(y**2)], rel=1e-6)
@@ -119,9 +117,7 @@ def test_accumulated_gradients_give_the_update_of_the_whole_minibatch(classifica
 def test_gradient_descent_on_least_squares_follows_the_closed_form(make_problem):
     problem = make_problem["regression"](70)
     gamma, steps = 0.05, 40
-    (w, b), _ = weights_after(
-        problem, TrainConfig(batch_size="all", learning_rate=gamma), model=zeros, updates=steps
-    )
+    (w, b), _ = weights_after(problem, TrainConfig(batch_size="all", learning_rate=gamma), model=zeros, updates=steps)
     # w_t − w* = (I − γ H)^t (w_0 − w*), with H = 2 XᵀX / N and w* the least-squares solution.
     X = np.column_stack([problem.x_train.astype(float), np.ones(70)])
     best, *_ = np.linalg.lstsq(X, problem.y_train.astype(float), rcond=None)
@@ -189,7 +185,7 @@ def test_a_learning_rate_that_is_too_large_ends_as_diverged(make_problem):
     assert np.isfinite(finite).all()
 
 
-def test_a_batch_size_above_N_is_taken_as_N(classification):
+def test_a_batch_size_above_n_is_taken_as_n(classification):
     record = last(train(classification, TrainConfig(batch_size=1_000), epochs=2))
     assert (record.batch_size, record.update, record.epoch) == (70, 2, 2)
 

@@ -1,1 +1,6 @@
-"""Training runs in worker processes, apart from the web server that shows them."""
+"""Long computations in worker processes, apart from the web server that shows them."""
+
+from sgd_tf.jobs.manager import Cluster, ClusterStatus, Job, JobStatus, connect
+from sgd_tf.jobs.worker import FailureKind, JobFailure
+
+__all__ = ["Cluster", "ClusterStatus", "FailureKind", "Job", "JobFailure", "JobStatus", "connect"]

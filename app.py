@@ -1,0 +1,34 @@
+"""The frame of the lab: page settings, language, navigation. Start it with `streamlit run app.py`."""
+
+import streamlit as st
+
+from sgd_tf.ui import address, language, runs
+from sgd_tf.ui.language import _
+
+LAB = "pages/lab/"
+
+language_setting = language.setting()
+address.restore([language_setting])
+st.set_page_config(page_title=_("The SGD lab"), page_icon=":material/ssid_chart:", layout="wide")
+page = st.navigation(
+    {
+        _("Lab"): [
+            st.Page(
+                f"{LAB}gd_vs_sgd.py",
+                title=_("GD against SGD"),
+                icon=":material/sports_score:",
+                help=_("Race full gradient descent against minibatch SGD on the same clock."),
+                default=True,
+            ),
+        ],
+    },
+    position="top",
+)
+title, switch = st.columns([5, 1], vertical_alignment="center", wrap=False)
+title.subheader(page.title, anchor=False)
+with switch, st.container(horizontal_alignment="right"):
+    language.switch()
+address.publish([language_setting])
+runs.cluster()
+runs.keep_alive()
+page.run()

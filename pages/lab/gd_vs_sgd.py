@@ -1,0 +1,45 @@
+"""The race: gradient descent and SGD train the same model side by side on the same clock."""
+
+import streamlit as st
+
+from sgd_tf.ui import controls, race_view, runs, search_view
+from sgd_tf.ui.language import _, prose
+
+st.markdown(prose(__file__, "question"))
+left, right = st.columns([1, 2], gap="medium")
+
+with left, st.container(key="race_controls"):
+    plan = controls.race()
+    names = list(plan.configs) if plan else []
+    if st.session_state.get("prediction") not in names:
+        st.session_state["prediction"] = None
+    prediction = st.pills(_("Predict: who reaches the dashed line first?"), names, key="prediction", wrap=True)
+    with st.container(horizontal=True):
+        is_active = runs.active() is not None
+        wants_race = st.button(
+            _("Run"), type="primary", icon=":material/play_arrow:", key="run", disabled=plan is None or is_active
+        )
+        st.button(_("Stop"), icon=":material/stop:", key="stop", disabled=not is_active, on_click=runs.stop)
+        wants_search = st.button(
+            _("Search learning rates"),
+            icon=":material/search:",
+            key="search",
+            disabled=plan is None or is_active,
+            help=_("Tries each contestant with growing learning rates, half a second each, and keeps the best."),
+        )
+if plan and (wants_race or wants_search):
+    if wants_race:
+        runs.start_race(plan, prediction)
+    else:
+        runs.start_search(plan)
+    st.rerun()
+
+with right:
+    race_view.picture(plan)
+
+search_view.draw()
+race_view.results()
+
+notice, method = st.columns(2, gap="medium")
+notice.markdown(prose(__file__, "notice"))
+method.markdown(prose(__file__, "method"))

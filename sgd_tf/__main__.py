@@ -1,0 +1,77 @@
+"""The command line: `python -m sgd_tf race --problem digits --batch-size all 256 32 --seconds 5`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sgd_tf import presets, problems
+from sgd_tf.records import ModelConfig, TrainConfig
+
+DEFAULT_LEARNING_RATE = 0.1  # where no learning rate was ever searched
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status.
+
+    Args:
+        arguments: words of the command line; None for those of the process.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return _race(options)
+    except (ValueError, problems.DownloadError, OSError) as error:
+        print(f"sgd_tf: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sgd_tf", description="Gradient descent against SGD.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    race = commands.add_parser("race", help="train with several batch sizes on one clock, and compare")
+    race.add_argument("--problem", default="digits", choices=list(problems.CATALOGUE), help="what to learn")
+    race.add_argument("--num-examples", type=int, help="N, training samples; all by default")
+    race.add_argument("--model", default="mlp", choices=["linear", "mlp", "cnn"])
+    race.add_argument("--widths", type=int, nargs="*", default=[32], help="hidden units per layer of the MLP")
+    race.add_argument("--batch-size", type=_batch_size, nargs="+", default=["all", 256, 32], metavar="K")
+    race.add_argument("--learning-rate", type=float, help="the same for all; by default each its tuned one")
+    race.add_argument("--seconds", type=float, default=5.0, help="training time of each contestant")
+    race.add_argument("--seed", type=int, default=0, help="of the initial weights and the order")
+    race.add_argument("--target", type=float, help="training loss to reach; a preset by default")
+    race.add_argument("--output", type=Path, default=Path("race"), help="path of the CSV and HTML, no suffix")
+    return parser
+
+
+def _batch_size(text: str) -> int | str:
+    return "all" if text == "all" else int(text)
+
+
+def _race(options: argparse.Namespace) -> int:
+    model = ModelConfig(kind=options.model, widths=tuple(options.widths))
+    problem = problems.load(options.problem, num_examples=options.num_examples)
+    configs = {}
+    for batch_size in options.batch_size:
+        config = TrainConfig(batch_size=batch_size)  # checks it
+        k = config.minibatch_size(problem.num_examples)
+        tuned = presets.tuned_learning_rate(problem.name, model.kind, k)
+        rate = options.learning_rate or tuned or DEFAULT_LEARNING_RATE
+        name = f"GD (k = {k})" if k == problem.num_examples else f"k = {k}"
+        configs[name] = TrainConfig(batch_size=batch_size, learning_rate=rate, seed=options.seed)
+    target = options.target or presets.target_loss(problem.name, model.kind)
+
+    from sgd_tf import charts, history, racing, terminal  # TensorFlow: after the arguments have been checked
+
+    records = racing.race(problem, configs, seconds=options.seconds, model=model)
+    table = history.to_frame(records)
+    terminal.print_race(table, target=target, learning_rates={n: c.learning_rate for n, c in configs.items()})
+    csv, html = options.output.with_suffix(".csv"), options.output.with_suffix(".html")
+    table.to_csv(csv, index=False)
+    charts.save_html(charts.curves(table, target=target, log_y=True, width=900), html)
+    print(f"{csv}\n{html}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""The embedded cluster: `python -m sgd_tf.jobs.local_cluster` runs workers until its input closes."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import multiprocessing
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from typing import Any
+
+import dask
+import psutil
+from dask.system import CPU_COUNT  # looks at the affinity and at a container's quota
+from dask.utils import parse_bytes
+from distributed import LocalCluster
+from distributed.system import MEMORY_LIMIT  # looks at a container's limit
+
+from sgd_tf.jobs.worker import kill_tree
+
+MAX_WORKER_MEMORY = 6_000_000_000  # bytes
+
+# What a training run needs of dask: a hard limit on a worker's memory, nothing that spills, pauses, steals or
+# samples while a race is on, and short logs.
+CONFIG: dict[str, Any] = {
+    "distributed.scheduler.allowed-failures": 0,  # the manager decides whether a job is run again
+    "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.active-memory-manager.start": False,
+    "distributed.scheduler.events-cleanup-delay": "1 minute",
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": 0.95,
+    "distributed.worker.profile.enabled": False,
+    "distributed.worker.daemon": False,  # a job may start processes of its own
+    # Nannies replace dead workers. This timer looks, that long after a death, whether the worker is there; when it
+    # has just died again, the timer would close its nanny, and nobody would replace it any more.
+    "distributed.deploy.lost-worker-timeout": "1000 days",
+    "distributed.admin.log-length": 100,
+    "distributed.admin.low-level-log-length": 200,  # messages that are kept of each topic
+    "distributed.admin.system-monitor.log-length": 100,
+    "distributed.admin.system-monitor.gil.enabled": False,
+    "distributed.diagnostics.computations.max-history": 1,
+    "distributed.diagnostics.erred-tasks.max-history": 1,
+    "distributed.diagnostics.nvml": False,
+}
+
+
+def plan(num_cores: int, num_workers: int | None = None) -> tuple[int, int]:
+    """Share the cores out: workers, and cores for each of them.
+
+    A run is timed on the cores that it has, so a worker gets two of them.
+
+    Args:
+        num_cores: cores of this machine, at least 1.
+        num_workers: workers that are wished for; None for one on every two cores.
+
+    >>> plan(num_cores=2), plan(num_cores=16), plan(num_cores=16, num_workers=4)
+    ((1, 2), (8, 2), (4, 4))
+    """
+    num_workers = num_workers or max(1, num_cores // 2)
+    return num_workers, max(1, num_cores // num_workers)
+
+
+def worker_environment(num_cores: int) -> dict[str, str]:
+    """The variables that tell a worker's libraries to use ``num_cores`` cores."""
+    share = dict.fromkeys(
+        ["TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"],
+        str(num_cores),
+    )
+    return {
+        **share,
+        "TF_NUM_INTEROP_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # several workers may share one GPU
+        # At our abrupt end multiprocessing's own helper process tidies up, and would say so.
+        "PYTHONWARNINGS": "ignore:resource_tracker:UserWarning",
+    }
+
+
+def main() -> None:
+    """Start the cluster, print its address as one line of JSON, and wait for the end of standard input."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workers", type=int, help="number of worker processes (SGD_TF_WORKERS)")
+    parser.add_argument("--memory-limit", help='of one worker, e.g. "4GB" (SGD_TF_WORKER_MEMORY)')
+    arguments = parser.parse_args()
+
+    wished = arguments.workers or int(os.environ.get("SGD_TF_WORKERS") or 0)
+    num_workers, num_cores = plan(CPU_COUNT, wished or None)
+    limit = arguments.memory_limit or os.environ.get("SGD_TF_WORKER_MEMORY")
+    memory_limit = parse_bytes(limit) if limit else int(min(MAX_WORKER_MEMORY, 0.7 * MEMORY_LIMIT / num_workers))
+
+    cluster: LocalCluster | None = None
+    directory = tempfile.mkdtemp(prefix="sgd-tf-jobs-")
+
+    def leave(*_: object) -> None:
+        """End this process and the workers within moments, whatever they are busy with."""
+        for nanny in cluster.workers.values() if cluster else ():
+            nanny.close_gracefully()  # sets its status: it starts no worker for the one that dies now
+        for child in multiprocessing.active_children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                kill_tree(psutil.Process(child.pid))
+        shutil.rmtree(directory, ignore_errors=True)
+        os._exit(0)  # not sys.exit: an orderly end waits for what may hang
+
+    def leave_with_caller() -> None:
+        """Leave when standard input closes, which it does however the caller ends."""
+        while os.read(0, 4096):
+            pass
+        leave()
+
+    caller_gone = threading.Thread(target=leave_with_caller, daemon=True)
+    caller_gone.start()
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's matter, whose end closes our input
+
+    # The address goes to the caller. What the jobs print goes where errors go: nobody reads the pipe again,
+    # and a full one would block them.
+    with os.fdopen(os.dup(1), "w") as caller:
+        os.dup2(2, 1)
+        for name, value in worker_environment(num_cores).items():
+            os.environ.setdefault(name, value)
+        dask.config.set(CONFIG)
+        cluster = LocalCluster(
+            n_workers=num_workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            memory_limit=memory_limit,
+            local_directory=directory,
+            dashboard_address=None,
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+            silence_logs=logging.CRITICAL,
+        )
+        print(json.dumps({"address": cluster.scheduler_address, "workers": num_workers}), file=caller)
+    caller_gone.join()
+
+
+if __name__ == "__main__":
+    main()

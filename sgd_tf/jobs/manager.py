@@ -1,0 +1,732 @@
+"""The server's side: a queue of jobs, handed one by one to worker processes, and the rows that come back."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import functools
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import dask
+from distributed import Client
+from distributed.client import FutureCancelledError
+from distributed.protocol.pickle import dumps
+from distributed.scheduler import KilledWorker
+
+from sgd_tf.jobs.fair_queue import FairQueue
+from sgd_tf.jobs.worker import (
+    TOPIC,
+    JobFailure,
+    Outcome,
+    describe,
+    kill_worker,
+    request_stop,
+    run_job,
+    run_warm_up,
+)
+
+JobStatus = Literal["waiting", "running", "done", "stopped", "failed"]
+ClusterStatus = Literal["starting", "warming", "ready", "failed"]
+
+MAX_ATTEMPTS = 2  # a job whose worker dies is run once more
+POLL_SECONDS = 0.2  # how often the list of workers and the touches are looked at
+SETTLE_SECONDS = 0.5  # a job that is told to stop shows as stopped after this, whatever its worker does
+VERDICT_SECONDS = 1.0  # the nanny's word on why a worker died may come after the death
+ROWS_SECONDS = 2.0  # the last rows of a job may come after its result
+WARM_UP_SECONDS = 180.0
+START_SECONDS = 60.0  # until the embedded cluster must be there
+ANSWER_SECONDS = 10.0  # until a scheduler must answer
+RECYCLE_SHARE = 0.5  # a worker whose idle memory is above this share of its limit is replaced: compiled code piles up
+
+logger = logging.getLogger(__name__)
+
+
+class ClusterLostError(Exception):
+    """The scheduler cannot be reached, or not any longer."""
+
+
+class Job:
+    """A computation that was submitted: what it has yielded so far, and how it stands.
+
+    All attributes are reads in memory, safe from any thread.
+    """
+
+    def __init__(self, cluster: Cluster, payload: bytes, learner: str, seconds_limit: float) -> None:
+        self.id = uuid.uuid4().hex
+        self.learner = learner
+        self.seconds_limit = seconds_limit  # seconds; counted from the start of each attempt
+        self._cluster = cluster
+        self._lock = cluster._lock
+        self._payload = payload
+        self._status: JobStatus = "waiting"
+        self._attempt = 0
+        self._failure: JobFailure | None = None
+        self._rows: list[dict[str, Any]] = []
+        self._early: dict[int, list[dict[str, Any]]] = {}  # first row's number → rows that overtook others
+        self._started_at: float | None = None
+        self._finished_at: float | None = None
+        self._start_tick = self._finish_tick = 0.0  # monotonic, for `elapsed`
+        self._touched = time.monotonic()
+        self._finished = threading.Event()
+        self._stop_wanted = asyncio.Event()  # for the cluster's loop
+        self._rows_came = asyncio.Event()  # for the cluster's loop
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id[:8]} {self.status}, {self.num_rows} rows>"
+
+    @property
+    def status(self) -> JobStatus:
+        """Where the job stands; the last three are final."""
+        return self._status
+
+    @property
+    def place(self) -> int | None:
+        """Place in the queue, where 1 is next; None when the job does not wait."""
+        with self._lock:
+            order = self._cluster._queue.order(self._cluster._running_learners())
+            return order.index(self) + 1 if self in order else None
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """All rows so far, in the order in which the job yielded them; the list is the caller's own."""
+        with self._lock:
+            return list(self._rows)
+
+    @property
+    def num_rows(self) -> int:
+        """Number of rows so far."""
+        return len(self._rows)
+
+    @property
+    def attempt(self) -> int:
+        """0 before the job begins, then 1; 2 when its worker died and another began again."""
+        return self._attempt
+
+    @property
+    def failure(self) -> JobFailure | None:
+        """Why the job failed, or None."""
+        return self._failure
+
+    @property
+    def started_at(self) -> float | None:
+        """When the attempt began, in seconds since the epoch; None before."""
+        return self._started_at
+
+    @property
+    def finished_at(self) -> float | None:
+        """When the job ended, in seconds since the epoch; None before."""
+        return self._finished_at
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds from the attempt's begin until the end, or until now; 0 before the begin."""
+        with self._lock:
+            if self._started_at is None:
+                return 0.0
+            return (self._finish_tick if self._finished.is_set() else time.monotonic()) - self._start_tick
+
+    def stop(self) -> None:
+        """End the job: at once where it waits, within a second where it runs. Its rows stay."""
+        with self._lock:
+            if self._status == "waiting":
+                self._cluster._queue.remove(self)
+                self._finish("stopped")
+        self._cluster._call(self._stop_wanted.set)
+
+    def touch(self) -> None:
+        """Say that somebody still wants the job; without this it is stopped after a while."""
+        self._touched = time.monotonic()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until the job has ended, and touch it meanwhile.
+
+        Args:
+            timeout: seconds to wait at most; None for no limit.
+
+        Returns:
+            Whether the job has ended.
+        """
+        deadline = float("inf") if timeout is None else time.monotonic() + timeout
+        while not self._finished.is_set() and (left := deadline - time.monotonic()) > 0:
+            self.touch()
+            self._finished.wait(min(left, 1.0))
+        return self._finished.is_set()
+
+    def _begin(self) -> None:
+        with self._lock:
+            self._status = "running"
+            self._attempt += 1
+            self._rows.clear()
+            self._early.clear()
+            self._started_at, self._start_tick = time.time(), time.monotonic()
+
+    def _receive(self, first: int, rows: list[dict[str, Any]]) -> None:
+        with self._lock:
+            if first >= len(self._rows):  # otherwise a message that came twice
+                self._early[first] = rows
+            while (following := self._early.pop(len(self._rows), None)) is not None:
+                self._rows.extend(following)
+        self._rows_came.set()
+
+    def _finish(self, status: JobStatus, failure: JobFailure | None = None) -> None:
+        with self._lock:
+            self._status, self._failure = status, failure
+            self._finished_at, self._finish_tick = time.time(), time.monotonic()
+            self._payload = b""
+            self._early.clear()
+            self._finished.set()
+
+
+@dataclass(eq=False)
+class _Worker:
+    """What the manager knows of a worker process."""
+
+    address: str
+    busy: bool = False  # a job or the warm-up has it
+    warm: bool = False
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    out_of_memory: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class _LostError(Exception):
+    """The worker died; carries the failure that this means if the job is not run again."""
+
+    def __init__(self, failure: JobFailure) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+
+class Cluster:
+    """Worker processes and the queue in front of them.
+
+    The constructor returns at once: the workers start in the background, and jobs may be submitted meanwhile.
+    """
+
+    def __init__(
+        self,
+        *,
+        address: str | None = None,
+        num_workers: int | None = None,
+        memory_limit: str | None = None,
+        abandoned_after: float = 30.0,
+        stop_grace: float = 5.0,
+    ) -> None:
+        """Start the workers, or connect to those that run already.
+
+        Args:
+            address: of a running scheduler, e.g. "tcp://10.0.0.5:8786"; None starts workers on this machine.
+            num_workers: worker processes to start; None for one on every two cores.
+            memory_limit: of one worker to start, e.g. "4GB"; None for a share of the machine's memory.
+            abandoned_after: seconds after which a job that nobody touches is stopped.
+            stop_grace: seconds that a job has to end when it is told to; then its worker is killed.
+        """
+        self._address = address
+        self._options = {"--workers": num_workers, "--memory-limit": memory_limit}
+        self._abandoned_after = abandoned_after
+        self._stop_grace = stop_grace
+
+        self._lock = threading.RLock()  # guards the queue, the running jobs and the jobs' state
+        self._queue = FairQueue()
+        self._running: dict[str, Job] = {}  # job's id → job
+        self._failure: JobFailure | None = None
+        self._closed = False
+
+        # The rest belongs to the loop's thread.
+        self._workers: dict[str, _Worker] = {}
+        self._warm_up: bytes | None = None
+        self._warm_up_deaths = 0  # in a row
+        self._workers_seen = 0.0  # when there was a worker, monotonic
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._child: subprocess.Popen[bytes] | None = None
+
+        self._loop: asyncio.AbstractEventLoop
+        self._main_task: asyncio.Task[None]
+        self._wake: asyncio.Event
+        started = threading.Event()
+        self._thread = threading.Thread(target=self._run_loop, args=(started,), name="sgd_tf.jobs", daemon=True)
+        self._thread.start()
+        started.wait()
+
+    # What the pages call.
+
+    @property
+    def status(self) -> ClusterStatus:
+        """Whether a job that is submitted now can begin; "failed" also after `close`."""
+        if self._failure is not None or self._closed:
+            return "failed"
+        workers = self._living()
+        if not workers:
+            return "starting"
+        return "ready" if self._warm_up is None or any(worker.warm for worker in workers) else "warming"
+
+    @property
+    def failure(self) -> JobFailure | None:
+        """Why the status is "failed", or None."""
+        return self._failure
+
+    @property
+    def num_workers(self) -> int:
+        """Worker processes that are there now, hence jobs that can run at the same time."""
+        return len(self._living())
+
+    def submit(
+        self,
+        function: Callable[..., Any] | str,
+        *args: Any,
+        learner: str,
+        seconds_limit: float = 90.0,
+        **kwargs: Any,
+    ) -> Job:
+        """Put a computation in the queue.
+
+        A learner has at most one job running and one waiting. Submitting again what already waits or runs
+        returns that very job, so a double click is one job; submitting something else while one waits takes
+        the place of the waiting one, which ends as "stopped": the last wish counts.
+
+        Args:
+            function: a generator function at module level, or its dotted name; yields dicts of plain values.
+            *args: for the function.
+            learner: whose job it is; learners take turns.
+            seconds_limit: the job fails when it takes longer.
+            **kwargs: for the function.
+
+        Raises:
+            TypeError: if the function or an argument cannot be pickled.
+            ValueError: if `seconds_limit` is not above 0.
+            RuntimeError: if the cluster was closed.
+        """
+        if not seconds_limit > 0:
+            raise ValueError(f"`seconds_limit` must be above 0; received {seconds_limit!r}.")
+        job = Job(self, dumps((function, args, kwargs)), learner, seconds_limit)
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("The cluster was closed.")
+            waiting = self._queue.of(learner)
+            for other in (waiting, *self._running.values()):
+                if other and (other.learner, other._payload) == (learner, job._payload):
+                    other.touch()
+                    return other
+            if waiting:
+                self._queue.replace(waiting, job)
+                waiting._finish("stopped")
+            else:
+                self._queue.add(job)
+        self._call(self._wake.set)
+        return job
+
+    def warm_up(self, function: Callable[[], Any] | str) -> None:
+        """Run a function once in every worker before its first job, also in those that replace a dead one.
+
+        Returns at once; a second call with the same function does nothing.
+
+        Args:
+            function: a function at module level without arguments, or its dotted name.
+        """
+        self._call(functools.partial(self._set_warm_up, dumps(function)))
+
+    def close(self) -> None:
+        """Stop all jobs and end the workers, if they were started here. May be called twice."""
+        with self._lock:
+            self._closed = True
+        self._call(self._main_task.cancel)
+        self._thread.join(timeout=3.0)
+        self._end_child()
+
+    # Between the threads.
+
+    def _call(self, function: Callable[[], object]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended: the cluster is closed
+            self._loop.call_soon_threadsafe(function)
+
+    def _run_loop(self, started: threading.Event) -> None:
+        # Tornado needs a selector loop, which is not the default on Windows.
+        with (
+            contextlib.suppress(asyncio.CancelledError),
+            asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner,
+        ):
+            runner.run(self._main(started))
+
+    def _living(self) -> list[_Worker]:
+        return [worker for worker in list(self._workers.values()) if not worker.gone.is_set()]
+
+    def _running_learners(self) -> set[str]:
+        return {job.learner for job in self._running.values()}
+
+    def _conclude(self, job: Job, status: JobStatus, failure: JobFailure | None = None) -> None:
+        with self._lock:
+            if self._running.pop(job.id, None):
+                job._finish(status, failure)
+
+    def _conclude_all(self, status: JobStatus, failure: JobFailure | None = None) -> None:
+        with self._lock:
+            jobs = [*self._running.values(), *self._queue.clear()]
+            self._running.clear()
+            for job in jobs:
+                job._finish(status, failure)
+
+    # In the loop's thread: the connection.
+
+    async def _main(self, started: threading.Event) -> None:
+        """Connect and serve; after a loss, again with the next job. Nothing restarts in a loop."""
+        self._loop = asyncio.get_running_loop()
+        self._main_task = cast("asyncio.Task[None]", asyncio.current_task())
+        self._wake = asyncio.Event()
+        started.set()
+        # What dask has to say about lost connections reaches the learners through the jobs.
+        for name in ("distributed", "distributed.client"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})
+        try:
+            while not self._closed:
+                try:
+                    await self._session()
+                except (ClusterLostError, OSError) as error:  # a time-out is an OSError
+                    logger.warning("The workers are lost: %s", error)
+                    self._failure = JobFailure("worker lost", describe(error).detail)
+                except Exception as error:
+                    logger.exception("The manager of the workers failed.")
+                    self._failure = describe(error)
+                self._conclude_all("failed", self._failure)
+                while not len(self._queue) and not self._closed:
+                    await self._wake.wait()
+                    self._wake.clear()
+                self._failure = None
+        finally:
+            self._conclude_all("stopped")
+
+    async def _session(self) -> None:
+        """Hold one connection to one cluster, until it is lost."""
+        try:
+            address = self._address or await self._start_child()
+            async with Client(
+                address, asynchronous=True, set_as_default=False, name="sgd_tf", timeout=ANSWER_SECONDS
+            ) as client:
+                client.subscribe_topic(TOPIC, self._on_rows)
+                client.subscribe_topic("worker-restart-memory", self._on_memory)
+                self._workers_seen = time.monotonic()
+                try:
+                    await self._serve(client)
+                finally:
+                    await self._leave(client)
+        finally:
+            self._workers.clear()
+            self._end_child()
+
+    async def _start_child(self) -> str:
+        options = [str(part) for option in self._options.items() if option[1] is not None for part in option]
+        self._child = child = subprocess.Popen(
+            [sys.executable, "-m", "sgd_tf.jobs.local_cluster", *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # The workers import what this process can import.
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)},
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # on Windows: no Ctrl-C for it
+        )
+        line: asyncio.Future[bytes] = self._loop.create_future()
+
+        def read() -> None:
+            assert child.stdout is not None
+            with child.stdout:
+                first = child.stdout.readline()
+            self._call(lambda: None if line.cancelled() else line.set_result(first))
+
+        threading.Thread(target=read, name="sgd_tf.jobs start", daemon=True).start()
+        async with asyncio.timeout(START_SECONDS):
+            text = await line
+        if not text:
+            raise ClusterLostError(f"The workers could not be started (exit status {child.wait()}).")
+        return json.loads(text)["address"]
+
+    def _end_child(self) -> None:
+        with self._lock:
+            child, self._child = self._child, None
+        if child is not None:
+            assert child.stdin is not None
+            with contextlib.suppress(OSError):  # it has gone already
+                child.stdin.close()
+            try:
+                child.wait(timeout=3.0)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+    async def _leave(self, client: Client) -> None:
+        with self._lock:
+            job_ids = list(self._running)
+        if self._address and client.status == "running":  # workers that stay: they shall not go on for nobody
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(1.0):
+                    for job_id in job_ids:
+                        await client.run(request_stop, job_id, on_error="ignore")
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # In the loop's thread: the service.
+
+    async def _serve(self, client: Client) -> None:
+        while not self._closed:  # looked at besides the cancelling, which a library on the way may swallow
+            if self._child is not None and (status := self._child.poll()) is not None:
+                raise ClusterLostError(f"The process of the workers ended (exit status {status}).")
+            if client.status != "running":
+                raise ClusterLostError("The connection to the scheduler was lost.")
+            await self._look_at_workers(client)
+            self._stop_abandoned()
+            self._dispatch(client)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    async def _look_at_workers(self, client: Client) -> None:
+        assert client.scheduler is not None
+        async with asyncio.timeout(ANSWER_SECONDS):
+            identity = await client.scheduler.identity(n_workers=-1)
+        for worker in list(self._workers.values()):
+            if worker.address not in identity["workers"]:
+                worker.gone.set()
+                if not worker.busy:  # else somebody still asks why it died
+                    del self._workers[worker.address]
+        for address, information in identity["workers"].items():
+            if address not in self._workers and information["status"] == "running":
+                self._workers[address] = _Worker(address)
+        if self._living():
+            self._workers_seen = time.monotonic()
+        elif self._child is not None and time.monotonic() - self._workers_seen > START_SECONDS:
+            raise ClusterLostError("No worker has started.")
+
+    def _stop_abandoned(self) -> None:
+        with self._lock:
+            jobs = [*self._running.values(), *self._queue.order(())]
+        for job in jobs:
+            if time.monotonic() - job._touched > self._abandoned_after:
+                job.stop()
+
+    def _dispatch(self, client: Client) -> None:
+        for worker in self._living():
+            if worker.busy:
+                continue
+            if self._warm_up_deaths >= MAX_ATTEMPTS:
+                worker.warm = True  # as far as it can be: no restart after restart
+            if self._warm_up is not None and not worker.warm:
+                self._spawn(self._warm(client, worker, self._warm_up), worker)
+                continue
+            with self._lock:
+                job = self._queue.take(self._running_learners())
+                if job is not None:
+                    self._running[job.id] = job
+                    job._begin()
+            if job is not None:
+                self._spawn(self._run(client, worker, job), worker)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], worker: _Worker) -> None:
+        worker.busy = True
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _set_warm_up(self, payload: bytes) -> None:
+        if payload != self._warm_up:
+            self._warm_up, self._warm_up_deaths = payload, 0
+            for worker in self._workers.values():
+                worker.warm = False
+            self._wake.set()
+
+    def _on_rows(self, event: tuple[float, dict[str, Any]]) -> None:
+        message = event[1]
+        job = self._running.get(message["job"])
+        if job is not None and job.attempt == message["attempt"]:
+            job._receive(message["first"], json.loads(message["rows"]))
+
+    def _on_memory(self, event: tuple[float, dict[str, Any]]) -> None:
+        if worker := self._workers.get(event[1]["worker"]):
+            worker.out_of_memory.set()
+
+    def _note(self, outcome: Outcome, what: str) -> None:
+        """Log a failure. A failing import concerns the whole cluster, until something succeeds."""
+        if outcome.failure is None:
+            self._failure = None
+            return
+        logger.error("%s failed: %s\n%s", what, outcome.failure.detail, outcome.traceback)
+        if outcome.failure.kind == "import":
+            self._failure = outcome.failure
+
+    # In the loop's thread: one worker.
+
+    async def _warm(self, client: Client, worker: _Worker, payload: bytes) -> None:
+        try:
+            async with asyncio.timeout(WARM_UP_SECONDS):
+                key = ("sgd-tf-warm-up", uuid.uuid4().hex)
+                outcome = await self._result(client, worker, key, run_warm_up, payload)
+            self._warm_up_deaths = 0
+            self._note(outcome, "The warm-up")
+            self._failure = outcome.failure
+            worker.warm = True
+        except (_LostError, TimeoutError) as error:
+            late = JobFailure("time limit", f"The warm-up took longer than {WARM_UP_SECONDS:g} s.")
+            if isinstance(error, TimeoutError):
+                await self._kill(client, worker)
+            self._warm_up_deaths += 1
+            if self._warm_up_deaths >= MAX_ATTEMPTS:
+                self._failure = error.failure if isinstance(error, _LostError) else late
+                logger.error("The warm-up failed: %s", self._failure.detail)
+        worker.busy = False
+        self._wake.set()
+
+    async def _run(self, client: Client, worker: _Worker, job: Job) -> None:
+        """Carry one attempt of a job to its end, on a worker that does nothing else."""
+        key = ("sgd-tf-job", job.id, job.attempt)  # the first part is what dask counts tasks by
+        arguments = (job.id, job.attempt, job.seconds_limit, job._payload)
+        ended = asyncio.create_task(self._result(client, worker, key, run_job, *arguments))
+        wanted = asyncio.create_task(job._stop_wanted.wait())
+        asking = None
+        try:
+            await asyncio.wait({ended, wanted}, timeout=job.seconds_limit, return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                asking = asyncio.create_task(self._ask_to_stop(client, worker, job))
+                await asyncio.wait({ended}, timeout=SETTLE_SECONDS)
+            await self._judge(client, job, ended)
+            await asyncio.wait({ended}, timeout=self._stop_grace)
+            lost = ended.done() and ended.exception() is not None
+            if not ended.done() or (not lost and ended.result().memory_share > RECYCLE_SHARE):
+                await self._kill(client, worker)
+            worker.busy = not ended.done() and not worker.gone.is_set()
+        except Exception as error:
+            logger.exception("Job %s failed in the manager.", job.id)
+            self._conclude(job, "failed", describe(error))
+            worker.busy = False
+        finally:
+            for task in (ended, wanted, asking):
+                if task is not None:
+                    task.cancel()
+            self._wake.set()
+
+    async def _judge(self, client: Client, job: Job, ended: asyncio.Task[Outcome]) -> None:
+        """Say how a job ended, from what its worker tells, or from the lack of it."""
+        wanted = job._stop_wanted.is_set()
+        error = ended.exception() if ended.done() else None
+        outcome = ended.result() if ended.done() and error is None else None
+        if isinstance(error, _LostError) and not wanted:
+            again = error.failure.kind == "worker lost" and job.attempt < MAX_ATTEMPTS
+            logger.warning("Job %s, attempt %d: %s", job.id, job.attempt, error.failure.detail)
+            if not again:
+                self._conclude(job, "failed", error.failure)
+                return
+            with self._lock:
+                del self._running[job.id]
+                job._status = "waiting"
+                self._queue.add(job)
+        elif error is not None and not wanted:
+            raise error
+        elif outcome is not None and (outcome.status == "done" or (outcome.status == "failed" and not wanted)):
+            self._note(outcome, f"Job {job.id}")
+            if await self._have_all_rows(client, job, outcome.num_rows):
+                self._conclude(job, outcome.status, outcome.failure)
+            else:
+                lost = JobFailure("error", f"{outcome.num_rows - job.num_rows} of {outcome.num_rows} rows were lost.")
+                self._conclude(job, "failed", lost)
+        else:
+            if outcome is not None:
+                await self._have_all_rows(client, job, outcome.num_rows)
+            late = JobFailure("time limit", f"The job took longer than {job.seconds_limit:g} s.")
+            self._conclude(job, *(("stopped",) if wanted else ("failed", late)))
+
+    async def _result(
+        self,
+        client: Client,
+        worker: _Worker,
+        key: tuple[Any, ...],
+        function: Callable[..., Outcome],
+        *args: Any,
+    ) -> Outcome:
+        """Run a function in this very worker.
+
+        Raises:
+            _LostError: if the worker dies. The task is bound to it, so dask does not run it elsewhere.
+        """
+        future = client.submit(
+            function, *args, key=key, workers=[worker.address], allow_other_workers=False, pure=False
+        )
+
+        async def fetch() -> Outcome:
+            return await future
+
+        fetched = asyncio.create_task(fetch())
+        gone = asyncio.create_task(worker.gone.wait())
+        try:
+            await asyncio.wait({fetched, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if fetched.done():
+                error = fetched.exception()
+                if error is None:
+                    return fetched.result()
+                if not isinstance(error, KilledWorker | FutureCancelledError):  # else the worker died
+                    text = "".join(traceback.format_exception(error))
+                    return Outcome(status="failed", failure=describe(error), traceback=text)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(VERDICT_SECONDS):
+                    await worker.out_of_memory.wait()
+            if worker.out_of_memory.is_set():
+                raise _LostError(JobFailure("memory", "The worker process went over its memory limit."))
+            raise _LostError(JobFailure("worker lost", "The worker process ended."))
+        finally:
+            fetched.cancel()
+            gone.cancel()
+            future.release()
+
+    async def _have_all_rows(self, client: Client, job: Job, num_rows: int) -> bool:
+        """Wait until all rows are here; what got lost on the way may still be in the scheduler's log."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ROWS_SECONDS):
+                while job.num_rows < num_rows:
+                    await job._rows_came.wait()
+                    job._rows_came.clear()
+        if job.num_rows < num_rows:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                events = await client.get_events(TOPIC)
+            for event in events:
+                self._on_rows(event)
+        return job.num_rows >= num_rows
+
+    async def _ask_to_stop(self, client: Client, worker: _Worker, job: Job) -> None:
+        while True:  # the job may not have begun when the first request comes
+            await client.run(request_stop, job.id, workers=[worker.address], on_error="ignore")
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _kill(self, client: Client, worker: _Worker) -> None:
+        """End a worker process; its nanny starts another."""
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                if not await client.run(kill_worker, workers=[worker.address], nanny=True):  # it has no nanny
+                    await client.restart_workers([worker.address], raise_for_error=False)
+                await worker.gone.wait()
+
+
+_cluster: Cluster | None = None
+_cluster_lock = threading.Lock()
+
+
+def connect() -> Cluster:
+    """The cluster of this process; the first call starts it, and returns at once.
+
+    The environment variable SGD_TF_SCHEDULER holds the address of a running scheduler to use; without it,
+    workers start on this machine (SGD_TF_WORKERS of them, each with at most SGD_TF_WORKER_MEMORY).
+    """
+    global _cluster
+    with _cluster_lock:
+        if _cluster is None or _cluster._closed:
+            _cluster = Cluster(address=os.environ.get("SGD_TF_SCHEDULER") or None)
+            atexit.register(_cluster.close)
+        return _cluster

@@ -1,0 +1,201 @@
+"""What runs inside a worker process: one job's generator, whose rows are sent as they come."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import re
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import psutil
+from distributed import Nanny, Worker, get_worker
+from distributed.protocol.pickle import loads
+
+TOPIC = "sgd_tf.jobs"  # one for all jobs: the scheduler keeps every topic for good
+FLUSH_SECONDS = 0.1  # rows that follow each other faster than this share a message
+
+FailureKind = Literal["memory", "time limit", "worker lost", "import", "error"]
+
+_stops: dict[str, threading.Event] = {}  # job id → set when the job shall end; holds running jobs alone
+
+
+@dataclass(frozen=True)
+class JobFailure:
+    """Why a job, or the whole cluster, failed: a kind to translate and a detail to show with it."""
+
+    kind: FailureKind
+    detail: str  # one line without paths, e.g. "ValueError: `batch_size` must be …"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a job ended, as its worker tells it."""
+
+    status: Literal["done", "stopped", "failed"]
+    num_rows: int = 0  # rows sent in all
+    failure: JobFailure | None = None
+    traceback: str = ""  # for the log; never shown to a learner
+    memory_share: float = 0.0  # the worker's memory at the end, as a share of its limit
+
+
+def describe(error: BaseException) -> JobFailure:
+    """The failure that an exception stands for, in one line and without the paths of this machine.
+
+    >>> describe(FileNotFoundError("cannot open /home/kim/lab/data.csv"))
+    JobFailure(kind='error', detail='FileNotFoundError: cannot open data.csv')
+    >>> describe(ModuleNotFoundError("No module named 'tensorflow'")).kind
+    'import'
+    """
+    lines = str(error).strip().splitlines()
+    message = re.sub(r"(?<![\w:/])(?:[A-Za-z]:)?[\\/](?:[^\\/\s'\":;,]+[\\/])*", "", lines[0][:500]) if lines else ""
+    name = type(error).__name__
+    if isinstance(error, ImportError):
+        kind: FailureKind = "import"
+    elif isinstance(error, MemoryError) or name == "ResourceExhaustedError":  # the latter: a GPU's memory
+        kind = "memory"
+    else:
+        kind = "error"
+    return JobFailure(kind, f"{name}: {message}" if message else name)
+
+
+def resolve(function: Callable[..., Any] | str) -> Callable[..., Any]:
+    """The function itself, or the one that a dotted name stands for.
+
+    >>> resolve("math.sqrt")(9.0)
+    3.0
+    """
+    if not isinstance(function, str):
+        return function
+    module, _, name = function.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def check_row(row: Any) -> dict[str, Any]:
+    """Return ``row``, or say what in it cannot travel.
+
+    Raises:
+        TypeError: if ``row`` is not a dict of plain values.
+
+    >>> check_row({"update": 3, "losses": [0.5]})
+    Traceback (most recent call last):
+    ...
+    TypeError: `losses` in a row must be a str, int, float, bool or None; received list.
+    """
+    if not isinstance(row, Mapping):
+        raise TypeError(f"A job must yield a dict for each row; received {type(row).__name__}.")
+    for name, value in row.items():
+        if not isinstance(name, str):
+            raise TypeError(f"The keys of a row must be str; received {name!r}.")
+        if not (value is None or isinstance(value, str | int | float)):  # a bool is an int
+            raise TypeError(
+                f"`{name}` in a row must be a str, int, float, bool or None; received {type(value).__name__}."
+            )
+    return dict(row)
+
+
+class _Sender:
+    """Sends rows at once when they are rare, and in batches when they are frequent."""
+
+    def __init__(self, worker: Worker, job_id: str, attempt: int) -> None:
+        self.num_rows = 0  # rows taken so far
+        self._worker = worker
+        self._head = {"job": job_id, "attempt": attempt}
+        self._buffer: list[dict[str, Any]] = []
+        self._sent_at = float("-inf")
+        self._lock = threading.Lock()  # add() runs in the job's thread, a late flush() in the worker's loop
+
+    def add(self, row: dict[str, Any]) -> None:
+        with self._lock:
+            self._buffer.append(row)
+            self.num_rows += 1
+            wait = self._sent_at + FLUSH_SECONDS - time.monotonic()
+            if wait <= 0:
+                self._flush()
+            elif len(self._buffer) == 1:  # the job may now compute for long without another row
+                self._worker.loop.add_callback(self._worker.loop.call_later, wait, self.flush)
+
+    def flush(self) -> None:
+        with self._lock:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._buffer:
+            # `first` numbers the messages: what is lost or comes out of order is noticed. JSON text is
+            # opaque to the scheduler, so a row costs it nothing.
+            first = self.num_rows - len(self._buffer)
+            self._worker.log_event(TOPIC, {**self._head, "first": first, "rows": json.dumps(self._buffer)})
+            self._buffer = []
+            self._sent_at = time.monotonic()
+
+
+def run_job(job_id: str, attempt: int, seconds_limit: float, payload: bytes) -> Outcome:
+    """Run a job's generator to its end and send its rows.
+
+    Args:
+        job_id: name of the job, for its messages and for `request_stop`.
+        attempt: 1, or 2 when a worker died in the first one.
+        seconds_limit: the job ends itself after this; the manager, if it is still there, ends it before.
+        payload: the pickled (function, args, kwargs).
+
+    Returns:
+        The outcome. Whatever the generator raises is told in it: an exception object might not travel.
+    """
+    worker = get_worker()
+    sender = _Sender(worker, job_id, attempt)
+    stop = _stops.setdefault(job_id, threading.Event())
+    deadline = time.monotonic() + seconds_limit
+    outcome: dict[str, Any]
+    try:
+        function, args, kwargs = loads(payload)
+        outcome = {"status": "done"}
+        with contextlib.closing(resolve(function)(*args, **kwargs)) as rows:
+            for row in rows:
+                if stop.is_set() or time.monotonic() > deadline:
+                    outcome = {"status": "stopped"}
+                    break
+                sender.add(check_row(row))
+    except (Exception, SystemExit) as error:
+        outcome = {"status": "failed", "failure": describe(error), "traceback": traceback.format_exc()}
+    finally:
+        del _stops[job_id]
+        sender.flush()
+    limit = worker.memory_manager.memory_limit
+    memory_share = psutil.Process().memory_info().rss / limit if limit else 0.0
+    return Outcome(num_rows=sender.num_rows, memory_share=memory_share, **outcome)
+
+
+def run_warm_up(payload: bytes) -> Outcome:
+    """Call the pickled function once, so that what it imports and compiles is there for the jobs."""
+    try:
+        resolve(loads(payload))()
+    except (Exception, SystemExit) as error:
+        return Outcome(status="failed", failure=describe(error), traceback=traceback.format_exc())
+    return Outcome(status="done")
+
+
+def request_stop(job_id: str) -> None:
+    """Ask the job to end at its next row. It may not have begun, or have ended: the manager asks again."""
+    if job_id in _stops:
+        _stops[job_id].set()
+
+
+def kill_worker(dask_worker: Nanny) -> None:
+    """End the worker process of this nanny, and all that it has started; the nanny starts another.
+
+    Runs in the nanny's process, so it works too when the worker hangs in C code and holds the interpreter.
+    """
+    kill_tree(psutil.Process(dask_worker.pid))
+
+
+def kill_tree(process: psutil.Process) -> None:
+    """Kill a process and its descendants, at once and without asking."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for each in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()

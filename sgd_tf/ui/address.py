@@ -1,0 +1,77 @@
+"""The state of the controls in the page's address: a link shows everybody the same thing, in any language.
+
+Streamlit's own `bind="query-params"` writes the words of the options into the address, which differ from
+language to language. Here the address holds the plain values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One control: its key in the session and in the address, and what it may be."""
+
+    key: str
+    default: Any
+    parse: Callable[[str], Any]  # from the text in the address; raises ValueError for nonsense
+    multiple: bool = False  # whether the value is a list, with one entry in the address for each item
+
+
+def choice(key: str, default: str, options: Iterable[str]) -> Setting:
+    """A control with a few options."""
+    allowed = tuple(options)
+
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(text)
+        return text
+
+    return Setting(key=key, default=default, parse=parse)
+
+
+def number(key: str, default: float | None, low: float, high: float) -> Setting:
+    """A number in [low, high]; an int where both limits are."""
+    kind = int if isinstance(low, int) and isinstance(high, int) else float
+
+    def parse(text: str) -> float:
+        value = kind(text)
+        if not math.isfinite(value) or not low <= value <= high:
+            raise ValueError(text)
+        return value
+
+    return Setting(key=key, default=default, parse=parse)
+
+
+def restore(settings: Sequence[Setting]) -> None:
+    """Give each control that has no value yet the one in the address, or its default; call before the controls."""
+    for setting in settings:
+        if setting.key in st.session_state:
+            continue
+        texts = st.query_params.get_all(setting.key)
+        try:
+            values = [setting.parse(text) for text in texts if text or not setting.multiple]
+        except ValueError:
+            texts = []
+        if not texts:
+            st.session_state[setting.key] = setting.default
+        else:
+            st.session_state[setting.key] = values if setting.multiple else values[0]
+
+
+def publish(settings: Sequence[Setting]) -> None:
+    """Write the controls that are not at their default into the address; call after the controls."""
+    for setting in settings:
+        value = st.session_state.get(setting.key, setting.default)
+        if value == setting.default or value is None:
+            st.query_params.pop(setting.key, None)
+            continue
+        texts = [f"{item}" for item in (value if setting.multiple else [value])] or [""]
+        if st.query_params.get_all(setting.key) != texts:
+            st.query_params[setting.key] = texts

@@ -1,0 +1,347 @@
+"""The controls of a race: what to learn, with which model, and who races."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from sgd_tf import presets
+from sgd_tf.problems import CATALOGUE, N_, ProblemInfo
+from sgd_tf.records import MAX_LEARNING_RATE, BatchSize, ModelConfig, RacePlan, TrainConfig
+from sgd_tf.ui import address, runs
+from sgd_tf.ui.language import _
+
+MAX_CONTESTANTS = 5
+MAX_SECONDS = 60  # of training in a race, all contestants together
+BATCH_SIZES = (1, 4, 16, 32, 64, 256, 1024, 4096)  # chips; "all" is added
+BASE_BATCH_SIZE = 32  # at which the learning rate that is scaled with k is told
+DEFAULT_LEARNING_RATE = 0.1  # where none was ever searched
+
+PROBLEMS = {
+    "digits": N_("Handwritten digits, 8×8"),
+    "mnist": N_("Handwritten digits, 28×28 (MNIST)"),
+    "fashion_mnist": N_("Clothes, 28×28 (Fashion-MNIST)"),
+    "spirals": N_("Two spirals"),
+    "line": N_("A straight line"),
+    "teacher": N_("A random network as teacher"),
+    "flights": N_("Arrival delay of flights"),
+    "california": N_("California house prices"),
+    "diabetes": N_("Diabetes after one year"),
+    "breast_cancer": N_("Breast cancer"),
+}
+MODELS = {"linear": N_("Linear"), "mlp": N_("MLP"), "cnn": N_("CNN")}
+ACTIVATIONS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "tanh": "tanh", "sigmoid": "sigmoid"}
+LEARNING_RATE_MODES = {"tuned": N_("Tuned"), "same": N_("Same for all"), "scaled": N_("Scaled with k")}
+
+
+def _batch_sizes(text: str) -> str:
+    return "all" if text == "all" else str(int(text))
+
+
+def _widths(text: str) -> str:
+    return ", ".join(str(width) for width in parse_widths(text))
+
+
+def parse_widths(text: str) -> tuple[int, ...]:
+    """Hidden units of each layer, from text such as "64, 32".
+
+    Raises:
+        ValueError: if the text is something else, or a width is out of range.
+
+    >>> parse_widths("64, 32")
+    (64, 32)
+    """
+    return ModelConfig(widths=tuple(int(part) for part in text.replace(",", " ").split())).widths
+
+
+SETTINGS = (
+    address.choice("problem", "digits", PROBLEMS),
+    address.number("n", None, 10, 1_000_000),
+    address.choice("model", "mlp", MODELS),
+    address.Setting(key="widths", default="32", parse=_widths),
+    address.choice("activation", "relu", ACTIVATIONS),
+    address.Setting(key="k", default=["all", "256", "32"], parse=_batch_sizes, multiple=True),
+    address.number("other_k", None, 1, 1_000_000),
+    address.choice("rates", "tuned", LEARNING_RATE_MODES),
+    address.number("rate", 0.1, 1e-6, MAX_LEARNING_RATE),
+    address.number("seconds", 5, 1, MAX_SECONDS),
+    address.number("seed", 0, 0, 2**31 - 1),
+    address.number("target", None, 0.0, 1e9),
+)
+
+# Races worth starting with: what differs from the defaults.
+PRESETS: dict[str, tuple[str, dict[str, object]]] = {
+    "digits": (N_("Digits: who is first?"), {}),
+    "flights": (
+        N_("327,346 flights: full batch is slow"),
+        {"problem": "flights", "k": ["all", "1024", "32"], "seconds": 8},
+    ),
+    "one": (N_("Spirals, one sample at a time"), {"problem": "spirals", "k": ["all", "32", "1"]}),
+    "same": (
+        N_("One learning rate for all"),
+        {"k": ["all", "256", "32", "4"], "rates": "same", "rate": 0.1},
+    ),
+    "wild": (
+        N_("Too large a learning rate"),
+        {"problem": "diabetes", "model": "linear", "k": ["all", "32"], "rates": "same", "rate": 1.0},
+    ),
+}
+
+
+def apply_preset() -> None:
+    """Set all controls to the chosen preset; a callback of its control."""
+    _title, changes = PRESETS[st.session_state["preset"]]
+    for setting in SETTINGS:
+        st.session_state[setting.key] = changes.get(setting.key, setting.default)
+
+
+def contestant_name(batch_size: BatchSize, num_examples: int) -> str:
+    """How a contestant is called everywhere: "GD (k = 1,437)" for the full batch, "k = 32" for a minibatch.
+
+    >>> contestant_name("all", 1437), contestant_name(32, 1437)
+    ('GD (k = 1,437)', 'k = 32')
+    """
+    if batch_size == "all" or batch_size >= num_examples:
+        return f"GD (k = {num_examples:,})"
+    return f"k = {batch_size:,}"
+
+
+def race() -> RacePlan | None:
+    """Draw the controls of a race.
+
+    Returns:
+        The race that they describe, or None if something in them can not be raced; then a message says why.
+    """
+    address.restore(SETTINGS)
+    st.selectbox(
+        _("Start with"),
+        list(PRESETS),
+        format_func=lambda key: _(PRESETS[key][0]),
+        key="preset",
+        on_change=apply_preset,
+        persist_state="session",
+    )
+    info, num_examples = _problem()
+    model = _model(info)
+    sizes = _contestants(num_examples)
+    configs = _configs(info, model, sizes, num_examples) if model else {}
+    plan = _plan(info, num_examples, model, configs)
+    address.publish(SETTINGS)
+    return plan
+
+
+def _problem() -> tuple[ProblemInfo, int]:
+    st.selectbox(
+        _("What to learn"),
+        list(PROBLEMS),
+        format_func=lambda name: _(PROBLEMS[name]),
+        key="problem",
+        persist_state="session",
+    )
+    info = CATALOGUE[st.session_state["problem"]]
+    limit = info.max_examples
+    if st.session_state["n"] is not None:
+        st.session_state["n"] = min(max(st.session_state["n"], info.min_examples), limit)
+    num_examples = st.session_state["n"] or info.num_examples
+    facts = [f"N = {num_examples:,}", _("{d} features").format(d=f"{info.num_features:,}")]
+    if info.num_classes:
+        facts.append(_("{c} classes").format(c=info.num_classes))
+    if info.kind == "download":
+        facts.append(_("is downloaded at the first run"))
+    st.caption(f"{_(info.summary)} {' · '.join(facts)}")
+    return info, num_examples
+
+
+def _model(info: ProblemInfo) -> ModelConfig | None:
+    kinds = [kind for kind in MODELS if kind != "cnn" or info.is_image]
+    if st.session_state["model"] not in kinds:
+        st.session_state["model"] = "mlp"
+    st.segmented_control(
+        _("Model"),
+        kinds,
+        format_func=lambda kind: _(MODELS[kind]),
+        key="model",
+        required=True,
+        persist_state="session",
+    )
+    kind = st.session_state["model"]
+    try:
+        widths = parse_widths(st.session_state["widths"])
+    except ValueError:
+        st.error(_("Hidden layers: write one number from 1 to 4096 for each of at most 8 layers, such as 64, 32."))
+        return None
+    return ModelConfig(kind=kind, widths=widths if kind == "mlp" else (), activation=st.session_state["activation"])
+
+
+def _contestants(num_examples: int) -> list[BatchSize]:
+    chips = [str(k) for k in BATCH_SIZES if k < num_examples] + ["all"]
+    wanted = st.session_state["k"]
+    st.session_state["k"] = [chip for chip in chips if chip in wanted]
+    st.pills(
+        _("Batch sizes k that race (GD takes all N)"),
+        chips,
+        format_func=lambda k: "GD" if k == "all" else f"{int(k):,}",
+        selection_mode="multi",
+        key="k",
+        wrap=True,
+        persist_state="session",
+    )
+    chosen: list[BatchSize] = ["all" if chip == "all" else int(chip) for chip in st.session_state["k"]]
+    other = st.session_state["other_k"]
+    if other is not None and other >= num_examples:
+        st.caption(_("k = {k} is taken as N = {n}: gradient descent.").format(k=f"{other:,}", n=f"{num_examples:,}"))
+        other = "all"
+    if other is not None and other not in chosen:
+        chosen.append(other)
+    return sorted(chosen, key=lambda k: num_examples if k == "all" else k, reverse=True)
+
+
+def _configs(
+    info: ProblemInfo, model: ModelConfig, sizes: list[BatchSize], num_examples: int
+) -> dict[str, TrainConfig]:
+    st.segmented_control(
+        _("Learning rate"),
+        list(LEARNING_RATE_MODES),
+        format_func=lambda mode: _(LEARNING_RATE_MODES[mode]),
+        key="rates",
+        required=True,
+        persist_state="session",
+        help=_(
+            "Tuned: for each k the rate that trained best in a short search. Scaled: proportional to k, "
+            "as told for k = 32."
+        ),
+    )
+    mode = st.session_state["rates"]
+    configs = {}
+    unknown = False
+    for size in sizes:
+        k = num_examples if size == "all" else size
+        rate = st.session_state["rate"]
+        if mode == "scaled":
+            rate = min(rate * k / BASE_BATCH_SIZE, MAX_LEARNING_RATE)
+        elif mode == "tuned":
+            found = searched_rates().get(search_key(info.name, num_examples, model, k))
+            found = found or presets.tuned_learning_rate(info.name, model.kind, k)
+            unknown = unknown or found is None
+            rate = found or DEFAULT_LEARNING_RATE
+        name = contestant_name(size, num_examples)
+        configs[name] = TrainConfig(batch_size=size, learning_rate=rate, seed=st.session_state["seed"])
+    rates = " · ".join(f"{name}: **{config.learning_rate:.3g}**" for name, config in configs.items())
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if mode != "tuned":
+            label = _("Learning rate") if mode == "same" else _("Learning rate at k = 32")
+            st.number_input(
+                label,
+                min_value=1e-6,
+                max_value=MAX_LEARNING_RATE,
+                format="%.6g",
+                key="rate",
+                persist_state="session",
+                width=140,
+            )
+        st.markdown(f":small[{rates}]", width="stretch")
+    if unknown:
+        st.caption(_("No rate was searched for this yet; 0.1 is used. Search below."))
+    return configs
+
+
+def _plan(
+    info: ProblemInfo, num_examples: int, model: ModelConfig | None, configs: Mapping[str, TrainConfig]
+) -> RacePlan | None:
+    suggested = presets.target_loss(info.name, model.kind) if model else None
+    with st.popover(_("More settings"), icon=":material/tune:", width="stretch"):
+        st.number_input(
+            _("Seconds of training for each"), 1, MAX_SECONDS, step=1, key="seconds", persist_state="session"
+        )
+        st.number_input(
+            _("Another k"),
+            1,
+            1_000_000,
+            value=None,
+            step=1,
+            key="other_k",
+            placeholder=_("any number from 1 to N"),
+            persist_state="session",
+        )
+        st.number_input(
+            _("Training loss to reach"),
+            0.0,
+            1e9,
+            value=None,
+            format="%.6g",
+            key="target",
+            placeholder="–" if suggested is None else f"{suggested:g}",
+            persist_state="session",
+            help=_("The dashed line; left empty, what gradient descent reached in two seconds."),
+        )
+        st.number_input(
+            _("Training samples N"),
+            info.min_examples,
+            info.max_examples,
+            value=None,
+            step=1,
+            key="n",
+            placeholder=f"{info.num_examples:,}",
+            persist_state="session",
+        )
+        st.text_input(
+            _("Hidden layers of the MLP"),
+            key="widths",
+            persist_state="session",
+            disabled=st.session_state["model"] != "mlp",
+        )
+        st.selectbox(
+            _("Activation"),
+            list(ACTIVATIONS),
+            format_func=ACTIVATIONS.__getitem__,
+            key="activation",
+            persist_state="session",
+            disabled=st.session_state["model"] == "linear",
+        )
+        st.number_input(_("Seed"), 0, 2**31 - 1, step=1, key="seed", persist_state="session")
+    if model is None:
+        return None
+    if not configs:
+        st.warning(_("Choose at least one batch size."))
+        return None
+    if len(configs) > MAX_CONTESTANTS:
+        st.warning(_("Choose at most {n} batch sizes.").format(n=MAX_CONTESTANTS))
+        return None
+    if st.session_state["seconds"] * len(configs) > MAX_SECONDS:
+        seconds = MAX_SECONDS // len(configs)
+        st.warning(
+            _("All contestants together may train for {total} s: choose at most {each} s.").format(
+                total=MAX_SECONDS, each=seconds
+            )
+        )
+        return None
+    return RacePlan(
+        problem=info.name,
+        num_examples=None if st.session_state["n"] is None else num_examples,
+        configs=dict(configs),
+        model=model,
+        seconds=float(st.session_state["seconds"]),
+        target=st.session_state["target"] or suggested,
+    )
+
+
+def searched_rates() -> dict[tuple[object, ...], float]:
+    """Learning rates that this session's searches found, by `search_key`."""
+    found: dict[tuple[object, ...], float] = st.session_state.setdefault("searched_rates", {})
+    search = runs.get("search")
+    if search and not search.is_active:
+        for name, config in search.plan.configs.items():
+            trials = [row for row in search.job.rows if row["run"] == name]
+            if trials:
+                best = min(trials, key=lambda row: (row["train_loss"], row["learning_rate"]))
+                num_examples = search.plan.num_examples or CATALOGUE[search.plan.problem].num_examples
+                k = config.minibatch_size(num_examples)
+                key = search_key(search.plan.problem, num_examples, search.plan.model, k)
+                found[key] = best["learning_rate"]
+    return found
+
+
+def search_key(problem: str, num_examples: int, model: ModelConfig, k: int) -> tuple[object, ...]:
+    """What a searched learning rate holds for."""
+    return (problem, num_examples, model, k)

@@ -1,0 +1,83 @@
+"""Korean and English: message catalogues for labels, and one Markdown file per page and language for prose."""
+
+from __future__ import annotations
+
+import functools
+import gettext
+import io
+import re
+from importlib import resources
+from pathlib import Path
+
+import streamlit as st
+from babel.messages import mofile, pofile
+
+from sgd_tf.ui import address
+
+LANGUAGES = {"ko": "한국어", "en": "English"}
+SOURCE = "en"  # the language of the message ids
+
+
+def current() -> str:
+    """The learner's language: a key of LANGUAGES."""
+    return st.session_state.get("lang", "ko")
+
+
+def _(message: str) -> str:
+    """A message in the learner's language.
+
+    Args:
+        message: in English, as it stands in the catalogues.
+    """
+    return catalogue(current()).gettext(message)
+
+
+@functools.cache
+def catalogue(language: str) -> gettext.NullTranslations:
+    """The messages of a language, read from its `locale/*.po`."""
+    if language == SOURCE:
+        return gettext.NullTranslations()
+    text = resources.files("sgd_tf.ui").joinpath(f"locale/{language}.po").read_bytes()
+    compiled = io.BytesIO()
+    mofile.write_mo(compiled, pofile.read_po(io.BytesIO(text), locale=language))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+def prose(page: str, section: str) -> str:
+    """A section of a page's prose in the learner's language.
+
+    Args:
+        page: path of the page, `__file__`; beside it lie `<page>.ko.md` and `<page>.en.md`.
+        section: its heading in the file.
+
+    Raises:
+        KeyError: if the file has no such section.
+    """
+    return sections(Path(page).with_suffix(f".{current()}.md"))[section]
+
+
+@functools.cache
+def sections(file: Path) -> dict[str, str]:
+    """Text of a Markdown file by the headings `# name` that it is cut at."""
+    _head, *parts = re.split(r"^# (.+)\n", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {name.strip(): text.strip() for name, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def setting() -> address.Setting:
+    """The language in the address as `?lang=…`; by default the browser's, else Korean."""
+    locale = (st.context.locale or "ko").split("-")[0]
+    return address.choice("lang", locale if locale in LANGUAGES else "ko", LANGUAGES)
+
+
+def switch() -> None:
+    """The control that changes the language."""
+    st.segmented_control(
+        "언어 · Language",
+        list(LANGUAGES),
+        format_func=LANGUAGES.__getitem__,
+        key="lang",
+        required=True,
+        label_visibility="collapsed",
+        persist_state="session",
+    )

@@ -1,0 +1,398 @@
+"""What a race looks like: live while it runs, as a film when it is over, and what it showed in the end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from sgd_tf import charts, export, history
+from sgd_tf.problems import CATALOGUE, N_
+from sgd_tf.records import RacePlan
+from sgd_tf.ui import address, runs
+from sgd_tf.ui.language import _
+from sgd_tf.ui.runs import SessionRun
+
+POLL_SECONDS = 0.4  # how often a live page asks for what is new
+CHART_HEIGHT = 400  # px
+COUNTERS = {"seconds": N_("Seconds"), "epoch": N_("Epochs"), "update": N_("Updates"), "examples": N_("Samples")}
+METRICS = {"train_loss": N_("Training loss"), "test_loss": N_("Test loss"), "test_accuracy": N_("Test accuracy")}
+FAILURES = {
+    "memory": N_("The run took more memory than a worker has. Choose a smaller k or fewer samples N."),
+    "time limit": N_("The run took longer than it may and was ended. Choose fewer seconds or a larger k."),
+    "worker lost": N_("The process that trained ended unexpectedly, twice. Please try again."),
+    "import": N_("TensorFlow can not be loaded on this server, so nothing can be trained."),
+    "error": N_("The run failed."),
+}
+SETTINGS = (
+    address.choice("x", "seconds", COUNTERS),
+    address.choice("y", "train_loss", METRICS),
+    address.choice("scale", "log", ("log", "linear")),
+)
+
+
+def axes() -> None:
+    """Draw the controls of the picture: what is counted, what is measured, and on which scale."""
+    address.restore(SETTINGS)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.segmented_control(
+            _("Counted in"),
+            list(COUNTERS),
+            format_func=lambda counter: _(COUNTERS[counter]),
+            key="x",
+            required=True,
+            persist_state="session",
+        )
+        st.segmented_control(
+            _("Measured"),
+            list(METRICS),
+            format_func=lambda metric: _(METRICS[metric]),
+            key="y",
+            required=True,
+            persist_state="session",
+        )
+        st.segmented_control(
+            _("Scale"),
+            ["log", "linear"],
+            format_func=lambda scale: _("Logarithmic") if scale == "log" else _("Linear"),
+            key="scale",
+            required=True,
+            persist_state="session",
+            disabled=st.session_state["y"] == "test_accuracy",
+        )
+    address.publish(SETTINGS)
+
+
+def picture(plan: RacePlan | None) -> None:
+    """Draw the race of this session, and follow it while it runs.
+
+    Args:
+        plan: what the controls describe; drawn as empty axes before the first race.
+    """
+    run = runs.get("race")
+    interval = POLL_SECONDS if run and run.is_active else None
+    st.fragment(_picture, run_every=interval)(plan)
+
+
+def _picture(plan: RacePlan | None) -> None:
+    run = runs.get("race")
+    was_followed = st.session_state.get("followed") == (run and run.job.id)
+    if run and run.is_active:
+        run.job.touch()
+        st.session_state["followed"] = run.job.id
+    axes()
+    table = frame(run) if run else history.to_frame([])
+    shown = run.plan if run else plan
+    is_over = run is not None and not run.is_active
+    with st.container(key="race_chart"):
+        now = _film_position(table) if is_over else None
+        visible = history.at_time(table, now) if now is not None else table
+        _chart(visible, table, shown)
+    with st.container(height=82, border=False, key="race_clock"):
+        _clock(run, table)
+    _standings(visible, shown)
+    if is_over and was_followed:
+        del st.session_state["followed"]
+        st.rerun()  # once: the rest of the page learns that the race is over
+
+
+def frame(run: SessionRun) -> pd.DataFrame:
+    """History of a race so far."""
+    return history.to_frame(row for row in run.job.rows if "device" not in row)
+
+
+def _film_position(table: pd.DataFrame) -> float | None:
+    """The second of training at which the finished race is looked at; None for its end."""
+    return None if table.empty else st.session_state.get("film")
+
+
+def _chart(visible: pd.DataFrame, table: pd.DataFrame, plan: RacePlan | None) -> None:
+    x, y = st.session_state["x"], st.session_state["y"]
+    log = st.session_state["scale"] == "log" and y != "test_accuracy"
+    is_regression = plan is not None and CATALOGUE[plan.problem].task == "regression"
+    if y == "test_accuracy" and is_regression:
+        st.info(_("This problem is a regression: it has a loss, but no accuracy."), height=CHART_HEIGHT)
+        return
+    target = plan.target if plan and y == "train_loss" else None
+    spec = charts.curves_spec(
+        visible,
+        x=x,
+        y=y,
+        target=target,
+        x_domain=_x_domain(table, plan, x),
+        y_domain=_y_domain(table, plan, y, log=log),
+        log_y=log,
+        band=y == "train_loss",
+        dark=is_dark(),
+        translate=_,
+        height=CHART_HEIGHT,
+    )
+    st.vega_lite_chart(spec, alt=_chart_name(y, x), height=CHART_HEIGHT, key="race_curves")
+
+
+def _chart_name(metric: str, counter: str) -> str:
+    measured, counted = METRICS[metric], COUNTERS[counter]
+    return _("{y} of each contestant against {x}").format(y=_(measured), x=_(counted))
+
+
+def is_dark() -> bool:
+    """Whether the page is shown in the dark theme."""
+    return st.context.theme.type == "dark"
+
+
+def _x_domain(table: pd.DataFrame, plan: RacePlan | None, x: str) -> tuple[float, float]:
+    """From 0 to the budget; for the other counters to a round number above what they have reached."""
+    if x == "seconds":
+        return 0.0, plan.seconds if plan else 5.0
+    highest = 1.0 if table.empty else max(1.0, float(table[x].max()))
+    unit = 10 ** math.floor(math.log10(highest))
+    return 0.0, float(next(step * unit for step in (1, 2, 5, 10) if step * unit >= highest))
+
+
+def _y_domain(table: pd.DataFrame, plan: RacePlan | None, y: str, *, log: bool) -> tuple[float, float]:
+    """Fixed at the start of a race, by the loss of the initial weights and the target."""
+    if y == "test_accuracy":
+        return 0.0, 1.0
+    start = float(table[y].iloc[0]) if len(table) and math.isfinite(table[y].iloc[0]) else 2.5
+    if not log:
+        return 0.0, 1.1 * start
+    target = min(plan.target if plan and plan.target else start / 100, start / 2)
+    low = target / max(1.5, min(100.0, (start / target) ** 0.75))
+    return low, 1.6 * start
+
+
+def _clock(run: SessionRun | None, table: pd.DataFrame) -> None:
+    """One line below the chart: the queue, the time that is left, or the film of the finished race."""
+    if run is None:
+        st.progress(0.0, _("Ready when you are: press Run."))
+        return
+    job = run.job
+    total = run.plan.seconds * len(run.plan.configs)
+    if job.status == "waiting":
+        st.progress(0.0, _waiting_text(run))
+    elif job.status == "running":
+        done = _training_seconds(table, run.plan)
+        if table.empty:
+            st.progress(0.0, _("Loading the data and compiling …"))
+            return
+        left = max(0.0, total - done)
+        text = _("Trained for {done:.1f} of {total:.0f} s · {left:.0f} s left · on {device}").format(
+            done=done, total=total, left=left, device=_device(run)
+        )
+        st.progress(min(1.0, done / total), text if run.job.attempt < 2 else f"{_('Started again')} · {text}")
+    elif job.status == "failed":
+        failure = job.failure
+        kind = failure.kind if failure else "error"
+        detail = f" ({failure.detail})" if failure and kind == "error" else ""
+        st.error(_(FAILURES[kind]) + detail)
+    elif len(table):
+        end = float(table["seconds"].max())
+        if "film" not in st.session_state or st.session_state["film"] > end:
+            st.session_state["film"] = end
+        st.slider(
+            _("Look back: seconds of training"), 0.0, end, step=end / 200, format="%.2f s", key="film"
+        )
+
+
+def _training_seconds(table: pd.DataFrame, plan: RacePlan) -> float:
+    """Seconds that all contestants have trained together; one that diverged counts as finished."""
+    last = table.drop_duplicates("run", keep="last")
+    return float(last["seconds"].where(last["diverged_at"].isna(), plan.seconds).sum())
+
+
+def _waiting_text(run: SessionRun) -> str:
+    cluster = runs.cluster()
+    if cluster.status == "failed":
+        failure = FAILURES["import"]
+        return _(failure)
+    if cluster.status in ("starting", "warming"):
+        return _("Getting the workers ready: TensorFlow takes about 15 s to load, once …")
+    return _("In the queue: place {place}").format(place=run.job.place or 1)
+
+
+def _device(run: SessionRun) -> str:
+    return next((str(row["device"]) for row in run.job.rows[:1] if "device" in row), "CPU")
+
+
+def _standings(visible: pd.DataFrame, plan: RacePlan | None) -> None:
+    """Where each contestant stands at the moment that is looked at."""
+    if plan is None:
+        return
+    last = history.latest(visible).set_index("run")
+    rows = []
+    for name, config in plan.configs.items():
+        values: Mapping[str, Any] = last.loc[name].to_dict() if name in last.index else {}
+        rows.append(
+            {
+                "name": name,
+                "rate": f"{config.learning_rate:.3g}",
+                "loss": digits(values.get("train_loss"), 3),
+                "accuracy": percent(values.get("test_accuracy")),
+                "updates": count(values.get("update")),
+                "updates_per_second": count(values.get("updates_per_second")),
+                "examples_per_second": count(values.get("examples_per_second")),
+                "state": state(values),
+            }
+        )
+    titles = {
+        "name": _("Contestant"),
+        "rate": _("Learning rate"),
+        "loss": _("Training loss"),
+        "accuracy": _("Test accuracy"),
+        "updates": _("Updates"),
+        "updates_per_second": _("Updates/s"),
+        "examples_per_second": _("Samples/s"),
+        "state": _("State"),
+    }
+    table = pd.DataFrame(rows)
+    if not table["accuracy"].ne("–").any() and CATALOGUE[plan.problem].task == "regression":
+        table = table.drop(columns="accuracy")
+    if not table["state"].ne("").any():
+        table = table.drop(columns="state")
+    with st.container(key="race_standings"):
+        st.table(table.rename(columns=titles).set_index(_("Contestant")))
+
+
+def state(values: Mapping[str, Any]) -> str:
+    """What is special about a contestant: where it diverged."""
+    diverged_at = values.get("diverged_at")
+    if diverged_at is None or pd.isna(diverged_at):
+        return ""
+    return _("diverged at update {n}").format(n=f"{diverged_at:,}")
+
+
+def digits(value: float | None, num: int) -> str:
+    """A number with so many significant digits; "–" where there is none, words of mathematics where it is no number."""
+    if value is None or pd.isna(value):
+        return "–"
+    return "∞" if math.isinf(value) else f"{value:.{num}g}"
+
+
+def percent(value: float | None) -> str:
+    """A share as a percentage."""
+    return "–" if value is None or pd.isna(value) else f"{value:.1%}"
+
+
+def count(value: float | None) -> str:
+    """A whole number with separators."""
+    return "–" if value is None or pd.isna(value) else f"{value:,.0f}"
+
+
+def results() -> None:
+    """What a finished race showed: the verdict, the table to the target, the four axes, the code and the data."""
+    run = runs.get("race")
+    if run is None or run.is_active:
+        return
+    table = frame(run)
+    if table.empty:
+        return
+    with st.container(key="race_results"):
+        reached = _to_target(run, table)
+        _verdict(run, reached)
+        st.subheader(_("The same race on four axes"))
+        st.caption(_("Who is ahead depends on what is counted: GD makes the fewest updates and the most samples per second."))
+        with st.grid(4, min_column_width=250, gap="small"):
+            options: dict[str, Any] = {"y": "train_loss", "log_y": True, "dark": is_dark(), "translate": _}
+            domain = _y_domain(table, run.plan, "train_loss", log=True)
+            for counter, chart in charts.four_axes(table, y_domain=domain, target=run.plan.target, **options).items():
+                alt = _chart_name("train_loss", counter)
+                st.altair_chart(chart, alt=alt, key=f"race_{counter}")
+        _take_home(run, table)
+
+
+def _to_target(run: SessionRun, table: pd.DataFrame) -> pd.DataFrame | None:
+    """The table "seconds, updates, epochs to the target"."""
+    target = run.plan.target
+    if target is None:
+        return None
+    reached = history.time_to_target(table, target)
+    rates = {name: config.learning_rate for name, config in run.plan.configs.items()}
+    never = _("not reached")
+    st.subheader(_("To a training loss of {target}").format(target=f"{target:g}"))
+    rows = pd.DataFrame(
+        {
+            _("Contestant"): reached["run"],
+            _("Learning rate"): [f"{rates[name]:.3g}" for name in reached["run"]],
+            _("Seconds"): [digits(s, 3) if ok else never for s, ok in zip(reached["seconds"], reached["reached"], strict=True)],
+            _("Updates"): reached["updates"].map(count),
+            _("Epochs"): reached["epochs"].map(lambda value: digits(value, 3)),
+            _("Samples"): reached["examples"].map(count),
+            _("State"): [state(row) for row in reached.to_dict("records")],
+        }
+    )
+    if not rows[_("State")].ne("").any():
+        rows = rows.drop(columns=_("State"))
+    with st.container(key="race_target"):
+        st.table(rows.set_index(_("Contestant")))
+    return reached
+
+
+def _verdict(run: SessionRun, reached: pd.DataFrame | None) -> None:
+    """The learner's prediction against what the run showed, and one plain sentence."""
+    if reached is None:
+        st.info(_("No loss to reach is known for this problem and model: set one under “More settings”."))
+        return
+    there = reached[reached["reached"]].sort_values("seconds")
+    if there.empty:
+        st.warning(_("None reached the target. Give them more seconds, or another learning rate."))
+        return
+    first = there.iloc[0]
+    if run.prediction and run.prediction == first["run"]:
+        st.success(_("Your prediction was right: {name} was first.").format(name=first["run"]))
+    elif run.prediction:
+        text = _("You expected {guess}; {name} was first.")
+        st.warning(text.format(guess=run.prediction, name=first["run"]))
+    st.markdown(f"**{_sentence(first, reached)}**")
+
+
+def _sentence(first: pd.Series, reached: pd.DataFrame) -> str:
+    """What the run showed: the first one against gradient descent, or against the next one."""
+    seconds = digits(first["seconds"], 2)
+    gd = reached[reached["full_batch"]]
+    rivals = reached[reached["run"] != first["run"]]
+    if first["full_batch"] or gd.empty:
+        rivals = rivals.sort_values("seconds", na_position="last")
+        if rivals.empty or not rivals.iloc[0]["reached"]:
+            return _("{name} reached the target in {seconds} s; no other did.").format(name=first["run"], seconds=seconds)
+        second = rivals.iloc[0]
+        text = _("{name} reached the target in {seconds} s, {other} in {more} s: {times} times as long.")
+    else:
+        second = gd.iloc[0]
+        if not second["reached"]:
+            text = _("{name} reached the target in {seconds} s; gradient descent did not reach it.")
+            return text.format(name=first["run"], seconds=seconds)
+        text = _(
+            "{name} reached the target in {seconds} s after {updates} updates; gradient descent needed {more} s "
+            "and {other_updates} updates, {times} times as long."
+        )
+    return text.format(
+        name=first["run"],
+        seconds=seconds,
+        other=second["run"],
+        more=digits(second["seconds"], 2),
+        updates=count(first["updates"]),
+        other_updates=count(second["updates"]),
+        times=digits(second["seconds"] / first["seconds"], 2),
+    )
+
+
+def _take_home(run: SessionRun, table: pd.DataFrame) -> None:
+    """The numbers as CSV and the race as a script."""
+    script = export.race_script(run.plan)
+    with st.container(horizontal=True):
+        st.download_button(
+            _("All numbers (CSV)"),
+            table.to_csv(index=False),
+            "race.csv",
+            "text/csv",
+            icon=":material/table:",
+            on_click="ignore",
+        )
+        st.download_button(
+            _("This race as a script"), script, "race.py", "text/x-python", icon=":material/code:", on_click="ignore"
+        )
+    with st.expander(_("The code of this race")):
+        st.code(script, language="python")

@@ -1,0 +1,52 @@
+"""The search for learning rates: what each rate reached, as it comes, and which one was kept."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from sgd_tf import charts
+from sgd_tf.ui import controls, runs
+from sgd_tf.ui.language import _
+from sgd_tf.ui.race_view import FAILURES, is_dark
+
+POLL_SECONDS = 0.5
+
+
+def draw() -> None:
+    """Draw the search of this session, if there is one, and follow it while it runs."""
+    search = runs.get("search")
+    if search is None:
+        return
+    st.fragment(_draw, run_every=POLL_SECONDS if search.is_active else None)()
+
+
+def _draw() -> None:
+    search = runs.get("search")
+    if search is None:
+        return
+    was_followed = st.session_state.get("followed_search") == search.job.id
+    if search.is_active:
+        search.job.touch()
+        st.session_state["followed_search"] = search.job.id
+    rows = search.job.rows
+    with st.container(key="search_results"):
+        st.subheader(_("Which learning rate is best for each k?"))
+        if search.job.status == "failed" and search.job.failure:
+            st.error(_(FAILURES[search.job.failure.kind]))
+        elif search.is_active:
+            tried = len({row["run"] for row in rows})
+            st.progress(
+                max(0, tried - 1) / len(search.plan.configs),
+                _("Searching: contestant {i} of {n}").format(i=max(1, tried), n=len(search.plan.configs)),
+            )
+        else:
+            found = controls.searched_rates()
+            st.success(_("Found. With “Tuned” the next race uses these rates.") if found else _("Stopped."))
+        trials = pd.DataFrame(rows, columns=["run", "learning_rate", "train_loss", "diverged_at"])
+        sizes = {name: config.batch_size for name, config in search.plan.configs.items()}
+        chart = charts.learning_rates(trials, batch_sizes=sizes, dark=is_dark(), translate=_)
+        st.altair_chart(chart, alt=_("Training loss that each learning rate reached"), key="search_chart")
+    if not search.is_active and was_followed:
+        del st.session_state["followed_search"]
+        st.rerun()
