@@ -466,8 +466,8 @@ if __name__ == "__main__":
     job = cluster.submit(job_functions.hang_in_c, learner="kim")
     while not job.num_rows:
         job.wait(0.01)
-    print(json.dumps([child.pid for child in psutil.Process().children(recursive=True)]), flush=True)
     try:
+        print(json.dumps([child.pid for child in psutil.Process().children(recursive=True)]), flush=True)
         job.wait()
     except KeyboardInterrupt:
         pass

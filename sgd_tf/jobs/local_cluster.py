@@ -43,6 +43,8 @@ CONFIG: dict[str, Any] = {
     # Nannies replace dead workers. This timer looks, that long after a death, whether the worker is there; when it
     # has just died again, the timer would close its nanny, and nobody would replace it any more.
     "distributed.deploy.lost-worker-timeout": "1000 days",
+    "distributed.admin.tick.interval": "500ms",  # 20 ms by default: 50 times a second beside the training
+    "distributed.admin.system-monitor.interval": "2s",
     "distributed.admin.log-length": 100,
     "distributed.admin.low-level-log-length": 200,  # messages that are kept of each topic
     "distributed.admin.system-monitor.log-length": 100,
