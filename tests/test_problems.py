@@ -87,9 +87,7 @@ def test_arrays_have_the_promised_types_and_cannot_be_changed(name):
 @pytest.mark.parametrize("name", [name for name in OFFLINE if CATALOGUE[name].task == "classification"])
 def test_class_counts_count_the_training_labels(name):
     problem = load(name)
-    assert problem.class_counts == tuple(
-        int((problem.y_train == label).sum()) for label in range(problem.num_classes)
-    )
+    assert problem.class_counts == tuple(int((problem.y_train == label).sum()) for label in range(problem.num_classes))
     assert len(problem.class_names) == problem.num_classes
     assert set(problem.y_test.tolist()) <= set(range(problem.num_classes))
 
@@ -158,9 +156,7 @@ def test_digits_are_split_as_scikit_learn_splits_and_scaled_from_0_to_1():
     np.testing.assert_array_equal(problem.x_test, x_test / 16)
     np.testing.assert_array_equal(problem.y_train, y_train)
     np.testing.assert_array_equal(problem.y_test, y_test)
-    np.testing.assert_array_equal(
-        problem.x_train[0].reshape(problem.image_shape)[..., 0].ravel(), x_train[0] / 16
-    )
+    np.testing.assert_array_equal(problem.x_train[0].reshape(problem.image_shape)[..., 0].ravel(), x_train[0] / 16)
 
 
 def test_a_larger_num_examples_adds_to_a_smaller_one_and_leaves_the_test_part():
@@ -183,9 +179,7 @@ def test_every_row_is_in_one_part_and_classes_have_the_same_share_in_both(num_ro
         with pytest.raises(ValueError, match=r"`test_share` must leave a test sample for each"):
             Problem.from_arrays(np.arange(num_rows), labels, task="classification", test_share=share)
         return
-    problem = Problem.from_arrays(
-        np.arange(num_rows), labels, task="classification", test_share=share, seed=seed
-    )
+    problem = Problem.from_arrays(np.arange(num_rows), labels, task="classification", test_share=share, seed=seed)
     num_test = math.ceil(share * num_rows)
     assert (problem.num_examples, problem.num_test) == (num_rows - num_test, num_test)
     # Standardising keeps the order: the ranks of all x are the rows again.
@@ -644,9 +638,7 @@ def test_a_hanging_download_does_not_keep_the_process_from_ending():
         "try: problems._downloaded('mnist', threading.Event().wait)\n"
         "except problems.DownloadError: print('in time')"
     )
-    answer = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
-    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert answer.stdout.strip() == "in time"
 
 

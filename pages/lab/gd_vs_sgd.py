@@ -5,11 +5,14 @@ import streamlit as st
 from sgd_tf.ui import controls, race_view, runs, search_view
 from sgd_tf.ui.language import _, prose
 
-st.markdown(prose(__file__, "question"))
+question, start = st.columns([3, 1.2], gap="medium", vertical_alignment="bottom")
+with start:
+    more = controls.start()
+question.markdown(controls.explanation() or prose(__file__, "question"))
 left, right = st.columns([1, 2], gap="medium")
 
 with left, st.container(key="race_controls"):
-    plan = controls.race()
+    plan = controls.race(more)
     names = list(plan.configs) if plan else []
     if st.session_state.get("prediction") not in names:
         st.session_state["prediction"] = None
@@ -20,13 +23,7 @@ with left, st.container(key="race_controls"):
             _("Run"), type="primary", icon=":material/play_arrow:", key="run", disabled=plan is None or is_active
         )
         st.button(_("Stop"), icon=":material/stop:", key="stop", disabled=not is_active, on_click=runs.stop)
-        wants_search = st.button(
-            _("Search learning rates"),
-            icon=":material/search:",
-            key="search",
-            disabled=plan is None or is_active,
-            help=_("Tries each contestant with growing learning rates, half a second each, and keeps the best."),
-        )
+wants_search = st.session_state["search"]  # the button stands beside the learning rates
 if plan and (wants_race or wants_search):
     if wants_race:
         runs.start_race(plan, prediction)

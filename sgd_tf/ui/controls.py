@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from sgd_tf import presets
 from sgd_tf.problems import CATALOGUE, N_, ProblemInfo
-from sgd_tf.records import MAX_LEARNING_RATE, BatchSize, ModelConfig, RacePlan, TrainConfig
+from sgd_tf.records import MAX_LEARNING_RATE, BatchSize, ModelConfig, RacePlan, TrainConfig, check_int
 from sgd_tf.ui import address, runs
-from sgd_tf.ui.language import _
+from sgd_tf.ui.language import _, titles
 
 MAX_CONTESTANTS = 5
 MAX_SECONDS = 60  # of training in a race, all contestants together
@@ -36,7 +37,7 @@ LEARNING_RATE_MODES = {"tuned": N_("Tuned"), "same": N_("Same for all"), "scaled
 
 
 def _batch_sizes(text: str) -> str:
-    return "all" if text == "all" else str(int(text))
+    return "all" if text == "all" else str(check_int("k", int(text), 1))
 
 
 def _widths(text: str) -> str:
@@ -61,7 +62,7 @@ SETTINGS = (
     address.choice("model", "mlp", MODELS),
     address.Setting(key="widths", default="32", parse=_widths),
     address.choice("activation", "relu", ACTIVATIONS),
-    address.Setting(key="k", default=["all", "256", "32"], parse=_batch_sizes, multiple=True),
+    address.Setting(key="k", default=["32", "256", "all"], parse=_batch_sizes, multiple=True),
     address.number("other_k", None, 1, 1_000_000),
     address.choice("rates", "tuned", LEARNING_RATE_MODES),
     address.number("rate", 0.1, 1e-6, MAX_LEARNING_RATE),
@@ -70,28 +71,43 @@ SETTINGS = (
     address.number("target", None, 0.0, 1e9),
 )
 
-# Races worth starting with: what differs from the defaults.
-PRESETS: dict[str, tuple[str, dict[str, object]]] = {
-    "digits": (N_("Digits: who is first?"), {}),
-    "flights": (
-        N_("327,346 flights: full batch is slow"),
-        {"problem": "flights", "k": ["all", "1024", "32"], "seconds": 8},
+# Races worth running: title, what to look for, and what differs from the defaults.
+PRESETS: dict[str, tuple[str, str, dict[str, object]]] = {
+    "digits": (
+        N_("Digits: who is first?"),
+        N_("The race to begin with: gradient descent, k = 256 and k = 32, each at its best learning rate."),
+        {},
     ),
-    "one": (N_("Spirals, one sample at a time"), {"problem": "spirals", "k": ["all", "32", "1"]}),
+    "flights": (
+        N_("327,346 flights"),
+        N_("With many samples one pass is expensive: watch how few updates GD makes in eight seconds."),
+        {"problem": "flights", "k": ["32", "1024", "all"], "seconds": 8},
+    ),
+    "one": (
+        N_("Spirals, one sample at a time"),
+        N_("k = 1 makes the most updates of all, and the noisiest ones: look at its band and its samples per second."),
+        {"problem": "spirals", "k": ["1", "32", "all"]},
+    ),
     "same": (
         N_("One learning rate for all"),
-        {"k": ["all", "256", "32", "4"], "rates": "same", "rate": 0.1},
+        N_(
+            "At one learning rate a large k takes the same small steps, only less often. Then choose “Tuned” and compare."
+        ),
+        {"k": ["4", "32", "256", "all"], "rates": "same", "rate": 0.1},
     ),
     "wild": (
         N_("Too large a learning rate"),
-        {"problem": "diabetes", "model": "linear", "k": ["all", "32"], "rates": "same", "rate": 1.0},
+        N_("Above 2/λmax gradient descent diverges: each step overshoots by more than the one before it."),
+        {"problem": "diabetes", "model": "linear", "k": ["32", "all"], "rates": "same", "rate": 1.0},
     ),
 }
 
 
 def apply_preset() -> None:
     """Set all controls to the chosen preset; a callback of its control."""
-    _title, changes = PRESETS[st.session_state["preset"]]
+    key = st.session_state["preset"]
+    _title, _explanation, changes = PRESETS[key]
+    st.session_state["explained"] = key
     for setting in SETTINGS:
         st.session_state[setting.key] = changes.get(setting.key, setting.default)
 
@@ -107,25 +123,41 @@ def contestant_name(batch_size: BatchSize, num_examples: int) -> str:
     return f"k = {batch_size:,}"
 
 
-def race() -> RacePlan | None:
+def start() -> DeltaGenerator:
+    """Draw the choice of an example, and beside it the place for the settings that few learners change."""
+    address.restore(SETTINGS)
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        st.menu_button(
+            _("Examples"),
+            list(PRESETS),
+            format_func=titles({key: title for key, (title, _explanation, _changes) in PRESETS.items()}),
+            icon=":material/lightbulb:",
+            key="preset",
+            on_click=apply_preset,
+        )
+        return st.popover(_("More settings"), icon=":material/tune:")
+
+
+def explanation() -> str:
+    """What to look for in the example that was chosen; empty before one was."""
+    key = st.session_state.get("explained")
+    return f":material/lightbulb: {_(PRESETS[key][1])}" if key else ""
+
+
+def race(more: DeltaGenerator) -> RacePlan | None:
     """Draw the controls of a race.
+
+    Args:
+        more: where the settings go that few learners change, from `start`.
 
     Returns:
         The race that they describe, or None if something in them can not be raced; then a message says why.
     """
-    address.restore(SETTINGS)
-    st.selectbox(
-        _("Start with"),
-        list(PRESETS),
-        format_func=lambda key: _(PRESETS[key][0]),
-        key="preset",
-        on_change=apply_preset,
-        persist_state="session",
-    )
     info, num_examples = _problem()
     model = _model(info)
     sizes = _contestants(num_examples)
     configs = _configs(info, model, sizes, num_examples) if model else {}
+    _more(more, info, model)
     plan = _plan(info, num_examples, model, configs)
     address.publish(SETTINGS)
     return plan
@@ -135,7 +167,7 @@ def _problem() -> tuple[ProblemInfo, int]:
     st.selectbox(
         _("What to learn"),
         list(PROBLEMS),
-        format_func=lambda name: _(PROBLEMS[name]),
+        format_func=titles(PROBLEMS),
         key="problem",
         persist_state="session",
     )
@@ -149,7 +181,7 @@ def _problem() -> tuple[ProblemInfo, int]:
         facts.append(_("{c} classes").format(c=info.num_classes))
     if info.kind == "download":
         facts.append(_("is downloaded at the first run"))
-    st.caption(f"{_(info.summary)} {' · '.join(facts)}")
+    st.caption(" · ".join(facts), help=_(info.summary))
     return info, num_examples
 
 
@@ -160,7 +192,7 @@ def _model(info: ProblemInfo) -> ModelConfig | None:
     st.segmented_control(
         _("Model"),
         kinds,
-        format_func=lambda kind: _(MODELS[kind]),
+        format_func=titles(MODELS),
         key="model",
         required=True,
         persist_state="session",
@@ -200,18 +232,26 @@ def _contestants(num_examples: int) -> list[BatchSize]:
 def _configs(
     info: ProblemInfo, model: ModelConfig, sizes: list[BatchSize], num_examples: int
 ) -> dict[str, TrainConfig]:
-    st.segmented_control(
-        _("Learning rate"),
-        list(LEARNING_RATE_MODES),
-        format_func=lambda mode: _(LEARNING_RATE_MODES[mode]),
-        key="rates",
-        required=True,
-        persist_state="session",
-        help=_(
-            "Tuned: for each k the rate that trained best in a short search. Scaled: proportional to k, "
-            "as told for k = 32."
-        ),
-    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.segmented_control(
+            _("Learning rate"),
+            list(LEARNING_RATE_MODES),
+            format_func=titles(LEARNING_RATE_MODES),
+            key="rates",
+            required=True,
+            persist_state="session",
+            help=_(
+                "Tuned: for each k the rate that trained best in a short search. Scaled: proportional to k, "
+                "as told for k = 32."
+            ),
+        )
+        st.button(
+            _("Search"),
+            icon=":material/search:",
+            key="search",
+            disabled=runs.active() is not None,
+            help=_("Tries each contestant with growing learning rates, half a second each, and keeps the best."),
+        )
     mode = st.session_state["rates"]
     configs = {}
     unknown = False
@@ -242,15 +282,14 @@ def _configs(
             )
         st.markdown(f":small[{rates}]", width="stretch")
     if unknown:
-        st.caption(_("No rate was searched for this yet; 0.1 is used. Search below."))
+        st.caption(_("No rate was searched for this yet; 0.1 is used. Press Search."))
     return configs
 
 
-def _plan(
-    info: ProblemInfo, num_examples: int, model: ModelConfig | None, configs: Mapping[str, TrainConfig]
-) -> RacePlan | None:
+def _more(place: DeltaGenerator, info: ProblemInfo, model: ModelConfig | None) -> None:
+    """Settings that few learners change."""
     suggested = presets.target_loss(info.name, model.kind) if model else None
-    with st.popover(_("More settings"), icon=":material/tune:", width="stretch"):
+    with place:
         st.number_input(
             _("Seconds of training for each"), 1, MAX_SECONDS, step=1, key="seconds", persist_state="session"
         )
@@ -300,6 +339,12 @@ def _plan(
             disabled=st.session_state["model"] == "linear",
         )
         st.number_input(_("Seed"), 0, 2**31 - 1, step=1, key="seed", persist_state="session")
+
+
+def _plan(
+    info: ProblemInfo, num_examples: int, model: ModelConfig | None, configs: Mapping[str, TrainConfig]
+) -> RacePlan | None:
+    """The race, or None with a message that says what must be changed."""
     if model is None:
         return None
     if not configs:
@@ -322,7 +367,7 @@ def _plan(
         configs=dict(configs),
         model=model,
         seconds=float(st.session_state["seconds"]),
-        target=st.session_state["target"] or suggested,
+        target=st.session_state["target"] or presets.target_loss(info.name, model.kind),
     )
 
 

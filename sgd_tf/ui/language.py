@@ -6,6 +6,7 @@ import functools
 import gettext
 import io
 import re
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -30,6 +31,15 @@ def _(message: str) -> str:
         message: in English, as it stands in the catalogues.
     """
     return catalogue(current()).gettext(message)
+
+
+def titles(messages: Mapping[str, str]) -> Callable[[str], str]:
+    """The `format_func` of a control: the title of each option in the learner's language.
+
+    Args:
+        messages: by option.
+    """
+    return {option: _(message) for option, message in messages.items()}.__getitem__
 
 
 @functools.cache

@@ -13,13 +13,14 @@ from sgd_tf import charts, export, history
 from sgd_tf.problems import CATALOGUE, N_
 from sgd_tf.records import RacePlan
 from sgd_tf.ui import address, runs
-from sgd_tf.ui.language import _
+from sgd_tf.ui.language import _, titles
 from sgd_tf.ui.runs import SessionRun
 
 POLL_SECONDS = 0.4  # how often a live page asks for what is new
 CHART_HEIGHT = 400  # px
 COUNTERS = {"seconds": N_("Seconds"), "epoch": N_("Epochs"), "update": N_("Updates"), "examples": N_("Samples")}
 METRICS = {"train_loss": N_("Training loss"), "test_loss": N_("Test loss"), "test_accuracy": N_("Test accuracy")}
+SCALES = {"log": N_("Logarithmic"), "linear": N_("Linear")}
 FAILURES = {
     "memory": N_("The run took more memory than a worker has. Choose a smaller k or fewer samples N."),
     "time limit": N_("The run took longer than it may and was ended. Choose fewer seconds or a larger k."),
@@ -30,7 +31,7 @@ FAILURES = {
 SETTINGS = (
     address.choice("x", "seconds", COUNTERS),
     address.choice("y", "train_loss", METRICS),
-    address.choice("scale", "log", ("log", "linear")),
+    address.choice("scale", "log", SCALES),
 )
 
 
@@ -41,7 +42,7 @@ def axes() -> None:
         st.segmented_control(
             _("Counted in"),
             list(COUNTERS),
-            format_func=lambda counter: _(COUNTERS[counter]),
+            format_func=titles(COUNTERS),
             key="x",
             required=True,
             persist_state="session",
@@ -49,15 +50,15 @@ def axes() -> None:
         st.segmented_control(
             _("Measured"),
             list(METRICS),
-            format_func=lambda metric: _(METRICS[metric]),
+            format_func=titles(METRICS),
             key="y",
             required=True,
             persist_state="session",
         )
         st.segmented_control(
             _("Scale"),
-            ["log", "linear"],
-            format_func=lambda scale: _("Logarithmic") if scale == "log" else _("Linear"),
+            list(SCALES),
+            format_func=titles(SCALES),
             key="scale",
             required=True,
             persist_state="session",
@@ -114,7 +115,8 @@ def _chart(visible: pd.DataFrame, table: pd.DataFrame, plan: RacePlan | None) ->
     log = st.session_state["scale"] == "log" and y != "test_accuracy"
     is_regression = plan is not None and CATALOGUE[plan.problem].task == "regression"
     if y == "test_accuracy" and is_regression:
-        st.info(_("This problem is a regression: it has a loss, but no accuracy."), height=CHART_HEIGHT)
+        with st.container(height=CHART_HEIGHT, border=False):
+            st.info(_("This problem is a regression: it has a loss, but no accuracy."))
         return
     target = plan.target if plan and y == "train_loss" else None
     spec = charts.curves_spec(
@@ -182,7 +184,9 @@ def _clock(run: SessionRun | None, table: pd.DataFrame) -> None:
         text = _("Trained for {done:.1f} of {total:.0f} s · {left:.0f} s left · on {device}").format(
             done=done, total=total, left=left, device=_device(run)
         )
-        st.progress(min(1.0, done / total), text if run.job.attempt < 2 else f"{_('Started again')} · {text}")
+        if run.job.attempt > 1:
+            text = _("Started again") + " · " + text
+        st.progress(min(1.0, done / total), text)
     elif job.status == "failed":
         failure = job.failure
         kind = failure.kind if failure else "error"
@@ -192,9 +196,7 @@ def _clock(run: SessionRun | None, table: pd.DataFrame) -> None:
         end = float(table["seconds"].max())
         if "film" not in st.session_state or st.session_state["film"] > end:
             st.session_state["film"] = end
-        st.slider(
-            _("Look back: seconds of training"), 0.0, end, step=end / 200, format="%.2f s", key="film"
-        )
+        st.slider(_("Look back: seconds of training"), 0.0, end, step=end / 200, format="%.2f s", key="film")
 
 
 def _training_seconds(table: pd.DataFrame, plan: RacePlan) -> float:
@@ -293,7 +295,9 @@ def results() -> None:
         reached = _to_target(run, table)
         _verdict(run, reached)
         st.subheader(_("The same race on four axes"))
-        st.caption(_("Who is ahead depends on what is counted: GD makes the fewest updates and the most samples per second."))
+        st.caption(
+            _("Who is ahead depends on what is counted: GD makes the fewest updates and the most samples per second.")
+        )
         with st.grid(4, min_column_width=250, gap="small"):
             options: dict[str, Any] = {"y": "train_loss", "log_y": True, "dark": is_dark(), "translate": _}
             domain = _y_domain(table, run.plan, "train_loss", log=True)
@@ -316,7 +320,9 @@ def _to_target(run: SessionRun, table: pd.DataFrame) -> pd.DataFrame | None:
         {
             _("Contestant"): reached["run"],
             _("Learning rate"): [f"{rates[name]:.3g}" for name in reached["run"]],
-            _("Seconds"): [digits(s, 3) if ok else never for s, ok in zip(reached["seconds"], reached["reached"], strict=True)],
+            _("Seconds"): [
+                digits(s, 3) if ok else never for s, ok in zip(reached["seconds"], reached["reached"], strict=True)
+            ],
             _("Updates"): reached["updates"].map(count),
             _("Epochs"): reached["epochs"].map(lambda value: digits(value, 3)),
             _("Samples"): reached["examples"].map(count),
@@ -356,7 +362,9 @@ def _sentence(first: pd.Series, reached: pd.DataFrame) -> str:
     if first["full_batch"] or gd.empty:
         rivals = rivals.sort_values("seconds", na_position="last")
         if rivals.empty or not rivals.iloc[0]["reached"]:
-            return _("{name} reached the target in {seconds} s; no other did.").format(name=first["run"], seconds=seconds)
+            return _("{name} reached the target in {seconds} s; no other did.").format(
+                name=first["run"], seconds=seconds
+            )
         second = rivals.iloc[0]
         text = _("{name} reached the target in {seconds} s, {other} in {more} s: {times} times as long.")
     else:

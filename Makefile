@@ -1,0 +1,58 @@
+# The commands of the lab, for Linux and macOS:
+#
+#   make app     install into .venv, start the lab and print its address (PORT=8600 for that port)
+#   make test    install, a browser included, and run all tests (ARGS="-k race" for some of them)
+#   make lint    check style, format and types
+#   make clean   remove .venv and all else that these commands have made
+#
+# PYTHON=python3.12 names the Python of .venv; REQUIREMENTS=requirements.txt the list to install.
+
+# Kept to GNU make 3.81 and a POSIX shell: macOS has no newer ones.
+
+PYTHON = python3.13 python3.12 python3.11 python3
+ifndef REQUIREMENTS
+REQUIREMENTS := $(shell if nvidia-smi -L >/dev/null 2>&1; then echo requirements.txt; else echo requirements-cpu.txt; fi)
+endif
+
+IN_VENV := .venv/bin/python
+# Empty files that stand for a finished installation; one that broke off leaves none.
+INSTALLED := .venv/installed-$(notdir $(REQUIREMENTS))
+INSTALLED_FOR_TESTS := .venv/installed-$(notdir $(REQUIREMENTS))-and-dev
+
+# A browser is opened where there is one: not over SSH, not in CI, not without a display.
+HEADLESS = $(shell if [ -n "$$SSH_CONNECTION$$CI" ]; then echo true; \
+  elif [ "`uname`" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ]; then echo true; else echo false; fi)
+
+.PHONY: help app test browser lint clean
+
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
+app: $(INSTALLED)
+	@exec $(IN_VENV) -m streamlit run app.py --server.headless=$(HEADLESS) $(if $(PORT),--server.port=$(PORT))
+
+test: $(INSTALLED_FOR_TESTS) browser
+	$(IN_VENV) -m pytest $(ARGS)
+
+browser: $(INSTALLED_FOR_TESTS)
+	@scripts/install.sh browser
+
+lint: $(INSTALLED_FOR_TESTS)
+	$(IN_VENV) -m ruff check
+	$(IN_VENV) -m ruff format --check
+	$(IN_VENV) -m mypy
+
+clean:
+	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache test-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): $(REQUIREMENTS) $(IN_VENV)
+	@PYTHON="$(PYTHON)" scripts/install.sh packages $(REQUIREMENTS)
+	@touch $@
+
+$(INSTALLED_FOR_TESTS): requirements-dev.txt $(INSTALLED)
+	@PYTHON="$(PYTHON)" scripts/install.sh packages $(REQUIREMENTS) requirements-dev.txt
+	@touch $@
+
+# Gone, as after an upgrade of the system's Python: everything is installed again.
+$(IN_VENV): ;
