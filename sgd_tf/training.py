@@ -91,7 +91,7 @@ class Run:
         update: parameter updates so far.
         seconds: training time so far; tracing, compiling and evaluation excluded.
         diverged_at: update after which the loss was not finite, or None.
-        evaluation_seconds: how long the last evaluation took.
+        evaluation_seconds: how long an evaluation takes, at least; inf before the first.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Run:
         self.batch_size = self.config.minibatch_size(problem.num_examples)
         self.name = name if name is not None else str(self.config.batch_size)
         self.update = 0
-        self.seconds = self.evaluation_seconds = 0.0
+        self.seconds, self.evaluation_seconds = 0.0, math.inf
         self.diverged_at: int | None = None
         self._losses: list[np.ndarray] = []
         self._seconds_per_update: float | None = None
@@ -138,6 +138,7 @@ class Run:
         self._block: Any = next(self._blocks)
         self._position = 0
         self._trainer.run(self._block, 0, 0, 0)  # compiles, off the clock, and changes nothing
+        self._trainer.evaluate(problem.x_train[:1], problem.y_train[:1])
 
     @property
     def examples(self) -> int:
@@ -175,7 +176,7 @@ class Run:
         start = self._clock()
         train_loss, _ = self._trainer.evaluate(self.problem.x_train, self.problem.y_train)
         test_loss, accuracy = self._trainer.evaluate(self.problem.x_test, self.problem.y_test)
-        self.evaluation_seconds = self._clock() - start
+        self.evaluation_seconds = min(self.evaluation_seconds, self._clock() - start)
         if self.diverged_at is None and not math.isfinite(train_loss):
             self.diverged_at = self.update
         losses, self._losses = np.concatenate([np.empty(0, np.float32), *self._losses]), []
@@ -272,10 +273,10 @@ def next_record_second(run: Run, seconds: float) -> float:
     """The second of training at which the next record of a run is due: evenly spaced in log time, then in time.
 
     The gap grows by an eighth from 1/500 to 1/50 of the budget, and is at least eight times what an evaluation
-    takes, so that evaluation costs a small share of a run.
+    takes (but at most a tenth of the budget), so that evaluation costs a small share of a run.
     """
     gap = min(max(run.seconds / 8, seconds / 500), seconds / 50)
-    return min(seconds, run.seconds + max(gap, 8 * run.evaluation_seconds))
+    return min(seconds, run.seconds + max(gap, min(8 * run.evaluation_seconds, seconds / 10)))
 
 
 class _Trainer:

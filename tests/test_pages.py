@@ -191,7 +191,7 @@ def test_the_finished_race_is_a_film(cluster):
     app = open_app()
     app.button(key="run").click().run()
     finish(app, cluster)
-    film = app.slider(key="film")
+    film = app.slider(key="film_job")
     assert (film.min, film.max, film.value) == (0.0, 5.0, 5.0)
     film.set_value(1.0).run()
     standings = checked(app).table[0].value
@@ -297,7 +297,7 @@ def test_nonsense_in_the_address_gives_the_defaults(cluster, address):
 
 
 def test_what_can_not_be_raced_is_said_and_not_run():
-    app = open_app(k=["1", "4", "16", "32", "64", "256"])
+    app = open_app(k=["1", "8", "32", "256", "1024", "all"])
     assert any("at most 5" in element.value for element in app.warning)
     assert app.button(key="run").disabled
     app.pills(key="k").set_value([]).run()
@@ -312,11 +312,11 @@ def test_what_can_not_be_raced_is_said_and_not_run():
 
 
 def test_learning_rates_that_are_scaled_are_proportional_to_k(cluster):
-    app = open_app(rates="scaled", rate="0.02", k=["16", "32", "64"])
+    app = open_app(rates="scaled", rate="0.02", k=["8", "32", "256"])
     app.button(key="run").click().run()
     (plan,) = cluster.jobs[0].arguments
     rates = {config.batch_size: config.learning_rate for config in plan.configs.values()}
-    assert rates == pytest.approx({64: 0.04, 32: 0.02, 16: 0.01})
+    assert rates == pytest.approx({256: 0.16, 32: 0.02, 8: 0.005})
 
 
 @pytest.mark.parametrize("preset", controls.PRESETS)

@@ -20,7 +20,7 @@ class Setting:
 
     key: str
     default: Any
-    parse: Callable[[str], Any]  # from the text in the address; raises ValueError for nonsense
+    parse: Callable[[str], Any]  # from the text in the address; raises ValueError or KeyError for nonsense
     multiple: bool = False  # whether the value is a list, with one entry in the address for each item
 
 
@@ -34,6 +34,11 @@ def choice(key: str, default: str, options: Iterable[str]) -> Setting:
         return text
 
     return Setting(key=key, default=default, parse=parse)
+
+
+def switch(key: str, *, default: bool) -> Setting:
+    """A control that is on or off, 1 or 0 in the address."""
+    return Setting(key=key, default=default, parse={"1": True, "0": False}.__getitem__)
 
 
 def number(key: str, default: float | None, low: float, high: float) -> Setting:
@@ -57,7 +62,7 @@ def restore(settings: Sequence[Setting]) -> None:
         texts = st.query_params.get_all(setting.key)
         try:
             values = [setting.parse(text) for text in texts if text or not setting.multiple]
-        except ValueError:
+        except (ValueError, KeyError):
             texts = []
         if not texts:
             st.session_state[setting.key] = setting.default
@@ -72,6 +77,8 @@ def publish(settings: Sequence[Setting]) -> None:
         if value == setting.default or value is None:
             st.query_params.pop(setting.key, None)
             continue
-        texts = [f"{item}" for item in (value if setting.multiple else [value])] or [""]
+        texts = [
+            str(int(item) if isinstance(item, bool) else item) for item in (value if setting.multiple else [value])
+        ] or [""]
         if st.query_params.get_all(setting.key) != texts:
             st.query_params[setting.key] = texts

@@ -15,7 +15,7 @@ from sgd_tf.ui.language import _, titles
 
 MAX_CONTESTANTS = 5
 MAX_SECONDS = 60  # of training in a race, all contestants together
-BATCH_SIZES = (1, 4, 16, 32, 64, 256, 1024, 4096)  # chips; "all" is added
+BATCH_SIZES = (1, 8, 32, 256, 1024, 4096)  # chips; "all" is added
 BASE_BATCH_SIZE = 32  # at which the learning rate that is scaled with k is told
 DEFAULT_LEARNING_RATE = 0.1  # where none was ever searched
 
@@ -33,7 +33,7 @@ PROBLEMS = {
 }
 MODELS = {"linear": N_("Linear"), "mlp": N_("MLP"), "cnn": N_("CNN")}
 ACTIVATIONS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "tanh": "tanh", "sigmoid": "sigmoid"}
-LEARNING_RATE_MODES = {"tuned": N_("Tuned"), "same": N_("Same for all"), "scaled": N_("Scaled with k")}
+LEARNING_RATE_MODES = {"tuned": N_("Tuned"), "same": N_("Same"), "scaled": N_("Scaled")}
 
 
 def _batch_sizes(text: str) -> str:
@@ -85,15 +85,15 @@ PRESETS: dict[str, tuple[str, str, dict[str, object]]] = {
     ),
     "one": (
         N_("Spirals, one sample at a time"),
-        N_("k = 1 makes the most updates of all, and the noisiest ones: look at its band and its samples per second."),
+        N_("k = 1 makes the most updates, and the noisiest ones: look at its band and its samples per second."),
         {"problem": "spirals", "k": ["1", "32", "all"]},
     ),
     "same": (
         N_("One learning rate for all"),
         N_(
-            "At one learning rate a large k takes the same small steps, only less often. Then choose “Tuned” and compare."
+        N_("At one learning rate a large k takes like steps, only fewer. Then choose “Tuned” and compare."),
         ),
-        {"k": ["4", "32", "256", "all"], "rates": "same", "rate": 0.1},
+        {"k": ["8", "32", "256", "all"], "rates": "same", "rate": 0.1},
     ),
     "wild": (
         N_("Too large a learning rate"),
@@ -241,8 +241,8 @@ def _configs(
             required=True,
             persist_state="session",
             help=_(
-                "Tuned: for each k the rate that trained best in a short search. Scaled: proportional to k, "
-                "as told for k = 32."
+                "Tuned: for each k the rate that trained best in a short search. Same: one for all. "
+                "Scaled: proportional to k, as told for k = 32."
             ),
         )
         st.button(

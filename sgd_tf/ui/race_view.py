@@ -19,8 +19,7 @@ from sgd_tf.ui.runs import SessionRun
 POLL_SECONDS = 0.4  # how often a live page asks for what is new
 CHART_HEIGHT = 400  # px
 COUNTERS = {"seconds": N_("Seconds"), "epoch": N_("Epochs"), "update": N_("Updates"), "examples": N_("Samples")}
-METRICS = {"train_loss": N_("Training loss"), "test_loss": N_("Test loss"), "test_accuracy": N_("Test accuracy")}
-SCALES = {"log": N_("Logarithmic"), "linear": N_("Linear")}
+METRICS = {"train_loss": N_("Training loss"), "test_loss": N_("Test loss"), "test_accuracy": N_("Accuracy")}
 FAILURES = {
     "memory": N_("The run took more memory than a worker has. Choose a smaller k or fewer samples N."),
     "time limit": N_("The run took longer than it may and was ended. Choose fewer seconds or a larger k."),
@@ -31,7 +30,7 @@ FAILURES = {
 SETTINGS = (
     address.choice("x", "seconds", COUNTERS),
     address.choice("y", "train_loss", METRICS),
-    address.choice("scale", "log", SCALES),
+    address.switch("log", default=True),
 )
 
 
@@ -55,13 +54,11 @@ def axes() -> None:
             required=True,
             persist_state="session",
         )
-        st.segmented_control(
-            _("Scale"),
-            list(SCALES),
-            format_func=titles(SCALES),
-            key="scale",
-            required=True,
+        st.toggle(
+            _("Log"),
+            key="log",
             persist_state="session",
+            help=_("Logarithmic scale: each step down is a tenth of the loss."),
             disabled=st.session_state["y"] == "test_accuracy",
         )
     address.publish(SETTINGS)
@@ -88,11 +85,11 @@ def _picture(plan: RacePlan | None) -> None:
     table = frame(run) if run else history.to_frame([])
     shown = run.plan if run else plan
     is_over = run is not None and not run.is_active
+    now = st.session_state.get(_film_key(run)) if run and is_over else None
+    visible = table if now is None else history.at_time(table, now)
     with st.container(key="race_chart"):
-        now = _film_position(table) if is_over else None
-        visible = history.at_time(table, now) if now is not None else table
         _chart(visible, table, shown)
-    with st.container(height=82, border=False, key="race_clock"):
+    with st.container(height=76, border=False, key="race_clock"):
         _clock(run, table)
     _standings(visible, shown)
     if is_over and was_followed:
@@ -105,14 +102,14 @@ def frame(run: SessionRun) -> pd.DataFrame:
     return history.to_frame(row for row in run.job.rows if "device" not in row)
 
 
-def _film_position(table: pd.DataFrame) -> float | None:
-    """The second of training at which the finished race is looked at; None for its end."""
-    return None if table.empty else st.session_state.get("film")
+def _film_key(run: SessionRun) -> str:
+    """Key of the control that holds the second of training at which a finished race is looked at."""
+    return f"film_{run.job.id}"
 
 
 def _chart(visible: pd.DataFrame, table: pd.DataFrame, plan: RacePlan | None) -> None:
     x, y = st.session_state["x"], st.session_state["y"]
-    log = st.session_state["scale"] == "log" and y != "test_accuracy"
+    log = st.session_state["log"] and y != "test_accuracy"
     is_regression = plan is not None and CATALOGUE[plan.problem].task == "regression"
     if y == "test_accuracy" and is_regression:
         with st.container(height=CHART_HEIGHT, border=False):
@@ -162,7 +159,7 @@ def _y_domain(table: pd.DataFrame, plan: RacePlan | None, y: str, *, log: bool) 
     if not log:
         return 0.0, 1.1 * start
     target = min(plan.target if plan and plan.target else start / 100, start / 2)
-    low = target / max(1.5, min(100.0, (start / target) ** 0.75))
+    low = target / max(1.5, min(1000.0, (start / target) ** 0.85))
     return low, 1.6 * start
 
 
@@ -194,9 +191,15 @@ def _clock(run: SessionRun | None, table: pd.DataFrame) -> None:
         st.error(_(FAILURES[kind]) + detail)
     elif len(table):
         end = float(table["seconds"].max())
-        if "film" not in st.session_state or st.session_state["film"] > end:
-            st.session_state["film"] = end
-        st.slider(_("Look back: seconds of training"), 0.0, end, step=end / 200, format="%.2f s", key="film")
+        st.slider(
+            _("Look back: seconds of training"),
+            0.0,
+            end,
+            value=end,
+            step=end / 200,
+            format="%.2f s",
+            key=_film_key(run),
+        )
 
 
 def _training_seconds(table: pd.DataFrame, plan: RacePlan) -> float:
@@ -270,7 +273,9 @@ def digits(value: float | None, num: int) -> str:
     """A number with so many significant digits; "–" where there is none, words of mathematics where it is no number."""
     if value is None or pd.isna(value):
         return "–"
-    return "∞" if math.isinf(value) else f"{value:.{num}g}"
+    if math.isinf(value):
+        return "∞"
+    return f"{value:,.0f}" if abs(value) >= 10**num else f"{value:.{num}g}"
 
 
 def percent(value: float | None) -> str:
@@ -292,13 +297,12 @@ def results() -> None:
     if table.empty:
         return
     with st.container(key="race_results"):
-        reached = _to_target(run, table)
-        _verdict(run, reached)
+        _to_target(run, table)
         st.subheader(_("The same race on four axes"))
         st.caption(
-            _("Who is ahead depends on what is counted: GD makes the fewest updates and the most samples per second.")
+            _("Who is ahead depends on what is counted: GD makes the fewest updates, and mostly sees the most samples.")
         )
-        with st.grid(4, min_column_width=250, gap="small"):
+        with st.grid(2, min_column_width=300, gap="small"):
             options: dict[str, Any] = {"y": "train_loss", "log_y": True, "dark": is_dark(), "translate": _}
             domain = _y_domain(table, run.plan, "train_loss", log=True)
             for counter, chart in charts.four_axes(table, y_domain=domain, target=run.plan.target, **options).items():
@@ -307,15 +311,17 @@ def results() -> None:
         _take_home(run, table)
 
 
-def _to_target(run: SessionRun, table: pd.DataFrame) -> pd.DataFrame | None:
-    """The table "seconds, updates, epochs to the target"."""
+def _to_target(run: SessionRun, table: pd.DataFrame) -> None:
+    """The verdict on the prediction, what the run showed, and the table "seconds, updates, epochs to the target"."""
     target = run.plan.target
     if target is None:
-        return None
+        st.info(_("No loss to reach is known for this problem and model: set one under “More settings”."))
+        return
     reached = history.time_to_target(table, target)
+    st.subheader(_("To a training loss of {target}").format(target=f"{target:g}"))
+    _verdict(run, reached)
     rates = {name: config.learning_rate for name, config in run.plan.configs.items()}
     never = _("not reached")
-    st.subheader(_("To a training loss of {target}").format(target=f"{target:g}"))
     rows = pd.DataFrame(
         {
             _("Contestant"): reached["run"],
@@ -333,14 +339,10 @@ def _to_target(run: SessionRun, table: pd.DataFrame) -> pd.DataFrame | None:
         rows = rows.drop(columns=_("State"))
     with st.container(key="race_target"):
         st.table(rows.set_index(_("Contestant")))
-    return reached
 
 
-def _verdict(run: SessionRun, reached: pd.DataFrame | None) -> None:
+def _verdict(run: SessionRun, reached: pd.DataFrame) -> None:
     """The learner's prediction against what the run showed, and one plain sentence."""
-    if reached is None:
-        st.info(_("No loss to reach is known for this problem and model: set one under “More settings”."))
-        return
     there = reached[reached["reached"]].sort_values("seconds")
     if there.empty:
         st.warning(_("None reached the target. Give them more seconds, or another learning rate."))

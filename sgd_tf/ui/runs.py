@@ -53,7 +53,6 @@ def active() -> SessionRun | None:
 def start_race(plan: RacePlan, prediction: str | None) -> None:
     """Submit a race, unless one of this session is active: a second click changes nothing."""
     seconds = plan.seconds * len(plan.configs)
-    st.session_state.pop("film", None)  # a new film is looked at from its end
     _start("race", "sgd_tf.jobs.tasks.run_race", plan, (plan,), seconds, prediction)
 
 
