@@ -24,9 +24,8 @@ page = st.navigation(
     },
     position="top",
 )
-title, switch = st.columns([5, 1], vertical_alignment="center", wrap=False)
-title.subheader(page.title, anchor=False)
-with switch, st.container(horizontal_alignment="right"):
+with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+    st.subheader(page.title, anchor=False, width="content")
     language.switch()
 address.publish([language_setting])
 runs.cluster()

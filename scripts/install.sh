@@ -22,11 +22,15 @@ python() {
     "$VENV/bin/python" "$@"
 }
 
-# Fails where there is no apt-get, or no right to use it without a password.
-apt_install() {
+# Whether packages of Debian or Ubuntu can be installed without a password.
+can_apt() {
     sudo=
     [ "$(id -u)" = 0 ] || sudo='sudo -n'
-    { command -v apt-get && $sudo true; } >/dev/null 2>&1 || return 1
+    { command -v apt-get && $sudo true; } >/dev/null 2>&1
+}
+
+apt_install() {
+    can_apt || return 1
     echo "Installing $* ..."
     $sudo apt-get update -qq </dev/null || true # a list that cannot be renewed may still be good
     $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" </dev/null
@@ -72,8 +76,11 @@ install_packages() {
     python -m pip install --disable-pip-version-check "$@"
 }
 
-# The tests take the browser that SGD_TF_CHROMIUM names, else one on the PATH, else Playwright's own.
+# The tests drive the browser that SGD_TF_CHROMIUM names, else one on the PATH, else Playwright's own.
 install_browser() {
+    if ! python -m playwright --version >/dev/null 2>&1; then # a bare Debian lacks a library that Playwright needs
+        apt_install libatomic1 || fail "Playwright does not start: run 'sudo apt-get install libatomic1', then this again."
+    fi
     [ -z "${SGD_TF_CHROMIUM:-}" ] || return 0
     for name in chromium chromium-browser google-chrome; do
         ! command -v "$name" >/dev/null || return 0
@@ -81,7 +88,9 @@ install_browser() {
     if grep -q '^ID=debian' /etc/os-release 2>/dev/null && apt_install chromium fonts-nanum; then
         return
     fi
-    python -m playwright install chromium ||
+    system_libraries=
+    ! can_apt || system_libraries=--with-deps
+    python -m playwright install $system_libraries chromium ||
         fail "The tests need Chromium: install it, or name it: SGD_TF_CHROMIUM=/path/to/chromium make test"
 }
 

@@ -929,10 +929,10 @@ def learning_rates(
     translate: Translate = str,
     height: int = 260,
 ) -> alt.LayerChart:
-    """What each learning rate of a search reached, one line per contestant; the best of each is marked.
+    """Mean loss of each learning rate of a search, one line per contestant; the best of each is marked.
 
     Args:
-        trials: columns run, learning_rate, train_loss (inf where the trial diverged), one row per trial.
+        trials: columns run, learning_rate, mean_loss (inf where the trial diverged), one row per trial.
         batch_sizes: of the contestants by name, in the order of the legend.
         dark: whether the page's background is dark.
         translate: gives a word of the chart in the reader's language.
@@ -941,29 +941,29 @@ def learning_rates(
     Returns:
         a layered chart on logarithmic axes; trials that diverged are left out.
 
-    >>> trials = pd.DataFrame({"run": ["k = 8"] * 2, "learning_rate": [0.1, 1.0], "train_loss": [0.5, math.inf]})
+    >>> trials = pd.DataFrame({"run": ["k = 8"] * 2, "learning_rate": [0.1, 1.0], "mean_loss": [0.5, math.inf]})
     >>> learning_rates(trials, batch_sizes={"k = 8": 8}).to_dict()["title"]
-    'Training loss against learning rate'
+    'Mean training loss of a trial against its learning rate'
     """
     _ = translate
-    shown = trials[np.isfinite(trials["train_loss"].astype("float64"))]
-    best = shown.sort_values(["train_loss", "learning_rate"]).drop_duplicates("run")
+    shown = trials[np.isfinite(trials["mean_loss"].astype("float64"))]
+    best = shown.sort_values(["mean_loss", "learning_rate"]).drop_duplicates("run")
     colors = [
         batch_size_color(1 if k == "all" else k, full_batch=k == "all", dark=dark) for k in batch_sizes.values()
     ]
     base = alt.Chart(shown).encode(
         x=alt.X("learning_rate:Q", scale=alt.Scale(type="log"), title=_("Learning rate")),
-        y=alt.Y("train_loss:Q", scale=alt.Scale(type="log"), title=_("Training loss")),
+        y=alt.Y("mean_loss:Q", scale=alt.Scale(type="log"), title=_("Mean training loss")),
         color=alt.Color(
             "run:N", scale=alt.Scale(domain=list(batch_sizes), range=colors), legend=alt.Legend(title=None)
         ),
         tooltip=[
             alt.Tooltip("run:N", title=_("Run")),
             alt.Tooltip("learning_rate:Q", title=_("Learning rate"), format=".3g"),
-            alt.Tooltip("train_loss:Q", title=_("Training loss"), format=".4g"),
+            alt.Tooltip("mean_loss:Q", title=_("Mean training loss"), format=".4g"),
         ],
     )
     marks = base.mark_line(point=True), base.mark_point(size=200, strokeWidth=2).properties(data=best)
     return alt.LayerChart(layer=list(marks)).properties(
-        title=_("Training loss against learning rate"), height=height, width="container"
+        title=_("Mean training loss of a trial against its learning rate"), height=height, width="container"
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import keras
+import numpy as np
 
 from sgd_tf.presets import LEARNING_RATES
 from sgd_tf.records import Progress, TrainConfig
@@ -89,6 +90,7 @@ class Trial:
     """What one learning rate reached in a search."""
 
     learning_rate: float
+    mean_loss: float  # geometric mean of the training loss on the way, see `mean_loss`; inf if it diverged
     train_loss: float  # over all training samples when the trial's seconds were over; inf if it diverged
     diverged_at: int | None  # update after which the loss was not finite, or None
 
@@ -126,26 +128,45 @@ def try_learning_rates(
     best, num_worse = math.inf, 0
     for learning_rate in learning_rates:
         candidate = replace(config, learning_rate=learning_rate)
-        for last in train(problem, candidate, model=model, seconds=seconds):  # noqa: B007
-            pass
-        loss = last.train_loss if last.diverged_at is None else math.inf
-        yield Trial(learning_rate=learning_rate, train_loss=loss, diverged_at=last.diverged_at)
+        records = list(train(problem, candidate, model=model, seconds=seconds))
+        diverged_at = records[-1].diverged_at
+        loss = math.inf if diverged_at is not None else mean_loss(records)
+        end = math.inf if diverged_at is not None else records[-1].train_loss
+        yield Trial(learning_rate=learning_rate, mean_loss=loss, train_loss=end, diverged_at=diverged_at)
         num_worse = 0 if loss < best else num_worse + 1
         best = min(best, loss)
         if patience is not None and num_worse >= patience:
             return
 
 
+def mean_loss(records: Sequence[Progress]) -> float:
+    """Geometric mean of the training loss of a run, evenly in the logarithm of time from 1/50 of it to its end.
+
+    exp(1/ln 50 ∫ ln loss(t) dt/t): a learning rate that is unstable at first pays for it, and so does one that is
+    slow, which the loss at the end alone would not tell.
+
+    Args:
+        records: of one run, at least two, with finite losses.
+
+    Returns:
+        Mean loss; a loss below 1e-12 counts as 1e-12.
+    """
+    seconds = np.array([record.seconds for record in records])
+    losses = np.log(np.maximum([record.train_loss for record in records], 1e-12))
+    times = np.geomspace(seconds[-1] / 50, seconds[-1], 200)
+    return float(np.exp(np.interp(times, seconds, losses).mean()))
+
+
 def best_trial(trials: Sequence[Trial]) -> Trial:
-    """The trial with the lowest loss; of equals, the one with the smaller learning rate.
+    """The trial with the lowest mean loss; of equals, the one with the smaller learning rate.
 
     Raises:
         ValueError: if there is no trial.
 
-    >>> low, high = (Trial(learning_rate=r, train_loss=l, diverged_at=None) for r, l in [(0.1, 0.4), (1.0, 0.2)])
-    >>> best_trial([low, high]).learning_rate
-    1.0
+    >>> trials = [Trial(learning_rate=r, mean_loss=m, train_loss=m, diverged_at=None) for r, m in [(0.1, 2), (1, 1)]]
+    >>> best_trial(trials).learning_rate
+    1
     """
     if not trials:
         raise ValueError("`trials` must hold at least one trial; received none.")
-    return min(trials, key=lambda trial: (trial.train_loss, trial.learning_rate))
+    return min(trials, key=lambda trial: (trial.mean_loss, trial.learning_rate))

@@ -234,8 +234,8 @@ def test_a_search_is_offered_and_its_rates_are_used_by_the_next_race(cluster):
     app.button(key="search").click().run()
     (job,) = cluster.jobs
     assert job.function == "sgd_tf.jobs.tasks.search_learning_rates"
-    trial = {"run": SGD, "learning_rate": 0.123, "train_loss": 0.1, "diverged_at": None}
-    finish(app, cluster, [trial, trial | {"learning_rate": 0.5, "train_loss": 0.2}])
+    trial = {"run": SGD, "learning_rate": 0.123, "mean_loss": 0.1, "train_loss": 0.1, "diverged_at": None}
+    finish(app, cluster, [trial, trial | {"learning_rate": 0.5, "mean_loss": 0.2}])
     app.run()
     app.button(key="run").click().run()
     assert cluster.jobs[-1].arguments[0].configs[SGD].learning_rate == 0.123

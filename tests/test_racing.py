@@ -1,6 +1,7 @@
 """The race: equal clocks, equal starts, divergence as a result; and the search for a learning rate."""
 
 import math
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -117,7 +118,7 @@ def test_the_search_finds_the_learning_rate_between_too_small_and_divergent(make
     trials = list(try_learning_rates(problem, CONFIGS["GD"], seconds=0.02, learning_rates=rates))
     assert [t.learning_rate for t in trials] == rates
     assert trials[2].diverged_at is not None
-    assert trials[2].train_loss == math.inf
+    assert trials[2].mean_loss == trials[2].train_loss == math.inf
     assert best_trial(trials).learning_rate == 0.1
 
 
@@ -128,8 +129,15 @@ def test_the_search_ends_when_so_many_rates_in_a_row_were_no_better(make_problem
     assert [t.learning_rate for t in trials] == [0.1, 100.0, 90.0]
 
 
+def test_the_mean_loss_of_a_power_law_is_its_value_at_the_geometric_middle_of_time():
+    times = np.geomspace(0.01, 5, 400)
+    records = [SimpleNamespace(seconds=t, train_loss=t**-2.0) for t in times]
+    # ln loss is linear in ln t, so its mean over [T/50, T] is its value at T/√50.
+    assert racing.mean_loss(records) == pytest.approx((5 / math.sqrt(50)) ** -2.0, rel=1e-3)
+
+
 def test_of_equal_trials_the_smaller_learning_rate_is_best():
-    trials = [Trial(learning_rate=r, train_loss=0.5, diverged_at=None) for r in (0.3, 0.1, 0.2)]
+    trials = [Trial(learning_rate=r, mean_loss=0.5, train_loss=0.5, diverged_at=None) for r in (0.3, 0.1, 0.2)]
     assert best_trial(trials).learning_rate == 0.1
 
 

@@ -90,9 +90,7 @@ PRESETS: dict[str, tuple[str, str, dict[str, object]]] = {
     ),
     "same": (
         N_("One learning rate for all"),
-        N_(
         N_("At one learning rate a large k takes like steps, only fewer. Then choose “Tuned” and compare."),
-        ),
         {"k": ["8", "32", "256", "all"], "rates": "same", "rate": 0.1},
     ),
     "wild": (
@@ -379,7 +377,7 @@ def searched_rates() -> dict[tuple[object, ...], float]:
         for name, config in search.plan.configs.items():
             trials = [row for row in search.job.rows if row["run"] == name]
             if trials:
-                best = min(trials, key=lambda row: (row["train_loss"], row["learning_rate"]))
+                best = min(trials, key=lambda row: (row["mean_loss"], row["learning_rate"]))
                 num_examples = search.plan.num_examples or CATALOGUE[search.plan.problem].num_examples
                 k = config.minibatch_size(num_examples)
                 key = search_key(search.plan.problem, num_examples, search.plan.model, k)

@@ -228,12 +228,11 @@ def _standings(visible: pd.DataFrame, plan: RacePlan | None) -> None:
         return
     last = history.latest(visible).set_index("run")
     rows = []
-    for name, config in plan.configs.items():
+    for name in plan.configs:
         values: Mapping[str, Any] = last.loc[name].to_dict() if name in last.index else {}
         rows.append(
             {
                 "name": name,
-                "rate": f"{config.learning_rate:.3g}",
                 "loss": digits(values.get("train_loss"), 3),
                 "accuracy": percent(values.get("test_accuracy")),
                 "updates": count(values.get("update")),
@@ -244,7 +243,6 @@ def _standings(visible: pd.DataFrame, plan: RacePlan | None) -> None:
         )
     titles = {
         "name": _("Contestant"),
-        "rate": _("Learning rate"),
         "loss": _("Training loss"),
         "accuracy": _("Test accuracy"),
         "updates": _("Updates"),

@@ -43,10 +43,10 @@ def _draw() -> None:
         else:
             found = controls.searched_rates()
             st.success(_("Found. With “Tuned” the next race uses these rates.") if found else _("Stopped."))
-        trials = pd.DataFrame(rows, columns=["run", "learning_rate", "train_loss", "diverged_at"])
+        trials = pd.DataFrame(rows, columns=["run", "learning_rate", "mean_loss", "diverged_at"])
         sizes = {name: config.batch_size for name, config in search.plan.configs.items()}
         chart = charts.learning_rates(trials, batch_sizes=sizes, dark=is_dark(), translate=_)
-        st.altair_chart(chart, alt=_("Training loss that each learning rate reached"), key="search_chart")
+        st.altair_chart(chart, alt=_("Mean training loss of each learning rate"), key="search_chart")
     if not search.is_active and was_followed:
         del st.session_state["followed_search"]
         st.rerun()
