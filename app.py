@@ -9,7 +9,7 @@ LAB = "pages/lab/"
 
 language_setting = language.setting()
 address.restore([language_setting])
-st.set_page_config(page_title=_("The SGD lab"), page_icon=":material/ssid_chart:", layout="wide")
+st.set_page_config(page_title=_("The SGD lab"), page_icon="🏁", layout="wide")
 page = st.navigation(
     {
         _("Lab"): [

@@ -25,7 +25,7 @@ def race_script(plan: RacePlan) -> str:
     target = ""
     argument = ""
     if plan.target is not None:
-        target = f"\nprint(sgd_tf.time_to_target(history, {plan.target!r}))"
+        target = f"\nprint(sgd_tf.time_to_target(history, {plan.target!r}).to_string(index=False))"
         argument = f", target={plan.target!r}"
     return f'''"""{plan.problem}: the same model, the same seconds, one batch size for each contestant."""
 
