@@ -11,7 +11,7 @@ from sgd_tf import presets
 from sgd_tf.problems import CATALOGUE, N_, ProblemInfo
 from sgd_tf.records import MAX_LEARNING_RATE, BatchSize, ModelConfig, RacePlan, TrainConfig, check_int
 from sgd_tf.ui import address, runs
-from sgd_tf.ui.language import _, titles
+from sgd_tf.ui.language import _, selectbox, titles
 
 MAX_CONTESTANTS = 5
 MAX_SECONDS = 60  # of training in a race, all contestants together
@@ -162,13 +162,7 @@ def race(more: DeltaGenerator) -> RacePlan | None:
 
 
 def _problem() -> tuple[ProblemInfo, int]:
-    st.selectbox(
-        _("What to learn"),
-        list(PROBLEMS),
-        format_func=titles(PROBLEMS),
-        key="problem",
-        persist_state="session",
-    )
+    selectbox(_("What to learn"), PROBLEMS, key="problem")
     info = CATALOGUE[st.session_state["problem"]]
     limit = info.max_examples
     if st.session_state["n"] is not None:

@@ -42,6 +42,28 @@ def titles(messages: Mapping[str, str]) -> Callable[[str], str]:
     return {option: _(message) for option, message in messages.items()}.__getitem__
 
 
+def selectbox(label: str, messages: Mapping[str, str], *, key: str) -> None:
+    """A selectbox whose options have titles in the learner's language.
+
+    The browser sends back the words of the chosen option, and keeps them until it is told others: after a change
+    of language they are turned into the option that they stand for, and the browser is told the new ones.
+
+    Args:
+        label: what is chosen.
+        messages: title by option, in English.
+        key: of the chosen option in the session, which has a value already.
+    """
+    spoken = f"{key}_spoken"  # language in which the options were shown last
+    chosen = st.session_state[key]
+    if chosen not in messages or st.session_state.get(spoken) != current():
+        words = {
+            catalogue(language).gettext(title): option for language in LANGUAGES for option, title in messages.items()
+        }
+        st.session_state[key] = words.get(chosen, chosen)
+        st.session_state[spoken] = current()
+    st.selectbox(label, list(messages), format_func=titles(messages), key=key, persist_state="session")
+
+
 @functools.cache
 def catalogue(language: str) -> gettext.NullTranslations:
     """The messages of a language, read from its `locale/*.po`."""
