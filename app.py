@@ -29,5 +29,5 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
     language.switch()
 address.publish([language_setting])
 runs.cluster()
-runs.keep_alive()
 page.run()
+runs.keep_alive()  # last: a part that comes and goes would push the others, which then stand there twice for a moment

@@ -3,8 +3,8 @@
 Usage: python scripts/tune_learning_rates.py [PROBLEM …]    (without names: all that need no download)
 
 For each problem, model and batch size the learning rates of `presets.LEARNING_RATES` are tried, half a second of
-training each, until they get worse; the one with the lowest mean loss is kept (`racing.mean_loss`). The target is
-what gradient descent reaches in two seconds at its rate. Values of problems that are not named stay as they are.
+training each, until they get worse; the one with the lowest mean loss is kept (`racing.try_learning_rates`). The
+target is what gradient descent reaches in two seconds at its rate. Values of problems that are not named stay.
 """
 
 from __future__ import annotations

@@ -948,9 +948,7 @@ def learning_rates(
     _ = translate
     shown = trials[np.isfinite(trials["mean_loss"].astype("float64"))]
     best = shown.sort_values(["mean_loss", "learning_rate"]).drop_duplicates("run")
-    colors = [
-        batch_size_color(1 if k == "all" else k, full_batch=k == "all", dark=dark) for k in batch_sizes.values()
-    ]
+    colors = [batch_size_color(1 if k == "all" else k, full_batch=k == "all", dark=dark) for k in batch_sizes.values()]
     base = alt.Chart(shown).encode(
         x=alt.X("learning_rate:Q", scale=alt.Scale(type="log"), title=_("Learning rate")),
         y=alt.Y("mean_loss:Q", scale=alt.Scale(type="log"), title=_("Mean training loss")),

@@ -210,9 +210,7 @@ class Option:
         """
         if self.choices:
             if value not in self.choices:
-                raise ValueError(
-                    f"`{self.name}` must be one of {', '.join(self.choices)}; received {value!r}."
-                )
+                raise ValueError(f"`{self.name}` must be one of {', '.join(self.choices)}; received {value!r}.")
             return str(value)
         assert self.low is not None
         assert self.high is not None
@@ -220,9 +218,7 @@ class Option:
             return check_int(self.name, value, int(self.low), int(self.high))
         is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
         if not is_number or not self.low <= value <= self.high:
-            raise ValueError(
-                f"`{self.name}` must be a number in [{self.low:g}, {self.high:g}]; received {value!r}."
-            )
+            raise ValueError(f"`{self.name}` must be a number in [{self.low:g}, {self.high:g}]; received {value!r}.")
         return float(value)
 
 
@@ -296,9 +292,7 @@ CATALOGUE: dict[str, ProblemInfo] = {
                 Option(name="num_classes", default=3, low=2, high=20),
                 Option(name="activation", default="tanh", choices=("tanh", "relu")),
             ),
-            summary=N_(
-                "Random points that a random neural network has labelled: as many samples as you want."
-            ),
+            summary=N_("Random points that a random neural network has labelled: as many samples as you want."),
         ),
         ProblemInfo(
             name="digits",
@@ -341,9 +335,7 @@ CATALOGUE: dict[str, ProblemInfo] = {
             num_test=65_470,
             num_features=25,
             max_examples=261_876,
-            summary=N_(
-                "How late a flight from New York arrives, from what is known when it leaves the gate."
-            ),
+            summary=N_("How late a flight from New York arrives, from what is known when it leaves the gate."),
         ),
         ProblemInfo(
             name="california",
@@ -755,17 +747,11 @@ def _flights(draw: _Draw) -> Problem:
     import pyarrow.parquet as pq
 
     table = pq.read_table(FLIGHTS_FILE, read_dictionary=["carrier", "origin"])
-    number = {
-        column: table[column].to_numpy()
-        for column in table.column_names
-        if column not in ("carrier", "origin")
-    }
+    number = {column: table[column].to_numpy() for column in table.column_names if column not in ("carrier", "origin")}
     days_before = np.cumsum([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30])  # of each month of 2013
     day_of_year = days_before[number["month"] - 1] + number["day"]  # 1..365
     weekday = day_of_year % 7  # January 1, 2013 was a Tuesday, the weekday 1 after Monday 0
-    columns: dict[str, Array] = {
-        name: number[name] for name in ("departure_delay", "distance", "scheduled_duration")
-    }
+    columns: dict[str, Array] = {name: number[name] for name in ("departure_delay", "distance", "scheduled_duration")}
     columns |= _circle("departure_time", number["scheduled_departure"], 1440)
     columns |= _circle("season", day_of_year, 365)
     weekdays = ("tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -963,9 +949,7 @@ def _downloaded(
         if future is None or (future.done() and future.exception()):  # that failed after its caller had gone
             future = _downloads[name] = Future()
             arguments = (future, fetch, cached_files, read, DOWNLOAD_SECONDS)
-            threading.Thread(
-                target=_run_download, args=arguments, daemon=True, name=f"download {name}"
-            ).start()
+            threading.Thread(target=_run_download, args=arguments, daemon=True, name=f"download {name}").start()
     wait([future], DOWNLOAD_SECONDS)
     if not future.done():
         raise DownloadError(
@@ -1066,13 +1050,9 @@ def _own_features(
         columns = _as_numbers(x)
     except (TypeError, ValueError) as error:
         received = str(error) if isinstance(error, _NotNumbersError) else type(x).__name__
-        raise ValueError(
-            f"`x` must hold numbers alone, in rows of equal length; received {received}."
-        ) from None
+        raise ValueError(f"`x` must hold numbers alone, in rows of equal length; received {received}.") from None
     if columns.ndim not in (1, 2, 3, 4) or columns.size == 0:
-        raise ValueError(
-            f"`x` must have the shape (n,), (n, d), (n, h, w) or (n, h, w, c); received {columns.shape}."
-        )
+        raise ValueError(f"`x` must have the shape (n,), (n, d), (n, h, w) or (n, h, w, c); received {columns.shape}.")
     if len(columns) < MIN_ROWS:
         raise ValueError(f"`x` must have at least {MIN_ROWS} rows; received {len(columns)}.")
     _check_finite("x", columns)
@@ -1114,9 +1094,7 @@ def _own_target(y: Any, size: int) -> Array:
 
     array = np.asarray(y)
     if array.shape != (size,):
-        raise ValueError(
-            f"`y` must have the shape ({size},), one value per row of `x`; received {array.shape}."
-        )
+        raise ValueError(f"`y` must have the shape ({size},), one value per row of `x`; received {array.shape}.")
     missing = int(pd.isna(array).sum())
     if missing:
         raise ValueError(f"`y` must have no missing value; received {missing}.")
@@ -1148,9 +1126,7 @@ def _own_labels(target: Array, test_share: float) -> tuple[Array, tuple[str, ...
     if not 2 <= len(values) <= MAX_CLASSES:
         raise ValueError(f"`y` must have from 2 to {MAX_CLASSES} classes; received {len(values)}.")
     if counts.min() < 2:
-        raise ValueError(
-            f"`y` must have at least 2 samples of each class; received 1 of {names[counts.argmin()]!r}."
-        )
+        raise ValueError(f"`y` must have at least 2 samples of each class; received 1 of {names[counts.argmin()]!r}.")
     if num_test < len(values):
         raise ValueError(
             f"`test_share` must leave a test sample for each of the {len(values)} classes; received "

@@ -14,10 +14,14 @@ import numpy as np
 from sgd_tf.presets import LEARNING_RATES
 from sgd_tf.records import Progress, TrainConfig
 from sgd_tf.terminal import show_progress
-from sgd_tf.training import Model, Run, next_record_second, train
+from sgd_tf.training import Model, Run, next_record_second
 
 if TYPE_CHECKING:
     from sgd_tf.problems import Problem
+
+
+CLEARLY_WORSE = 1.05  # mean loss, as a multiple of the best so far
+NUM_MEASURED = 12  # how often the loss of a trial is measured
 
 
 def race(
@@ -90,8 +94,9 @@ class Trial:
     """What one learning rate reached in a search."""
 
     learning_rate: float
-    mean_loss: float  # geometric mean of the training loss on the way, see `mean_loss`; inf if it diverged
-    train_loss: float  # over all training samples when the trial's seconds were over; inf if it diverged
+    mean_loss: float  # geometric mean of the training loss on the way, see `try_learning_rates`; inf if it diverged
+    train_loss: float  # over all training samples after the last update of the trial; inf if it diverged
+    updates: int  # parameter updates that were made
     diverged_at: int | None  # update after which the loss was not finite, or None
 
 
@@ -104,17 +109,22 @@ def try_learning_rates(
     patience: int | None = 2,
     model: Model | None = None,
 ) -> Iterator[Trial]:
-    """Train once with each learning rate, all else equal, each for the same seconds of training.
+    """Train once with each learning rate, all else equal, each for as many updates as these seconds allow.
+
+    The mean loss of a trial is exp(1/n Σ ln loss(u_i)) over n = 12 numbers of updates u_i, evenly spaced in the
+    logarithm from 1/50 of the trial to its end. A rate that is unstable at first pays for it, and so does one that is
+    slow, which the loss at the end alone would not tell. One k costs the same time per update whatever its learning
+    rate, so the comparison does not depend on what else the machine does.
 
     From small to large the loss falls until the steps become too long; so the search ends when `patience` rates
-    in a row were no better than the best before them.
+    in a row were clearly worse than the best before them.
 
     Args:
         problem: training and test samples.
         config: batch size, seed, …; its learning rate is not used.
-        seconds: training time of each trial, greater than 0.
+        seconds: training time of the smallest rate's trial, greater than 0; its updates are made by all.
         learning_rates: to be tried, in this order.
-        patience: rates in a row without a gain after which the search ends; None tries all.
+        patience: clearly worse rates in a row after which the search ends; None tries all.
         model: as in `race`.
 
     Yields:
@@ -125,36 +135,41 @@ def try_learning_rates(
     """
     if isinstance(model, keras.Model):
         model = _copies_of(model)
+    learning_rates = tuple(learning_rates)
+    updates = _measured_at(problem, replace(config, learning_rate=min(learning_rates)), seconds, model)
     best, num_worse = math.inf, 0
     for learning_rate in learning_rates:
-        candidate = replace(config, learning_rate=learning_rate)
-        records = list(train(problem, candidate, model=model, seconds=seconds))
-        diverged_at = records[-1].diverged_at
-        loss = math.inf if diverged_at is not None else mean_loss(records)
-        end = math.inf if diverged_at is not None else records[-1].train_loss
-        yield Trial(learning_rate=learning_rate, mean_loss=loss, train_loss=end, diverged_at=diverged_at)
-        num_worse = 0 if loss < best else num_worse + 1
-        best = min(best, loss)
+        trial = _try(problem, replace(config, learning_rate=learning_rate), updates, model)
+        yield trial
+        num_worse = num_worse + 1 if trial.mean_loss > CLEARLY_WORSE * best else 0
+        best = min(best, trial.mean_loss)
         if patience is not None and num_worse >= patience:
             return
 
 
-def mean_loss(records: Sequence[Progress]) -> float:
-    """Geometric mean of the training loss of a run, evenly in the logarithm of time from 1/50 of it to its end.
+def _measured_at(problem: Problem, config: TrainConfig, seconds: float, model: Model | None) -> list[int]:
+    """Updates at which a trial is measured, evenly in the logarithm, up to as many as are made in these seconds."""
+    with contextlib.closing(Run(problem, config, model=model)) as run:
+        run.advance(until=(math.inf, seconds))
+        return sorted({*np.geomspace(max(1, run.update / 50), run.update, NUM_MEASURED).astype(int).tolist()})
 
-    exp(1/ln 50 ∫ ln loss(t) dt/t): a learning rate that is unstable at first pays for it, and so does one that is
-    slow, which the loss at the end alone would not tell.
 
-    Args:
-        records: of one run, at least two, with finite losses.
-
-    Returns:
-        Mean loss; a loss below 1e-12 counts as 1e-12.
-    """
-    seconds = np.array([record.seconds for record in records])
-    losses = np.log(np.maximum([record.train_loss for record in records], 1e-12))
-    times = np.geomspace(seconds[-1] / 50, seconds[-1], 200)
-    return float(np.exp(np.interp(times, seconds, losses).mean()))
+def _try(problem: Problem, config: TrainConfig, updates: Sequence[int], model: Model | None) -> Trial:
+    losses = []
+    with contextlib.closing(Run(problem, config, model=model)) as run:
+        for update in updates:
+            run.advance(until=(update, math.inf))
+            losses.append(run.record().train_loss)
+            if run.diverged_at is not None:
+                losses = [math.inf]
+                break
+        return Trial(
+            learning_rate=config.learning_rate,
+            mean_loss=math.exp(np.mean(np.log(np.maximum(losses, 1e-12)))),
+            train_loss=losses[-1],
+            updates=run.update,
+            diverged_at=run.diverged_at,
+        )
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial:
@@ -163,9 +178,12 @@ def best_trial(trials: Sequence[Trial]) -> Trial:
     Raises:
         ValueError: if there is no trial.
 
-    >>> trials = [Trial(learning_rate=r, mean_loss=m, train_loss=m, diverged_at=None) for r, m in [(0.1, 2), (1, 1)]]
-    >>> best_trial(trials).learning_rate
-    1
+    >>> slow, fast = (
+    ...     Trial(learning_rate=rate, mean_loss=loss, train_loss=loss, updates=9, diverged_at=None)
+    ...     for rate, loss in [(0.1, 2.0), (1.0, 1.0)]
+    ... )
+    >>> best_trial([slow, fast]).learning_rate
+    1.0
     """
     if not trials:
         raise ValueError("`trials` must hold at least one trial; received none.")

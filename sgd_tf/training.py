@@ -272,11 +272,17 @@ class _Budget:
 def next_record_second(run: Run, seconds: float) -> float:
     """The second of training at which the next record of a run is due: evenly spaced in log time, then in time.
 
-    The gap grows by an eighth from 1/500 to 1/50 of the budget, and is at least eight times what an evaluation
-    takes (but at most a tenth of the budget), so that evaluation costs a small share of a run.
+    The first gap is 1/500 of the budget. Gaps grow by an eighth, up to 1/50 of the budget; where evaluations take so
+    long that they would cost more than a fifth of the budget, there are fewer of them, in the same proportion.
+
+    Args:
+        run: whose clock and whose cost of an evaluation count.
+        seconds: budget of the run.
     """
-    gap = min(max(run.seconds / 8, seconds / 500), seconds / 50)
-    return min(seconds, run.seconds + max(gap, min(8 * run.evaluation_seconds, seconds / 10)))
+    num_records = min(80.0, max(10.0, seconds / 5 / run.evaluation_seconds))
+    growth = max(1 / 8, 500 ** (1 / num_records) - 1)
+    longest = max(seconds / 50, 2 * seconds / num_records if num_records < 80 else 0.0)
+    return min(seconds, run.seconds + min(max(growth * run.seconds, seconds / 500), longest))
 
 
 class _Trainer:

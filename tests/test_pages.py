@@ -221,6 +221,17 @@ def test_a_failure_is_one_sentence_in_the_learners_language(cluster, language, k
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_a_failed_download_names_what_works_without_a_network(cluster, language):
+    app = open_app(language, problem="mnist")
+    app.button(key="run").click().run()
+    cluster.jobs[0].failure = JobFailure("error", "DownloadError: mnist could not be downloaded.")
+    finish(app, cluster, [], "failed")
+    (message,) = [element.value for element in app.error]
+    assert {"ko": "두 나선", "en": "Two spirals"}[language] in message
+    assert "DownloadError" not in message
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_the_place_in_the_queue_is_shown(cluster, language):
     app = open_app(language)
     app.button(key="run").click().run()

@@ -1,7 +1,6 @@
 """The race: equal clocks, equal starts, divergence as a result; and the search for a learning rate."""
 
 import math
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 
 from sgd_tf import models, presets, racing, training
 from sgd_tf.racing import Trial, best_trial, race, try_learning_rates
-from sgd_tf.records import TrainConfig
+from sgd_tf.records import ModelConfig, TrainConfig
 
 CONFIGS = {"GD": TrainConfig(batch_size="all"), "SGD": TrainConfig(batch_size=8)}
 
@@ -20,7 +19,7 @@ class FakeRun:
     log: list = []  # noqa: RUF012
 
     def __init__(self, problem, config, *, name, model=None):  # noqa: ARG002
-        self.name, self.seconds, self.update, self.is_over, self.evaluation_seconds = name, 0.0, 0, False, 0.0
+        self.name, self.seconds, self.update, self.is_over, self.evaluation_seconds = name, 0.0, 0, False, 1e-6
         self.step = config.learning_rate
         self.closed = False
 
@@ -122,22 +121,35 @@ def test_the_search_finds_the_learning_rate_between_too_small_and_divergent(make
     assert best_trial(trials).learning_rate == 0.1
 
 
-def test_the_search_ends_when_so_many_rates_in_a_row_were_no_better(make_problem):
+def test_the_search_ends_when_so_many_rates_in_a_row_were_clearly_worse(make_problem):
     problem = make_problem["regression"](70)
     rates = [0.1, 100.0, 90.0, 80.0]
     trials = try_learning_rates(problem, CONFIGS["GD"], seconds=0.02, learning_rates=rates, patience=2)
     assert [t.learning_rate for t in trials] == [0.1, 100.0, 90.0]
 
 
-def test_the_mean_loss_of_a_power_law_is_its_value_at_the_geometric_middle_of_time():
-    times = np.geomspace(0.01, 5, 400)
-    records = [SimpleNamespace(seconds=t, train_loss=t**-2.0) for t in times]
-    # ln loss is linear in ln t, so its mean over [T/50, T] is its value at T/√50.
-    assert racing.mean_loss(records) == pytest.approx((5 / math.sqrt(50)) ** -2.0, rel=1e-3)
+def test_the_mean_loss_is_that_of_a_run_measured_evenly_in_the_logarithm_of_its_updates(make_problem):
+    problem = make_problem["regression"](70)
+    linear = ModelConfig(kind="linear")
+    (trial,) = try_learning_rates(problem, CONFIGS["GD"], seconds=0.02, learning_rates=[0.01], model=linear)
+    # Least squares from the same start: gradient descent in NumPy.
+    kernel, bias = models.linear(problem, seed=0).get_weights()
+    X = np.column_stack([problem.x_train.astype(float), np.ones(70)])
+    y, w = problem.y_train.astype(float), np.append(kernel, bias).astype(float)
+    losses = [np.mean((X @ w - y) ** 2)]
+    for _ in range(trial.updates):
+        w -= 0.01 * 2 * X.T @ (X @ w - y) / 70
+        losses.append(np.mean((X @ w - y) ** 2))
+    n = trial.updates
+    measured = np.unique(np.geomspace(max(1, n / 50), n, 12).astype(int))
+    assert trial.train_loss == pytest.approx(losses[n], rel=1e-3)
+    assert trial.mean_loss == pytest.approx(np.exp(np.mean(np.log(np.array(losses)[measured]))), rel=1e-3)
 
 
 def test_of_equal_trials_the_smaller_learning_rate_is_best():
-    trials = [Trial(learning_rate=r, mean_loss=0.5, train_loss=0.5, diverged_at=None) for r in (0.3, 0.1, 0.2)]
+    trials = [
+        Trial(learning_rate=r, mean_loss=0.5, train_loss=0.5, updates=1, diverged_at=None) for r in (0.3, 0.1, 0.2)
+    ]
     assert best_trial(trials).learning_rate == 0.1
 
 

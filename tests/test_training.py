@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import warnings
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -233,6 +234,18 @@ def test_batch_normalisation_and_regularisers_train_as_in_an_eager_loop(classifi
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5, err_msg=a.path)
     theirs.compile(loss=loss)
     assert record.train_loss == pytest.approx(theirs.evaluate(x, y, verbose=0), rel=1e-4)
+
+
+@pytest.mark.parametrize("evaluation_seconds", [1e-6, 0.003, 0.02, 0.1])
+def test_records_are_dense_at_first_and_cost_a_fifth_of_the_budget_or_at_most_twenty_evaluations(evaluation_seconds):
+    run, budget, times = SimpleNamespace(seconds=0.0, evaluation_seconds=evaluation_seconds), 5.0, []
+    while run.seconds < budget:
+        run.seconds = training.next_record_second(run, budget)
+        times.append(run.seconds)
+    assert times[-1] == budget
+    assert sum(t < budget / 10 for t in times) >= 7  # what happens first is seen, whatever an evaluation costs
+    assert len(times) * evaluation_seconds <= max(budget / 5, 20 * evaluation_seconds)
+    assert len(times) <= 100
 
 
 def test_dropout_draws_a_new_mask_at_each_update_and_the_same_ones_from_the_same_seed(make_problem):

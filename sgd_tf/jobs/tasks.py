@@ -40,7 +40,7 @@ def search_learning_rates(plan: RacePlan, seconds: float) -> Iterator[dict[str, 
         seconds: training time of each trial.
 
     Yields:
-        A row {"run", "learning_rate", "mean_loss", "train_loss", "diverged_at"} for each trial.
+        A row {"run", "learning_rate", "mean_loss", "train_loss", "updates", "diverged_at"} for each trial.
     """
     from sgd_tf import racing
 

@@ -10,9 +10,11 @@ import pandas as pd
 import streamlit as st
 
 from sgd_tf import charts, export, history
+from sgd_tf.jobs import JobFailure
 from sgd_tf.problems import CATALOGUE, N_
 from sgd_tf.records import RacePlan
 from sgd_tf.ui import address, runs
+from sgd_tf.ui.controls import PROBLEMS
 from sgd_tf.ui.language import _, titles
 from sgd_tf.ui.runs import SessionRun
 
@@ -185,10 +187,7 @@ def _clock(run: SessionRun | None, table: pd.DataFrame) -> None:
             text = _("Started again") + " · " + text
         st.progress(min(1.0, done / total), text)
     elif job.status == "failed":
-        failure = job.failure
-        kind = failure.kind if failure else "error"
-        detail = f" ({failure.detail})" if failure and kind == "error" else ""
-        st.error(_(FAILURES[kind]) + detail)
+        st.error(failure_text(job.failure))
     elif len(table):
         end = float(table["seconds"].max())
         st.slider(
@@ -202,6 +201,18 @@ def _clock(run: SessionRun | None, table: pd.DataFrame) -> None:
         )
 
 
+def failure_text(failure: JobFailure | None) -> str:
+    """What went wrong and what to do, in the learner's language."""
+    detail = failure.detail if failure else ""
+    if detail.startswith("DownloadError"):
+        offline = [_(PROBLEMS[name]) for name, info in CATALOGUE.items() if info.kind != "download"]
+        return _("The data could not be downloaded. Without a network these work: {names}.").format(
+            names=", ".join(offline)
+        )
+    kind = failure.kind if failure else "error"
+    return _(FAILURES[kind]) + (f" ({detail})" if kind == "error" and detail else "")
+
+
 def _training_seconds(table: pd.DataFrame, plan: RacePlan) -> float:
     """Seconds that all contestants have trained together; one that diverged counts as finished."""
     last = table.drop_duplicates("run", keep="last")
@@ -211,8 +222,7 @@ def _training_seconds(table: pd.DataFrame, plan: RacePlan) -> float:
 def _waiting_text(run: SessionRun) -> str:
     cluster = runs.cluster()
     if cluster.status == "failed":
-        failure = FAILURES["import"]
-        return _(failure)
+        return failure_text(cluster.failure)
     if cluster.status in ("starting", "warming"):
         return _("Getting the workers ready: TensorFlow takes about 15 s to load, once …")
     return _("In the queue: place {place}").format(place=run.job.place or 1)

@@ -8,7 +8,7 @@ import streamlit as st
 from sgd_tf import charts
 from sgd_tf.ui import controls, runs
 from sgd_tf.ui.language import _
-from sgd_tf.ui.race_view import FAILURES, is_dark
+from sgd_tf.ui.race_view import failure_text, is_dark
 
 POLL_SECONDS = 0.5
 
@@ -32,8 +32,8 @@ def _draw() -> None:
     rows = search.job.rows
     with st.container(key="search_results"):
         st.subheader(_("Which learning rate is best for each k?"))
-        if search.job.status == "failed" and search.job.failure:
-            st.error(_(FAILURES[search.job.failure.kind]))
+        if search.job.status == "failed":
+            st.error(failure_text(search.job.failure))
         elif search.is_active:
             tried = len({row["run"] for row in rows})
             st.progress(
