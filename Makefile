@@ -38,9 +38,8 @@ browser: $(INSTALLED_FOR_TESTS)
 	@scripts/install.sh browser
 
 lint: $(INSTALLED_FOR_TESTS)
-	$(IN_VENV) -m ruff check
-	$(IN_VENV) -m ruff format --check
-	$(IN_VENV) -m mypy
+	@status=0; for check in "ruff check" "ruff format --check" mypy; do \
+	  $(IN_VENV) -m $$check || status=1; done; exit $$status
 
 clean:
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache test-results

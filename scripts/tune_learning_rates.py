@@ -1,6 +1,6 @@
 """Search the learning rates and target losses that the presets carry: writes `sgd_tf/data/learning_rates.json`.
 
-Usage: python scripts/tune_learning_rates.py [PROBLEM …]    (without names: all that need no download)
+Usage: PYTHONPATH=. python scripts/tune_learning_rates.py [PROBLEM …]  (without names: all that need no download)
 
 For each problem, model and batch size the learning rates of `presets.LEARNING_RATES` are tried, half a second of
 training each, until they get worse; the one with the lowest mean loss is kept (`racing.try_learning_rates`). The
@@ -43,7 +43,10 @@ def tune(name: str, kind: ModelKind) -> dict[str, object]:
 def main() -> None:
     """Tune what the command line names, and write the file after each problem."""
     offline = [name for name, info in problems.CATALOGUE.items() if info.kind != "download"]
-    for name in sys.argv[1:] or offline:
+    names = sys.argv[1:] or offline
+    if unknown := [name for name in names if name not in problems.CATALOGUE]:
+        sys.exit(f"Unknown problem: {', '.join(unknown)}. There are: {', '.join(problems.CATALOGUE)}.")
+    for name in names:
         kinds: list[ModelKind] = ["linear", "mlp"]
         if problems.CATALOGUE[name].is_image:
             kinds.append("cnn")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import json
 import math
 import unicodedata
@@ -305,12 +304,7 @@ def save_html(chart: alt.TopLevelMixin, path: str | Path) -> None:
     Args:
         chart: any Altair chart.
         path: the file to write.
-
-    Raises:
-        ImportError: if the package that carries the scripts is not installed.
     """
-    if importlib.util.find_spec("vl_convert") is None:
-        raise ImportError("Writing HTML needs vl-convert-python, which is not installed: pip install 'sgd-tf[html]'.")
     chart.save(str(path), format="html", inline=True)
 
 

@@ -10,6 +10,7 @@ from itertools import combinations, pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from babel.messages import extract
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +27,7 @@ from sgd_tf.charts import (
     default_x_domain,
     default_y_domain,
     four_axes,
+    learning_rates,
     save_html,
     spread_labels,
 )
@@ -523,7 +525,6 @@ def test_translation_reaches_every_word(x, y):
 
 
 def test_all_messages_can_be_extracted_by_babel():
-    extract = pytest.importorskip("babel.messages.extract")
     asked = set()
 
     def translate(message):
@@ -533,27 +534,47 @@ def test_all_messages_can_be_extracted_by_babel():
     for x in COUNTERS:
         for y in METRICS:
             curves(race(), x=x, y=y, target=0.5, translate=translate)
+    learning_rates(trials(), batch_sizes={"GD": "all", "k = 8": 8}, translate=translate)
     found = {message for _, message, _, _ in extract.extract_from_file("python", charts.__file__)}
     assert asked == found
+
+
+# The search for a learning rate
+
+
+def trials():
+    rows = [("GD", 0.1, 0.5), ("GD", 1.0, 0.2), ("GD", 10.0, math.inf), ("k = 8", 0.1, 0.1), ("k = 8", 1.0, 0.4)]
+    return pd.DataFrame(rows, columns=["run", "learning_rate", "mean_loss"])
+
+
+def test_the_best_learning_rate_of_each_contestant_is_marked_and_what_diverged_is_left_out():
+    spec = learning_rates(trials(), batch_sizes={"GD": "all", "k = 8": 8}).to_dict()
+    line, best = (spec["datasets"][layer["data"]["name"]] if "data" in layer else None for layer in spec["layer"])
+    line = line or spec["datasets"][spec["data"]["name"]]
+    assert [row["learning_rate"] for row in line] == [0.1, 1.0, 0.1, 1.0]
+    assert {row["run"]: row["learning_rate"] for row in best} == {"GD": 1.0, "k = 8": 0.1}
+
+
+def test_a_contestant_has_the_colour_of_its_batch_size_in_the_search_too():
+    scale = learning_rates(trials(), batch_sizes={"GD": "all", "k = 8": 8}).to_dict()["layer"][0]["encoding"]["color"]
+    assert scale["scale"]["domain"] == ["GD", "k = 8"]
+    assert scale["scale"]["range"] == [batch_size_color(1, full_batch=True), batch_size_color(8)]
+
+
+def test_a_search_without_any_trial_has_empty_axes():
+    assert learning_rates(trials()[:0], batch_sizes={"GD": "all"}).to_dict()["layer"]
 
 
 # Files and imports
 
 
 def test_html_opens_without_a_network(tmp_path):
-    pytest.importorskip("vl_convert")
     path = tmp_path / "race.html"
     save_html(curves(race()), path)
     text = path.read_text(encoding="utf-8")
     assert "k = 8, rate 9" in text
     for outside in ('<script src="http', "<link", "@import"):
         assert outside not in text
-
-
-def test_html_without_its_extra_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr(charts.importlib.util, "find_spec", lambda _name: None)
-    with pytest.raises(ImportError, match=r"pip install 'sgd-tf\[html\]'"):
-        save_html(curves(race()), tmp_path / "race.html")
 
 
 def test_charts_need_neither_tensorflow_nor_the_app():

@@ -74,7 +74,7 @@ def picture(plan: RacePlan | None) -> None:
     """
     run = runs.get("race")
     interval = POLL_SECONDS if run and run.is_active else None
-    st.fragment(_picture, run_every=interval)(plan)
+    st.fragment(_picture, run_every=interval, key="race_picture")(plan)
 
 
 def _picture(plan: RacePlan | None) -> None:
@@ -87,8 +87,7 @@ def _picture(plan: RacePlan | None) -> None:
     table = frame(run) if run else history.to_frame([])
     shown = run.plan if run else plan
     is_over = run is not None and not run.is_active
-    now = st.session_state.get(_film_key(run)) if run and is_over else None
-    visible = table if now is None else history.at_time(table, now)
+    visible = _looked_at(run, table) if run and is_over else table
     with st.container(key="race_chart"):
         _chart(visible, table, shown)
     with st.container(height=76, border=False, key="race_clock"):
@@ -109,29 +108,55 @@ def _film_key(run: SessionRun) -> str:
     return f"film_{run.job.id}"
 
 
+def _looked_at(run: SessionRun, table: pd.DataFrame) -> pd.DataFrame:
+    """What was known of a finished race at the second that its control holds."""
+    now = st.session_state.get(_film_key(run))
+    return table if now is None else history.at_time(table, now)
+
+
+def _redraw() -> None:
+    """Let all curves and numbers follow the film; a callback of its control."""
+    st.rerun(["race_picture", "race_axes"])
+
+
 def _chart(visible: pd.DataFrame, table: pd.DataFrame, plan: RacePlan | None) -> None:
     x, y = st.session_state["x"], st.session_state["y"]
-    log = st.session_state["log"] and y != "test_accuracy"
     is_regression = plan is not None and CATALOGUE[plan.problem].task == "regression"
     if y == "test_accuracy" and is_regression:
         with st.container(height=CHART_HEIGHT, border=False):
             st.info(_("This problem is a regression: it has a loss, but no accuracy."))
         return
-    target = plan.target if plan and y == "train_loss" else None
+    _curves(plan, table, visible, x=x, y=y, height=CHART_HEIGHT)
+
+
+def _curves(
+    plan: RacePlan | None,
+    table: pd.DataFrame,
+    visible: pd.DataFrame,
+    *,
+    x: charts.Counter,
+    y: charts.Metric,
+    height: int,
+    compact: bool = False,
+) -> None:
+    """One chart of what is visible of a race, on the axes of the whole race."""
+    log = st.session_state["log"] and y != "test_accuracy"
     spec = charts.curves_spec(
         visible,
         x=x,
         y=y,
-        target=target,
+        target=plan.target if plan and y == "train_loss" else None,
         x_domain=_x_domain(table, plan, x),
         y_domain=_y_domain(table, plan, y, log=log),
         log_y=log,
         band=y == "train_loss",
         dark=is_dark(),
+        compact=compact,
         translate=_,
-        height=CHART_HEIGHT,
+        height=height,
     )
-    st.vega_lite_chart(spec, alt=_chart_name(y, x), height=CHART_HEIGHT, key="race_curves")
+    key = f"race_{x}" if compact else "race_curves"
+    st.vega_lite_chart(spec, alt=_chart_name(y, x), height=height, key=key)
 
 
 def _chart_name(metric: str, counter: str) -> str:
@@ -198,6 +223,7 @@ def _clock(run: SessionRun | None, table: pd.DataFrame) -> None:
             step=end / 200,
             format="%.2f s",
             key=_film_key(run),
+            on_change=_redraw,
         )
 
 
@@ -310,13 +336,19 @@ def results() -> None:
         st.caption(
             _("Who is ahead depends on what is counted: GD makes the fewest updates, and mostly sees the most samples.")
         )
-        with st.grid(2, min_column_width=300, gap="small"):
-            options: dict[str, Any] = {"y": "train_loss", "log_y": True, "dark": is_dark(), "translate": _}
-            domain = _y_domain(table, run.plan, "train_loss", log=True)
-            for counter, chart in charts.four_axes(table, y_domain=domain, target=run.plan.target, **options).items():
-                alt = _chart_name("train_loss", counter)
-                st.altair_chart(chart, alt=alt, key=f"race_{counter}")
+        st.fragment(_four_axes, key="race_axes")()
         _take_home(run, table)
+
+
+def _four_axes() -> None:
+    """The finished race against seconds, epochs, updates and samples, at the moment that is looked at."""
+    run = runs.get("race")
+    if run is None or run.is_active:
+        return
+    table = frame(run)
+    with st.grid(2, min_column_width=300, gap="small"):
+        for counter in charts.COUNTERS:
+            _curves(run.plan, table, _looked_at(run, table), x=counter, y="train_loss", height=250, compact=True)
 
 
 def _to_target(run: SessionRun, table: pd.DataFrame) -> None:
