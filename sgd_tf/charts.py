@@ -943,9 +943,10 @@ def learning_rates(
     shown = trials[np.isfinite(trials["mean_loss"].astype("float64"))]
     best = shown.sort_values(["mean_loss", "learning_rate"]).drop_duplicates("run")
     colors = [batch_size_color(1 if k == "all" else k, full_batch=k == "all", dark=dark) for k in batch_sizes.values()]
+    log = alt.Scale(type="log", nice=False)
     base = alt.Chart(shown).encode(
-        x=alt.X("learning_rate:Q", scale=alt.Scale(type="log"), title=_("Learning rate")),
-        y=alt.Y("mean_loss:Q", scale=alt.Scale(type="log"), title=_("Mean training loss")),
+        x=alt.X("learning_rate:Q", scale=log, title=_("Learning rate"), axis=alt.Axis(grid=False)),
+        y=alt.Y("mean_loss:Q", scale=log, title=_("Mean training loss")),
         color=alt.Color(
             "run:N", scale=alt.Scale(domain=list(batch_sizes), range=colors), legend=alt.Legend(title=None)
         ),

@@ -96,7 +96,15 @@ PRESETS: dict[str, tuple[str, str, dict[str, object]]] = {
     "wild": (
         N_("Too large a learning rate"),
         N_("Above 2/λmax gradient descent diverges: each step overshoots by more than the one before it."),
-        {"problem": "diabetes", "model": "linear", "k": ["32", "all"], "rates": "same", "rate": 1.0},
+        {
+            "problem": "diabetes",
+            "model": "linear",
+            "k": ["all"],
+            "rate": 0.26,
+            "rates": "same",
+            "seconds": 1,
+            "x": "update",
+        },
     ),
 }
 
@@ -106,6 +114,7 @@ def apply_preset() -> None:
     key = st.session_state["preset"]
     _title, _explanation, changes = PRESETS[key]
     st.session_state["explained"] = key
+    st.session_state["x"] = changes.get("x", "seconds")
     for setting in SETTINGS:
         st.session_state[setting.key] = changes.get(setting.key, setting.default)
 

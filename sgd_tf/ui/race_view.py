@@ -72,8 +72,7 @@ def picture(plan: RacePlan | None) -> None:
     Args:
         plan: what the controls describe; drawn as empty axes before the first race.
     """
-    run = runs.get("race")
-    interval = POLL_SECONDS if run and run.is_active else None
+    interval = POLL_SECONDS if runs.active() else None
     st.fragment(_picture, run_every=interval, key="race_picture")(plan)
 
 
@@ -192,6 +191,13 @@ def _y_domain(table: pd.DataFrame, plan: RacePlan | None, y: str, *, log: bool) 
 
 def _clock(run: SessionRun | None, table: pd.DataFrame) -> None:
     """One line below the chart: the queue, the time that is left, or the film of the finished race."""
+    search = runs.get("search")
+    if search and search.is_active:
+        num_tried = len({row["run"] for row in search.job.rows})
+        text = _("Searching learning rates: contestant {i} of {n}, shown below")
+        num = len(search.plan.configs)
+        st.progress(max(0, num_tried - 1) / num, text.format(i=max(1, num_tried), n=num))
+        return
     if run is None:
         st.progress(0.0, _("Ready when you are: press Run."))
         return
@@ -214,13 +220,14 @@ def _clock(run: SessionRun | None, table: pd.DataFrame) -> None:
     elif job.status == "failed":
         st.error(failure_text(job.failure))
     elif len(table):
-        end = float(table["seconds"].max())
+        # The browser rounds to whole steps: an end between two of them would come back as a change that nobody made.
+        end = math.ceil(100 * table["seconds"].max()) / 100
         st.slider(
             _("Look back: seconds of training"),
             0.0,
             end,
             value=end,
-            step=end / 200,
+            step=0.01,
             format="%.2f s",
             key=_film_key(run),
             on_change=_redraw,
@@ -325,19 +332,13 @@ def count(value: float | None) -> str:
 def results() -> None:
     """What a finished race showed: the verdict, the table to the target, the four axes, the code and the data."""
     run = runs.get("race")
-    if run is None or run.is_active:
-        return
-    table = frame(run)
-    if table.empty:
-        return
-    with st.container(key="race_results"):
-        _to_target(run, table)
-        st.subheader(_("The same race on four axes"))
-        st.caption(
-            _("Who is ahead depends on what is counted: GD makes the fewest updates, and mostly sees the most samples.")
-        )
-        st.fragment(_four_axes, key="race_axes")()
-        _take_home(run, table)
+    table = frame(run) if run and not run.is_active else history.to_frame([])
+    with st.container(key=None if table.empty else "race_results"):
+        if run and not table.empty:
+            _to_target(run, table)
+        st.fragment(_four_axes, key="race_axes")()  # always: the film may ask for it when the next race has begun
+        if run and not table.empty:
+            _take_home(run, table)
 
 
 def _four_axes() -> None:
@@ -346,6 +347,12 @@ def _four_axes() -> None:
     if run is None or run.is_active:
         return
     table = frame(run)
+    if table.empty:
+        return
+    st.subheader(_("The same race on four axes"))
+    st.caption(
+        _("Who is ahead depends on what is counted: GD makes the fewest updates, and mostly sees the most samples.")
+    )
     with st.grid(2, min_column_width=300, gap="small"):
         for counter in charts.COUNTERS:
             _curves(run.plan, table, _looked_at(run, table), x=counter, y="train_loss", height=250, compact=True)

@@ -34,13 +34,7 @@ def _draw() -> None:
         st.subheader(_("Which learning rate is best for each k?"))
         if search.job.status == "failed":
             st.error(failure_text(search.job.failure))
-        elif search.is_active:
-            tried = len({row["run"] for row in rows})
-            st.progress(
-                max(0, tried - 1) / len(search.plan.configs),
-                _("Searching: contestant {i} of {n}").format(i=max(1, tried), n=len(search.plan.configs)),
-            )
-        else:
+        elif not search.is_active:
             found = controls.searched_rates()
             st.success(_("Found. With “Tuned” the next race uses these rates.") if found else _("Stopped."))
         trials = pd.DataFrame(rows, columns=["run", "learning_rate", "mean_loss", "diverged_at"])
