@@ -686,7 +686,7 @@ def _skeleton(look: Look) -> dict[str, Any]:
 
 
 def _layered(look: Look, records: pd.DataFrame | alt.NamedData, labels: pd.DataFrame | alt.NamedData) -> alt.LayerChart:
-    """The chart, of tables or of their names."""
+    """The chart, of tables or of their names. Marks without words are hidden from screen readers: aria=False."""
     position = _positions(look)
     style = _run_scales(look)
     layers = [
@@ -754,7 +754,12 @@ def _positions(look: Look) -> dict[str, Any]:
         **spacing,
     )
     x_scale, y_scale = (
-        alt.Scale(type="log" if axis.log else "linear", domain=list(axis.domain), nice=False, zero=False)
+        alt.Scale(
+            type="log" if axis.log else "linear",
+            domain=list(axis.domain),
+            nice=False,
+            zero=alt.Undefined if axis.log else False,  # Vega warns about it on a logarithmic axis
+        )
         for axis in (across, upward)
     )
     return {
@@ -811,7 +816,7 @@ def _target_layer(look: Look, position: Mapping[str, Any]) -> alt.Chart:
     return (
         alt.Chart(alt.sequence(1))
         .transform_calculate(target=str(look.target))
-        .mark_rule(color=MUTED_TEXT[look.dark], strokeDash=[4, 4], strokeWidth=1.5, clip=True, tooltip=None)
+        .mark_rule(color=MUTED_TEXT[look.dark], strokeDash=[4, 4], strokeWidth=1.5, clip=True, tooltip=None, aria=False)
         .encode(y=position["target"])
     )
 
@@ -829,7 +834,7 @@ def _hover_layers(look: Look, position: Mapping[str, Any], style: Mapping[str, A
     rule = (
         alt.Chart()
         .transform_filter(hover)
-        .mark_rule(color=MUTED_TEXT[look.dark], strokeWidth=1, opacity=0.6, tooltip=None)
+        .mark_rule(color=MUTED_TEXT[look.dark], strokeWidth=1, opacity=0.6, tooltip=None, aria=False)
         .encode(x=position["across"])
     )
     texts = ", ".join(f"{json.dumps(title, ensure_ascii=False)}: {text}" for title, text in look.tooltip)
@@ -843,6 +848,7 @@ def _hover_layers(look: Look, position: Mapping[str, Any], style: Mapping[str, A
             stroke=BACKGROUND[look.dark],
             strokeWidth=1.5,
             tooltip=alt.ExprRef(f"{{{texts}}}"),
+            aria=False,
         )
         .encode(
             x=position["across"],
@@ -867,7 +873,7 @@ def _label_layers(
     shape_scale = alt.Scale(domain=list(shapes), range=list(shapes.values()))
     heads = (
         table.transform_filter("datum.kind != 'target'")
-        .mark_point(filled=True, opacity=1, size=36 if look.compact else 56, tooltip=None)
+        .mark_point(filled=True, opacity=1, size=36 if look.compact else 56, tooltip=None, aria=False)
         .encode(
             x=position["x"],
             y=position["y"],
@@ -896,6 +902,7 @@ def _label_layers(
         strokeWidth=5,
         strokeJoin="round",
         opacity=0.85,
+        aria=False,
         **text,
     ).encode(**place)
     return [heads, halo, table.mark_text(**text).encode(color=color, **place)]
@@ -910,7 +917,7 @@ def _label_room(look: Look) -> alt.Chart:
     end = f"width + {look.label_room}"
     return (
         alt.Chart(alt.sequence(1))
-        .mark_rule(opacity=0, tooltip=None)
+        .mark_rule(opacity=0, tooltip=None, aria=False)
         .encode(x=alt.value(alt.ExprRef("width")), x2=alt.value(alt.ExprRef(end)))
     )
 

@@ -71,14 +71,21 @@ def restore(settings: Sequence[Setting]) -> None:
 
 
 def publish(settings: Sequence[Setting]) -> None:
-    """Write the controls that are not at their default into the address; call after the controls."""
+    """Write the controls that are not at their default into the address; call after the controls.
+
+    Those of former calls are written again: a part of the page that is redrawn alone starts from the address that
+    the browser had when it asked.
+    """
+    published: dict[str, list[str]] = st.session_state.setdefault("published", {})
     for setting in settings:
         value = st.session_state.get(setting.key, setting.default)
         if value == setting.default or value is None:
-            st.query_params.pop(setting.key, None)
+            published[setting.key] = []
             continue
-        texts = [
-            str(int(item) if isinstance(item, bool) else item) for item in (value if setting.multiple else [value])
-        ] or [""]
-        if st.query_params.get_all(setting.key) != texts:
-            st.query_params[setting.key] = texts
+        values = value if setting.multiple else [value]
+        published[setting.key] = [str(int(item) if isinstance(item, bool) else item) for item in values] or [""]
+    for key, texts in published.items():
+        if not texts:
+            st.query_params.pop(key, None)
+        elif st.query_params.get_all(key) != texts:
+            st.query_params[key] = texts
