@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from sgd_tf import models, pipeline, training
-from sgd_tf.records import ModelConfig, TrainConfig
+from sgd_tf.records import SAMPLINGS, ModelConfig, TrainConfig
 from sgd_tf.training import Run, train
 
 
@@ -100,6 +100,19 @@ def test_three_reshuffled_epochs_equal_model_fit_on_the_pipeline(classification)
     theirs.fit(pipeline.minibatches(classification, 16, seed=9), epochs=3, shuffle=False, verbose=0)
     for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+@pytest.mark.parametrize("batch_size", ["all", 16])
+def test_each_update_takes_the_samples_that_the_order_names(make_problem, sampling, batch_size):
+    problem = make_problem["regression"](70)
+    config = TrainConfig(batch_size=batch_size, learning_rate=1e-20, sampling=sampling, buffer_size=10, seed=6)
+    # At weights that stay zero the loss of a minibatch is the mean of y² over its samples.
+    squares = problem.y_train.astype(float) ** 2
+    order = pipeline.order(70, batch_size, sampling=sampling, buffer_size=10, seed=6)
+    expected = [squares[indices.numpy()].mean() for _ in range(3) for indices in order]
+    losses = np.concatenate([r.minibatch_loss for r in train(problem, config, model=zeros, epochs=3)])
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("batch_size", ["all", 16])
