@@ -1,0 +1,103 @@
+"""The main job in a real browser: predict, run, watch, look back, take the numbers home."""
+
+import ast
+import io
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from playwright.sync_api import expect
+
+GD = "GD (k = 1,437)"
+CONTESTANTS = {GD, "k = 256", "k = 32"}
+# Corners of the longest line of the chart.
+CORNERS = """() => Math.max(0, ...[...document.querySelectorAll(".st-key-race_chart .mark-line path")].map(
+  (path) => (path.getAttribute("d") ?? "").split("L").length))"""
+
+
+@pytest.fixture(scope="module")
+def finished(server, new_tab):
+    """The race that the page opens with, at its end; gradient descent was expected to be first."""
+    with new_tab() as lab:
+        lab.open(server.url)
+        lab.keyed("prediction").get_by_role("radio", name=GD).click()
+        lab.start()
+        lab.early_corners = lab.page.evaluate(CORNERS)
+        lab.page.wait_for_function(f"early => ({CORNERS})() > early", arg=lab.early_corners)
+        lab.late_corners = lab.page.evaluate(CORNERS)
+        assert lab.results.count() == 0
+        lab.expect_results()
+        yield lab
+
+
+def test_the_curves_grow_while_the_race_is_on(finished):
+    assert finished.late_corners > finished.early_corners >= 0
+
+
+def test_the_table_tells_seconds_updates_and_epochs_to_the_target_for_each_contestant(finished):
+    rows = {name: cells for name, *cells in finished.table("race_target")}
+    assert set(rows) == CONTESTANTS
+    for _rate, seconds, updates, epochs, samples in rows.values():
+        assert float(seconds) > 0
+        assert int(updates.replace(",", "")) > 0
+        # An epoch is a pass over all 1,437 samples.
+        assert float(epochs.replace(",", "")) == pytest.approx(int(samples.replace(",", "")) / 1437, rel=0.01)
+
+
+def test_the_verdict_holds_the_prediction_against_the_table(finished):
+    winner = min(finished.table("race_target"), key=lambda row: float(row[2]))[0]
+    right, wrong = f"Your prediction was right: {GD} was first.", f"You expected {GD}; {winner} was first."
+    expect(finished.results.get_by_role("alert")).to_have_text(right if winner == GD else wrong)
+
+
+def test_the_csv_holds_every_contestant_from_start_to_end(finished):
+    with finished.page.expect_download() as download:
+        finished.results.get_by_role("button", name="All numbers (CSV)").click()
+    assert download.value.suggested_filename == "race.csv"
+    history = pd.read_csv(io.BytesIO(Path(download.value.path()).read_bytes()))
+    assert set(history["run"]) == CONTESTANTS
+    for _name, rows in history.groupby("run"):
+        assert rows["seconds"].iloc[0] == 0
+        assert rows["seconds"].iloc[-1] >= 5
+        assert rows["seconds"].is_monotonic_increasing
+        assert rows["train_loss"].iloc[-1] < rows["train_loss"].iloc[0]
+
+
+def test_the_script_is_python_and_names_every_contestant(finished):
+    with finished.page.expect_download() as download:
+        finished.results.get_by_role("button", name="This race as a script").click()
+    assert download.value.suggested_filename == "race.py"
+    source = Path(download.value.path()).read_text(encoding="utf-8")
+    texts = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
+    assert texts >= CONTESTANTS | {"digits"}
+    shown = finished.results.locator("code")
+    finished.results.get_by_text("The code of this race").click()
+    expect(shown).to_contain_text("sgd_tf.race(")
+
+
+def test_the_film_shows_the_standings_of_the_moment_that_is_chosen(finished):
+    updates = finished.keyed("race_standings").locator("tbody tr:first-child td:nth-child(4)")
+    in_the_end = updates.inner_text()
+    assert int(in_the_end.replace(",", "")) > 0
+    finished.film.press("Home")
+    expect(updates).to_have_text("0")  # no update at 0 s
+    finished.film.press("End")
+    expect(updates).to_have_text(in_the_end)
+
+
+def test_the_finished_race_can_be_counted_in_updates(finished):
+    finished.keyed("x").get_by_role("radio", name="Updates").click()
+    expect(finished.keyed("race_chart").get_by_text("Training loss against parameter updates")).to_be_visible()
+    expect(finished.page).to_have_url(re.compile("x=update"))
+    expect(finished.results).to_be_visible()
+
+
+def test_another_race_takes_the_place_of_the_one_before(finished):
+    finished.keyed("k").get_by_role("button", name="GD").click()
+    expect(finished.page).to_have_url(re.compile("k=32&k=256"))
+    finished.start()
+    expect(finished.results).to_be_hidden()
+    finished.stop.click()
+    finished.expect_results()
+    assert {row[0] for row in finished.table("race_target")} == CONTESTANTS - {GD}

@@ -1,0 +1,133 @@
+"""What goes wrong in a class, done on purpose: each time the lab goes on, or says what happened."""
+
+import contextlib
+import http.client
+import re
+
+from playwright.sync_api import expect
+
+SECONDS = 1_000  # ms, the unit of Playwright's time-outs
+
+
+def test_stop_ends_the_race_at_once_keeps_its_curve_and_leaves_the_worker_to_the_next(open_lab):
+    lab = open_lab("k=32&k=all&seconds=30")
+    lab.start()
+    trained = float(re.search(r"Trained for ([\d.]+)", lab.clock.inner_text())[1])  # by both, half of it each
+    lab.stop.click()
+    lab.expect_results()
+    assert float(lab.film.get_attribute("max")) <= trained / 2 + 1
+    assert {row[0] for row in lab.table("race_target")} == {"GD (k = 1,437)", "k = 32"}
+    lab.start()
+    lab.stop.click()
+    lab.expect_results()
+
+
+def test_one_sample_at_a_time_shows_its_first_point_and_can_be_stopped(open_lab):
+    lab = open_lab("problem=spirals&k=1&seconds=60")
+    lab.start()
+    expect(lab.keyed("race_standings").locator("tbody td:nth-child(4)")).to_have_text(re.compile(r"^[1-9][\d,]*$"))
+    lab.stop.click()
+    lab.expect_results()
+
+
+def test_tabs_wait_their_turn_and_a_double_click_is_one_job(open_lab):
+    first, second, third = (open_lab(f"k={k}&seconds={s}") for k, s in [("32", 60), ("256", 1), ("all", 1)])
+    first.start()
+    second.run.dblclick()
+    expect(second.clock).to_have_text("In the queue: place 1")
+    expect(second.run).to_be_disabled()
+    third.run.click()
+    expect(third.clock).to_have_text("In the queue: place 2")  # two jobs of the second tab would make it 3
+    expect(first.clock).to_contain_text("Trained for")
+    first.stop.click()
+    for lab, name in [(first, "k = 32"), (second, "k = 256"), (third, "GD (k = 1,437)")]:
+        lab.expect_results()
+        assert [row[0] for row in lab.table("race_target")] == [name]
+
+
+def test_the_language_changes_while_the_race_goes_on(open_lab):
+    lab = open_lab("problem=spirals&k=32&k=all&rates=same&seconds=4&x=update")
+    lab.start()
+    for language, run, problem, trained in [
+        ("한국어", "실행", "두 나선", "초 훈련함"),
+        ("English", "Run", "Two spirals", "Trained for"),
+    ]:
+        lab.page.get_by_role("radio", name=language).click()
+        expect(lab.run).to_contain_text(run)
+        expect(lab.problem).to_have_value(problem)
+        expect(lab.clock).to_contain_text(trained)
+        expect(lab.chosen("k")).to_have_text(["32", "GD"])
+    lab.expect_results()
+    expect(lab.chosen("x")).to_have_text(["Updates"])
+    assert {row[0] for row in lab.table("race_target")} == {"GD (k = 1,000)", "k = 32"}
+
+
+def test_a_race_whose_connection_is_cut_goes_on_in_the_same_session(server, new_tab):
+    with new_tab(cut=True) as lab:
+        connections = []
+        lab.page.route_web_socket(
+            re.compile("_stcore/stream"), lambda browser: connections.append((browser, browser.connect_to_server()))
+        )
+        lab.open(f"{server.url}?k=32&k=all&seconds=3")
+        lab.start()
+        for end in connections[0]:
+            end.close()
+        lab.expect_results()  # a new session would know of no race
+        assert len(connections) == 2
+        assert {row[0] for row in lab.table("race_target")} == {"GD (k = 1,437)", "k = 32"}
+
+
+def test_a_race_whose_worker_is_killed_begins_again_on_a_new_worker(server, open_lab):
+    lab = open_lab("k=32&k=all&seconds=2")
+    lab.start()
+    worker = server.worker()
+    worker.kill()
+    expect(lab.clock).to_contain_text("Started again", timeout=120 * SECONDS)
+    lab.expect_results()
+    assert {row[0] for row in lab.table("race_target")} == {"GD (k = 1,437)", "k = 32"}
+    assert server.worker() != worker
+
+
+def test_a_closed_tab_frees_the_worker(server, new_tab, open_lab):
+    waiting = open_lab("k=32&seconds=1")
+    with new_tab() as leaving:
+        leaving.open(f"{server.url}?k=32&k=all&seconds=30")  # a minute of training
+        leaving.start()
+    waiting.run.click()
+    expect(waiting.clock).to_have_text("In the queue: place 1")
+    expect(waiting.clock).not_to_have_text("In the queue: place 1", timeout=50 * SECONDS)
+    waiting.expect_results()
+
+
+def test_a_foreign_page_can_neither_connect_nor_upload(server):
+    handshake = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "c2l4dGVlbiBieXRlcyBvaw==",
+        "Sec-WebSocket-Protocol": "streamlit",
+    }
+    own = server.url.rstrip("/")
+    assert answer(server, "GET", "/_stcore/stream", {**handshake, "Origin": own}) == 101
+    assert answer(server, "GET", "/_stcore/stream", {**handshake, "Origin": "http://elsewhere.example"}) == 403
+    assert answer(server, "PUT", "/_stcore/upload_file/session/file", {}) == 403  # no XSRF token
+
+
+def answer(server, method: str, path: str, headers: dict[str, str]) -> int:
+    """Status of the server's answer to a request that no browser would send."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)) as connection:
+        connection.request(method, path, headers=headers)
+        with connection.getresponse() as response:
+            return response.status
+
+
+def test_the_servers_end_leaves_no_process_and_the_page_comes_back_with_the_next_server(server, new_tab):
+    with new_tab(cut=True) as lab:
+        lab.open(f"{server.url}?problem=spirals&k=32&k=all&seconds=30")
+        lab.start()
+        assert server.worker() in server.family()
+        assert server.end() == []
+        server.start()
+        expect(lab.run).to_be_enabled(timeout=60 * SECONDS)
+        expect(lab.problem).to_have_value("Two spirals")
+        expect(lab.chosen("k")).to_have_text(["32", "GD"])
