@@ -93,7 +93,7 @@ def _picture(plan: RacePlan | None) -> None:
         _clock(run, table)
     _standings(visible, shown)
     if is_over and was_followed:
-        del st.session_state["followed"]
+        st.session_state.pop("followed", None)  # a run of the page beside this one may have been first
         st.rerun()  # once: the rest of the page learns that the race is over
 
 

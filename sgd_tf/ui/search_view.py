@@ -42,5 +42,5 @@ def _draw() -> None:
         chart = charts.learning_rates(trials, batch_sizes=sizes, dark=is_dark(), translate=_)
         st.altair_chart(chart, alt=_("Mean training loss of each learning rate"), key="search_chart")
     if not search.is_active and was_followed:
-        del st.session_state["followed_search"]
+        st.session_state.pop("followed_search", None)  # a run of the page beside this one may have been first
         st.rerun()
