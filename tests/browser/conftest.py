@@ -165,6 +165,7 @@ class Lab:
 
     def expect_results(self) -> None:
         expect(self.results).to_be_visible(timeout=90 * SECONDS)
+        expect(self.keyed("race_target").locator("tbody tr").first).to_be_visible()  # drawn after the heading above it
         expect(self.run).to_be_enabled()
         expect(self.stop).to_be_disabled()
 
