@@ -159,6 +159,14 @@ def test_stop_keeps_the_curve_so_far(cluster):
     assert app.table  # standings and results of what there was
 
 
+@pytest.mark.parametrize("rows", [[], RACE[:1], RACE[:3]])
+def test_a_race_that_is_stopped_before_its_first_update_says_so(cluster, rows):
+    app = open_app()
+    app.button(key="run").click().run()
+    finish(app, cluster, rows, "stopped")
+    assert app.progress[0].text == "Stopped before anything was trained."
+
+
 def test_a_prediction_is_judged_by_the_race(cluster):
     app = open_app()
     app.pills(key="prediction").set_value(SGD).run()

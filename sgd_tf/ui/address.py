@@ -55,13 +55,9 @@ def number(key: str, default: float | None, low: float, high: float) -> Setting:
 
 
 def restore(settings: Sequence[Setting]) -> None:
-    """Give each control that has no value the one in the address, or its default; call before the controls.
-
-    A control has none yet at first, and none any more where the browser lost it together with the connection.
-    """
+    """Give each control that has no value yet the one in the address, or its default; call before the controls."""
     for setting in settings:
-        can_be_empty = setting.default is None
-        if setting.key in st.session_state and (can_be_empty or st.session_state[setting.key] is not None):
+        if setting.key in st.session_state:
             continue
         texts = st.query_params.get_all(setting.key)
         try:
@@ -75,21 +71,13 @@ def restore(settings: Sequence[Setting]) -> None:
 
 
 def publish(settings: Sequence[Setting]) -> None:
-    """Write the controls that are not at their default into the address; call after the controls.
-
-    Those of former calls are written again: a part of the page that is redrawn alone starts from the address that
-    the browser had when it asked.
-    """
-    published: dict[str, list[str]] = st.session_state.setdefault("published", {})
+    """Write the controls that are not at their default into the address; call after the controls."""
     for setting in settings:
         value = st.session_state.get(setting.key, setting.default)
         if value == setting.default or value is None:
-            published[setting.key] = []
+            st.query_params.pop(setting.key, None)
             continue
         values = value if setting.multiple else [value]
-        published[setting.key] = [str(int(item) if isinstance(item, bool) else item) for item in values] or [""]
-    for key, texts in published.items():
-        if not texts:
-            st.query_params.pop(key, None)
-        elif st.query_params.get_all(key) != texts:
-            st.query_params[key] = texts
+        texts = [str(int(item) if isinstance(item, bool) else item) for item in values] or [""]
+        if st.query_params.get_all(setting.key) != texts:
+            st.query_params[setting.key] = texts

@@ -72,6 +72,7 @@ def picture(plan: RacePlan | None) -> None:
     Args:
         plan: what the controls describe; drawn as empty axes before the first race.
     """
+    axes()  # not in the fragment: what is redrawn on a timer loses its controls when the connection is cut
     interval = POLL_SECONDS if runs.active() else None
     st.fragment(_picture, run_every=interval, key="race_picture")(plan)
 
@@ -82,7 +83,6 @@ def _picture(plan: RacePlan | None) -> None:
     if run and run.is_active:
         run.job.touch()
         st.session_state["followed"] = run.job.id
-    axes()
     table = frame(run) if run else history.to_frame([])
     shown = run.plan if run else plan
     is_over = run is not None and not run.is_active
@@ -219,7 +219,9 @@ def _clock(run: SessionRun | None, table: pd.DataFrame) -> None:
         st.progress(min(1.0, done / total), text)
     elif job.status == "failed":
         st.error(failure_text(job.failure))
-    elif len(table):
+    elif table.empty or not table["seconds"].any():
+        st.progress(0.0, _("Stopped before anything was trained."))
+    else:
         # The browser rounds to whole steps: an end between two of them would come back as a change that nobody made.
         end = math.ceil(100 * table["seconds"].max()) / 100
         st.slider(
