@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sgd_tf import charts
+    from sgd_tf.counting import iterations_per_epoch, num_updates
     from sgd_tf.history import at_time, time_to_target, to_frame
-    from sgd_tf.pipeline import iterations_per_epoch, minibatches, num_updates, order
+    from sgd_tf.pipeline import minibatches, order
     from sgd_tf.problems import Problem, load
     from sgd_tf.racing import Trial, best_trial, race, try_learning_rates
     from sgd_tf.records import ModelConfig, Progress, TrainConfig
@@ -29,7 +30,8 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "problems": ("Problem", "load"),
-    "pipeline": ("iterations_per_epoch", "num_updates", "order", "minibatches"),
+    "counting": ("iterations_per_epoch", "num_updates"),
+    "pipeline": ("order", "minibatches"),
     "records": ("TrainConfig", "ModelConfig", "Progress"),
     "training": ("train",),
     "racing": ("race", "try_learning_rates", "best_trial", "Trial"),

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sgd_tf import models, pipeline
+from sgd_tf import counting, models, pipeline
 from sgd_tf.records import ModelConfig, Progress, TrainConfig, check_int
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ class _Budget:
         self.updates: float = math.inf if updates is None else check_int("updates", updates, 1)
         if epochs is not None:
             k = config.minibatch_size(problem.num_examples)
-            per_epoch = pipeline.iterations_per_epoch(problem.num_examples, k)
+            per_epoch = counting.iterations_per_epoch(problem.num_examples, k)
             self.updates = min(self.updates, max(1, round(epochs * per_epoch)))
         self.seconds = math.inf if seconds is None else seconds
 
@@ -295,7 +295,7 @@ class _Trainer:
         self.optimizer.build(model.trainable_variables)
         self.loss = _per_example_loss(model, problem)
         self.block_updates = _block_updates(problem, config)
-        self.iterations_per_epoch = pipeline.iterations_per_epoch(N, k)
+        self.iterations_per_epoch = counting.iterations_per_epoch(N, k)
         self.rest = N % k  # samples in the last minibatch of an epoch, if it is smaller
         self.micro_batch_size = config.micro_batch_size or k
         self.batch_size = k

@@ -89,8 +89,8 @@ def import_missing():
     import a_module_that_is_not_there  # noqa: F401
 
 
-def yield_a_list():
-    yield {"losses": [1.0, 2.0]}
+def yield_a_set():
+    yield {"losses": {1.0, 2.0}}
 
 
 def environment(*names):

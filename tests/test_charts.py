@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from itertools import combinations, pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,21 +17,18 @@ from hypothesis import strategies as st
 
 from sgd_tf import charts
 from sgd_tf.charts import (
-    BACKGROUND,
     COUNTERS,
     DRAWN,
-    LABEL_GAP,
     METRICS,
     batch_size_color,
     curves,
     curves_spec,
-    default_x_domain,
-    default_y_domain,
     four_axes,
     learning_rates,
     save_html,
-    spread_labels,
 )
+from sgd_tf.charts.learning_curves import LABEL_GAP, default_x_domain, default_y_domain, spread_labels
+from sgd_tf.charts.style import BACKGROUND
 from sgd_tf.history import at_time, to_frame
 from sgd_tf.records import Progress
 
@@ -535,7 +533,8 @@ def test_all_messages_can_be_extracted_by_babel():
         for y in METRICS:
             curves(race(), x=x, y=y, target=0.5, translate=translate)
     learning_rates(trials(), batch_sizes={"GD": "all", "k = 8": 8}, translate=translate)
-    found = {message for _, message, _, _ in extract.extract_from_file("python", charts.__file__)}
+    files = Path(charts.__file__).parent.glob("*.py")
+    found = {message for file in files for _, message, _, _ in extract.extract_from_file("python", file)}
     assert asked == found
 
 

@@ -317,9 +317,9 @@ def test_a_worker_that_keeps_much_memory_is_replaced_before_its_next_job(cluster
         (job_functions.fail, "error", "ValueError: the file data.csv is odd"),
         (job_functions.run_out_of_memory, "memory", "MemoryError: cannot allocate 80 GB"),
         (
-            job_functions.yield_a_list,
+            job_functions.yield_a_set,
             "error",
-            "TypeError: `losses` in a row must be a str, int, float, bool or None; received list.",
+            "TypeError: `losses` in a row must be a str, int, float, bool, None or a list of these; received set.",
         ),
         ("tests.job_functions.no_such_job", "error", None),
         ("no_such_module.job", "import", "ModuleNotFoundError: No module named 'no_such_module'"),

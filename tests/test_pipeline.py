@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from sgd_tf import pipeline
+from sgd_tf import counting, pipeline
 from sgd_tf.records import SAMPLINGS
 
 sizes = st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n)))
@@ -37,15 +37,15 @@ def test_each_epoch_draws_every_sample_once_for_every_n_and_k(size, seed):
 def test_updates_counted_by_the_formula_are_the_minibatches_that_the_pipeline_yields(size, num_epochs):
     N, k = size
     dataset = pipeline.order(N, k)
-    assert len(dataset) == len(epoch(dataset)) == pipeline.iterations_per_epoch(N, k) == math.ceil(N / k)
-    assert sum(1 for _ in dataset.repeat(num_epochs)) == pipeline.num_updates(N, k, num_epochs)
+    assert len(dataset) == len(epoch(dataset)) == counting.iterations_per_epoch(N, k) == math.ceil(N / k)
+    assert sum(1 for _ in dataset.repeat(num_epochs)) == counting.num_updates(N, k, num_epochs)
 
 
 def test_california_housing_by_256_makes_81_iterations_of_which_the_last_has_160_samples():
     minibatches = epoch(pipeline.order(20_640, 256))
-    assert len(minibatches) == pipeline.iterations_per_epoch(20_640, 256) == 81
+    assert len(minibatches) == counting.iterations_per_epoch(20_640, 256) == 81
     assert len(minibatches[-1]) == 160
-    assert pipeline.num_updates(20_640, 256, 4_000) == 324_000
+    assert counting.num_updates(20_640, 256, 4_000) == 324_000
 
 
 def test_all_is_one_minibatch_of_all_samples():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sgd_tf import models, pipeline, training
+from sgd_tf import counting, models, pipeline, training
 from sgd_tf.records import SAMPLINGS, ModelConfig, TrainConfig
 from sgd_tf.training import Run, train
 
@@ -75,7 +75,7 @@ def test_one_epoch_equals_model_fit(make_problem, task, batch_size):
     problem = make_problem[task](70)
     config = TrainConfig(batch_size=batch_size, learning_rate=0.05, sampling="in_order", seed=4)
     ours = models.mlp(problem, widths=(8,), seed=4)
-    updates = pipeline.iterations_per_epoch(70, batch_size)
+    updates = counting.iterations_per_epoch(70, batch_size)
     record = last(train(problem, config, model=ours, epochs=1))
 
     theirs = models.mlp(problem, widths=(8,), seed=4)
@@ -181,7 +181,7 @@ def test_numbers_do_not_depend_on_how_the_updates_are_cut_into_calls(classificat
 
 def test_every_update_has_its_loss_in_exactly_one_record(classification):
     records = list(train(classification, TrainConfig(batch_size=8), epochs=7))
-    num = pipeline.num_updates(70, 8, 7)
+    num = counting.num_updates(70, 8, 7)
     assert records[-1].update == sum(len(r.minibatch_loss) for r in records) == num
     assert [r.update for r in records] == np.cumsum([len(r.minibatch_loss) for r in records]).tolist()
     assert records[0].update == 0

@@ -82,20 +82,24 @@ def check_row(row: Any) -> dict[str, Any]:
     Raises:
         TypeError: if ``row`` is not a dict of plain values.
 
-    >>> check_row({"update": 3, "losses": [0.5]})
+    >>> check_row({"update": 3, "indices": [7, 2]})
+    {'update': 3, 'indices': [7, 2]}
+    >>> check_row({"update": 3, "losses": {0.5}})
     Traceback (most recent call last):
     ...
-    TypeError: `losses` in a row must be a str, int, float, bool or None; received list.
+    TypeError: `losses` in a row must be a str, int, float, bool, None or a list of these; received set.
     """
     if not isinstance(row, Mapping):
         raise TypeError(f"A job must yield a dict for each row; received {type(row).__name__}.")
     for name, value in row.items():
         if not isinstance(name, str):
             raise TypeError(f"The keys of a row must be str; received {name!r}.")
-        if not (value is None or isinstance(value, str | int | float)):  # a bool is an int
-            raise TypeError(
-                f"`{name}` in a row must be a str, int, float, bool or None; received {type(value).__name__}."
-            )
+        for item in value if isinstance(value, list) else [value]:
+            if not (item is None or isinstance(item, str | int | float)):  # a bool is an int
+                raise TypeError(
+                    f"`{name}` in a row must be a str, int, float, bool, None or a list of these; "
+                    f"received {type(item).__name__}."
+                )
     return dict(row)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -10,25 +11,15 @@ import pandas as pd
 import streamlit as st
 
 from sgd_tf import charts, export, history
-from sgd_tf.jobs import JobFailure
 from sgd_tf.problems import CATALOGUE, N_
 from sgd_tf.records import RacePlan
-from sgd_tf.ui import address, runs
-from sgd_tf.ui.controls import PROBLEMS
+from sgd_tf.ui import address, experiment, runs
 from sgd_tf.ui.language import _, titles
 from sgd_tf.ui.runs import SessionRun
 
-POLL_SECONDS = 0.4  # how often a live page asks for what is new
 CHART_HEIGHT = 400  # px
 COUNTERS = {"seconds": N_("Seconds"), "epoch": N_("Epochs"), "update": N_("Updates"), "examples": N_("Samples")}
 METRICS = {"train_loss": N_("Training loss"), "test_loss": N_("Test loss"), "test_accuracy": N_("Accuracy")}
-FAILURES = {
-    "memory": N_("The run took more memory than a worker has. Choose a smaller k or fewer samples N."),
-    "time limit": N_("The run took longer than it may and was ended. Choose fewer seconds or a larger k."),
-    "worker lost": N_("The process that trained ended unexpectedly, twice. Please try again."),
-    "import": N_("TensorFlow can not be loaded on this server, so nothing can be trained."),
-    "error": N_("The run failed."),
-}
 SETTINGS = (
     address.choice("x", "seconds", COUNTERS),
     address.choice("y", "train_loss", METRICS),
@@ -72,29 +63,19 @@ def picture(plan: RacePlan | None) -> None:
     Args:
         plan: what the controls describe; drawn as empty axes before the first race.
     """
-    axes()  # not in the fragment: what is redrawn on a timer loses its controls when the connection is cut
-    interval = POLL_SECONDS if runs.active() else None
-    st.fragment(_picture, run_every=interval, key="race_picture")(plan)
+    axes()
+    experiment.follow("race", functools.partial(_picture, plan))
 
 
-def _picture(plan: RacePlan | None) -> None:
-    run = runs.get("race")
-    was_followed = st.session_state.get("followed") == (run and run.job.id)
-    if run and run.is_active:
-        run.job.touch()
-        st.session_state["followed"] = run.job.id
+def _picture(plan: RacePlan | None, run: SessionRun | None) -> None:
     table = frame(run) if run else history.to_frame([])
     shown = run.plan if run else plan
-    is_over = run is not None and not run.is_active
-    visible = _looked_at(run, table) if run and is_over else table
+    visible = table if run is None or run.is_active else _looked_at(run, table)
     with st.container(key="race_chart"):
         _chart(visible, table, shown)
-    with st.container(height=76, border=False, key="race_clock"):
+    with st.container(height=experiment.STATUS_HEIGHT, border=False, key="race_clock"):
         _clock(run, table)
     _standings(visible, shown)
-    if is_over and was_followed:
-        st.session_state.pop("followed", None)  # a run of the page beside this one may have been first
-        st.rerun()  # once: the rest of the page learns that the race is over
 
 
 def frame(run: SessionRun) -> pd.DataFrame:
@@ -149,7 +130,7 @@ def _curves(
         y_domain=_y_domain(table, plan, y, log=log),
         log_y=log,
         band=y == "train_loss",
-        dark=is_dark(),
+        dark=experiment.is_dark(),
         compact=compact,
         translate=_,
         height=height,
@@ -161,11 +142,6 @@ def _curves(
 def _chart_name(metric: str, counter: str) -> str:
     measured, counted = METRICS[metric], COUNTERS[counter]
     return _("{y} of each contestant against {x}").format(y=_(measured), x=_(counted))
-
-
-def is_dark() -> bool:
-    """Whether the page is shown in the dark theme."""
-    return st.context.theme.type == "dark"
 
 
 def _x_domain(table: pd.DataFrame, plan: RacePlan | None, x: str) -> tuple[float, float]:
@@ -204,7 +180,7 @@ def _clock(run: SessionRun | None, table: pd.DataFrame) -> None:
     job = run.job
     total = run.plan.seconds * len(run.plan.configs)
     if job.status == "waiting":
-        st.progress(0.0, _waiting_text(run))
+        st.progress(0.0, experiment.waiting_text(run))
     elif job.status == "running":
         done = _training_seconds(table, run.plan)
         if table.empty:
@@ -218,7 +194,7 @@ def _clock(run: SessionRun | None, table: pd.DataFrame) -> None:
             text = _("Started again") + " · " + text
         st.progress(min(1.0, done / total), text)
     elif job.status == "failed":
-        st.error(failure_text(job.failure))
+        st.error(experiment.failure_text(job.failure))
     elif table.empty or not table["seconds"].any():
         st.progress(0.0, _("Stopped before anything was trained."))
     else:
@@ -236,31 +212,10 @@ def _clock(run: SessionRun | None, table: pd.DataFrame) -> None:
         )
 
 
-def failure_text(failure: JobFailure | None) -> str:
-    """What went wrong and what to do, in the learner's language."""
-    detail = failure.detail if failure else ""
-    if detail.startswith("DownloadError"):
-        offline = [_(PROBLEMS[name]) for name, info in CATALOGUE.items() if info.kind != "download"]
-        return _("The data could not be downloaded. Without a network these work: {names}.").format(
-            names=", ".join(offline)
-        )
-    kind = failure.kind if failure else "error"
-    return _(FAILURES[kind]) + (f" ({detail})" if kind == "error" and detail else "")
-
-
 def _training_seconds(table: pd.DataFrame, plan: RacePlan) -> float:
     """Seconds that all contestants have trained together; one that diverged counts as finished."""
     last = table.drop_duplicates("run", keep="last")
     return float(last["seconds"].where(last["diverged_at"].isna(), plan.seconds).sum())
-
-
-def _waiting_text(run: SessionRun) -> str:
-    cluster = runs.cluster()
-    if cluster.status == "failed":
-        return failure_text(cluster.failure)
-    if cluster.status in ("starting", "warming"):
-        return _("Getting the workers ready: TensorFlow takes about 15 s to load, once …")
-    return _("In the queue: place {place}").format(place=run.job.place or 1)
 
 
 def _device(run: SessionRun) -> str:

@@ -1,11 +1,13 @@
-"""The job of this session: started by a page, kept while the learner looks elsewhere, read by the views."""
+"""The jobs of this session: started by a page, kept while the learner looks elsewhere, read by the views."""
 
 from __future__ import annotations
 
+import threading
 import uuid
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import streamlit as st
 
@@ -16,16 +18,19 @@ from sgd_tf.records import RacePlan
 SEARCH_SECONDS = 0.5  # of training for each learning rate that a search tries
 SLACK_SECONDS = 45.0  # for loading, compiling and evaluating, beyond the training time of a job
 ACTIVE = ("waiting", "running")
+MAX_ANSWERS = 64  # results that all learners share, the latest ones
+
+Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionRun:
-    """What this session asked for last."""
+    """What this session asked for last, of one kind."""
 
-    kind: Literal["race", "search"]
-    plan: RacePlan
+    kind: str  # "race", "search", or what a page calls its experiment
+    plan: Any  # what was asked for
     job: Job
-    prediction: str | None = None  # contestant that the learner expects to be first
+    prediction: str | None = None  # what the learner expects of it
 
     @property
     def is_active(self) -> bool:
@@ -41,56 +46,113 @@ def cluster() -> Cluster:
 
 
 def get(kind: str) -> SessionRun | None:
-    """The session's last run of a kind, "race" or "search"."""
+    """The session's last run of a kind."""
     return st.session_state.get(f"run_{kind}")
 
 
 def active() -> SessionRun | None:
-    """The run that waits or trains for this session now, if there is one."""
-    return next((run for kind in ("race", "search") if (run := get(kind)) and run.is_active), None)
+    """A run that waits or trains for this session now, if there is one."""
+    return next(_active(), None)
 
 
-def start_race(plan: RacePlan, prediction: str | None) -> None:
-    """Submit a race, unless one of this session is active: a second click changes nothing."""
-    seconds = plan.seconds * len(plan.configs)
-    _start("race", "sgd_tf.jobs.tasks.run_race", plan, (plan,), seconds, prediction)
+def _active() -> Iterator[SessionRun]:
+    for key, run in list(st.session_state.items()):
+        if str(key).startswith("run_") and isinstance(run, SessionRun) and run.is_active:
+            yield run
 
 
-def start_search(plan: RacePlan) -> None:
-    """Submit a search for the learning rates of a plan's contestants, unless a job of this session is active."""
-    seconds = SEARCH_SECONDS * len(LEARNING_RATES) * len(plan.configs)
-    arguments = (plan, SEARCH_SECONDS)
-    _start("search", "sgd_tf.jobs.tasks.search_learning_rates", plan, arguments, seconds, None)
-
-
-def _start(
-    kind: Literal["race", "search"],
-    function: Callable[..., Any] | str,
-    plan: RacePlan,
-    arguments: tuple[Any, ...],
-    seconds: float,
-    prediction: str | None,
+def start(
+    kind: str, function: str, *arguments: Any, seconds: float, plan: Any = None, prediction: str | None = None
 ) -> None:
-    if active():
-        return
+    """Submit a job, unless one of this session is active: a second click changes nothing.
+
+    Args:
+        kind: by which `get` finds it.
+        function: dotted name of the generator function that a worker runs.
+        *arguments: for the function; plain values or frozen dataclasses of them.
+        seconds: that the job trains; its time limit leaves room for loading, compiling and evaluating.
+        plan: what the views want to know of the job; by default its arguments.
+        prediction: what the learner expects.
+    """
+    if not active():
+        _submit(kind, function, arguments, seconds, arguments if plan is None else plan, prediction)
+
+
+def _submit(
+    kind: str, function: str, arguments: tuple[Any, ...], seconds: float, plan: Any, prediction: str | None
+) -> SessionRun:
     learner = st.session_state.setdefault("learner", uuid.uuid4().hex)
     limit = 2 * seconds + SLACK_SECONDS
     job = cluster().submit(function, *arguments, learner=learner, seconds_limit=limit)
-    st.session_state[f"run_{kind}"] = SessionRun(kind=kind, plan=plan, job=job, prediction=prediction)
+    run = SessionRun(kind=kind, plan=plan, job=job, prediction=prediction)
+    st.session_state[f"run_{kind}"] = run
+    return run
+
+
+def start_race(plan: RacePlan, prediction: str | None) -> None:
+    """Submit a race."""
+    seconds = plan.seconds * len(plan.configs)
+    start("race", "sgd_tf.jobs.tasks.run_race", plan, seconds=seconds, plan=plan, prediction=prediction)
+
+
+def start_search(plan: RacePlan) -> None:
+    """Submit a search for the learning rates of a plan's contestants."""
+    seconds = SEARCH_SECONDS * len(LEARNING_RATES) * len(plan.configs)
+    start("search", "sgd_tf.jobs.tasks.search_learning_rates", plan, SEARCH_SECONDS, seconds=seconds, plan=plan)
+
+
+def ask(kind: str, function: str, *arguments: Any, seconds: float) -> Rows | SessionRun:
+    """What a worker computes without a button: at once if anybody has asked before, else by a job.
+
+    The same question is asked by each rerun of the page. Another one of the same kind takes its place: what was
+    asked before is stopped. A page has one such kind at most, since a learner has one job that waits.
+
+    Args:
+        kind: of question, by which `get` finds it.
+        function: dotted name of the generator function that a worker runs; its rows depend on its arguments alone.
+        *arguments: for the function; hashable.
+        seconds: that the job takes at most.
+
+    Returns:
+        All rows; or the job, if it has not ended well yet.
+    """
+    answers, lock = _answers()
+    question = (function, arguments)
+    with lock:
+        if question in answers:
+            answers.move_to_end(question)
+            return answers[question]
+    run = get(kind)
+    if run is None or run.plan != question or run.job.status == "stopped":
+        if run and run.is_active:
+            run.job.stop()
+        run = _submit(kind, function, arguments, seconds, question, None)
+    if run.job.status != "done":
+        return run
+    with lock:
+        answers[question] = run.job.rows
+        if len(answers) > MAX_ANSWERS:
+            answers.popitem(last=False)
+    return run.job.rows
+
+
+@st.cache_resource
+def _answers() -> tuple[OrderedDict[Any, Rows], threading.Lock]:
+    return OrderedDict(), threading.Lock()
 
 
 def stop() -> None:
     """Stop what is active; what it has found so far stays."""
-    if run := active():
+    for run in _active():
         run.job.stop()
 
 
 def keep_alive() -> None:
-    """Hold this session's job while the learner is on another page: a job that no page asks for is stopped."""
+    """Hold this session's jobs while the learner is on another page: a job that no page asks for is stopped."""
     if active():
         st.fragment(_touch, run_every=5.0)()
 
 
 def _touch() -> None:
-    if run := active():
+    for run in _active():
         run.job.touch()

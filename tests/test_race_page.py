@@ -1,8 +1,7 @@
-"""Every page in both languages, with workers that answer from a list instead of training."""
+"""The race page in both languages, with workers that answer from a list instead of training."""
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -10,38 +9,7 @@ from streamlit.testing.v1 import AppTest
 from sgd_tf import problems
 from sgd_tf.jobs import JobFailure
 from sgd_tf.ui import controls, runs
-
-APP = str(Path(__file__).parents[1] / "app.py")
-LANGUAGES = ("ko", "en")
-
-
-class FakeJob:
-    def __init__(self, function, arguments, rows=(), status="running"):
-        self.id, self.function, self.arguments = "job", function, arguments
-        self.rows, self.status, self.attempt, self.place = list(rows), status, 1, None
-        self.failure = None
-        self.touches = 0
-
-    def touch(self):
-        self.touches += 1
-
-    def stop(self):
-        self.status = "stopped"
-
-
-class FakeCluster:
-    status = "ready"
-
-    def __init__(self):
-        self.jobs = []
-
-    def warm_up(self, function):
-        self.warmed = function
-
-    def submit(self, function, *arguments, learner, seconds_limit):
-        self.jobs.append(FakeJob(function, arguments))
-        self.jobs[-1].limit, self.jobs[-1].learner = seconds_limit, learner
-        return self.jobs[-1]
+from tests.lab import APP, LANGUAGES, FakeCluster, checked, open_app
 
 
 @pytest.fixture(autouse=True)
@@ -49,19 +17,6 @@ def cluster(monkeypatch):
     fake = FakeCluster()
     monkeypatch.setattr(runs, "connect", lambda: fake)
     return fake
-
-
-def open_app(language="en", **address):
-    app = AppTest.from_file(APP, default_timeout=60)
-    app.query_params["lang"] = language
-    for key, value in address.items():
-        app.query_params[key] = value
-    return checked(app.run())
-
-
-def checked(app):
-    assert not app.exception, [element.value for element in app.exception]
-    return app
 
 
 def record(name, seconds, loss, **changes):
@@ -199,7 +154,7 @@ def test_the_finished_race_is_a_film(cluster):
     app = open_app()
     app.button(key="run").click().run()
     finish(app, cluster)
-    film = app.slider(key="film_job")
+    film = app.slider(key=f"film_{cluster.jobs[-1].id}")
     assert (film.min, film.max, film.value) == (0.0, 5.0, 5.0)
     film.set_value(1.0).run()
     standings = checked(app).table[0].value

@@ -1,4 +1,4 @@
-"""Draws the tables of `sgd_tf.history`: learning curves on any axis, in one visual language."""
+"""Learning curves on any axis: the tables of `sgd_tf.history`, drawn."""
 
 from __future__ import annotations
 
@@ -6,42 +6,24 @@ import copy
 import json
 import math
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
+from sgd_tf.charts.style import BACKGROUND, MUTED_TEXT, Domain, Translate, batch_size_color, embed_config
 from sgd_tf.history import COLUMNS, LOWER_IS_BETTER
 from sgd_tf.records import check_int
 
 Counter = Literal["seconds", "epoch", "update", "examples"]
 Metric = Literal["train_loss", "test_loss", "test_accuracy", "minibatch_loss"]
-Translate = Callable[[str], str]
-Domain = tuple[float, float]
 
 COUNTERS: tuple[Counter, ...] = get_args(Counter)
 METRICS: tuple[Metric, ...] = get_args(Metric)
-
-# Colours. The yellow is the book's, kept for drawn samples: it is on no ramp.
-DRAWN = "#FFC107"
-FULL_BATCH = {False: "#262730", True: "#FAFAFA"}  # gradient descent, by `dark`
-BACKGROUND = {False: "#FFFFFF", True: "#0E1117"}
-TEXT = {False: "#31333F", True: "#FAFAFA"}
-MUTED_TEXT = {False: "#5F6270", True: "#A8ACB8"}
-GRID = {False: "#E6E7EB", True: "#2A2E38"}
-
-# From k = 1 to k = 65,536 in equal steps of log k. Hue runs from orange over magenta and violet to blue, the
-# way that survives the common kinds of colour blindness; contrast with the background grows with k, from
-# 4.6:1 up, towards the neutral of gradient descent. Equal steps of lightness in OKLCH (Björn Ottosson, 2020).
-LIGHT_RAMP = "#B95A05 #BC3C1A #AF2843 #9B1B5D #7F1976 #5E1A88 #3F198A #231584 #001376"
-DARK_RAMP = "#D16D23 #E36F59 #EE758B #F081B8 #E991E6 #D4ACFE #C5C5FF #C0D8FF #C0E8FE"
-RAMP = {False: LIGHT_RAMP.split(), True: DARK_RAMP.split()}
-MAX_LOG2_BATCH_SIZE = 16
 
 # Runs of one batch size share its colour and differ in the dashes.
 DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (7, 3), (2, 3), (9, 3, 2, 3))
@@ -51,8 +33,6 @@ RECORD = "(datum.datum || datum)"
 
 # Where a run diverged: a path in a square of side 2.
 CROSS = "M-1-0.6L-0.6-1L0-0.4L0.6-1L1-0.6L0.4 0L1 0.6L0.6 1L0 0.4L-0.6 1L-1 0.6L-0.4 0Z"
-
-FONT = "'Source Sans Pro', 'Source Sans', 'Noto Sans KR', 'NanumGothic', system-ui, sans-serif"
 LABEL_SIZE = 12  # font size of the labels at the end of the lines, in px
 LABEL_GAP = 15  # least distance of two such labels, in px
 MAX_LABEL_WIDTH = 124  # longer names end in "…", in px
@@ -60,34 +40,6 @@ AXES_HEIGHT = 100  # most that title, subtitle, axis and margins take from a cha
 COMPACT_AXES_HEIGHT = 84
 AXES_WIDTH = 56  # most that axis and margins take from a chart's width, in px
 MIN_WIDTH = 320  # the narrowest page on which no labels overlap, in px
-
-
-def batch_size_color(batch_size: int, *, full_batch: bool = False, dark: bool = False) -> str:
-    """The colour of a batch size, the same wherever it is drawn.
-
-    The place on the ramp is log₂(k) / 16, at most 1; gradient descent has a neutral of its own.
-
-    Args:
-        batch_size: k, at least 1; all k from 65,536 on have the last colour.
-        full_batch: whether the run is gradient descent, k = N.
-        dark: whether the page's background is dark.
-
-    Returns:
-        "#RRGGBB", with a contrast of at least 4.5:1 to the background.
-
-    Raises:
-        ValueError: if ``batch_size`` is out of its range.
-
-    >>> batch_size_color(1), batch_size_color(65_536), batch_size_color(1437, full_batch=True)
-    ('#B95A05', '#001376', '#262730')
-    """
-    batch_size = check_int("batch_size", batch_size, 1)
-    if full_batch:
-        return FULL_BATCH[dark]
-    ramp = np.array([[int(color[at : at + 2], 16) for at in (1, 3, 5)] for color in RAMP[dark]])
-    place = min(math.log2(batch_size) / MAX_LOG2_BATCH_SIZE, 1.0) * (len(ramp) - 1)
-    rgb = [round(np.interp(place, np.arange(len(ramp)), channel)) for channel in ramp.T]
-    return "#{:02X}{:02X}{:02X}".format(*rgb)
 
 
 def spread_labels(
@@ -295,40 +247,6 @@ def four_axes(
             **options,
         )
         for counter in COUNTERS
-    }
-
-
-def save_html(chart: alt.TopLevelMixin, path: str | Path) -> None:
-    """Write a chart as one HTML file that opens without a network.
-
-    Args:
-        chart: any Altair chart.
-        path: the file to write.
-    """
-    chart.save(str(path), format="html", inline=True)
-
-
-def embed_config(*, dark: bool = False) -> dict[str, Any]:
-    """Vega-Lite configuration of a chart that stands alone, in a notebook or a file.
-
-    >>> embed_config(dark=True)["background"]
-    '#0E1117'
-    """
-    return {
-        "background": BACKGROUND[dark],
-        "font": FONT,
-        "view": {"stroke": None},
-        "title": {"color": TEXT[dark], "subtitleColor": MUTED_TEXT[dark]},
-        "axis": {
-            "labelColor": MUTED_TEXT[dark],
-            "titleColor": TEXT[dark],
-            "labelFontSize": 12,
-            "titleFontSize": 13,
-            "titleFontWeight": "normal",
-            "gridColor": GRID[dark],
-            "domain": False,
-            "ticks": False,
-        },
     }
 
 
@@ -919,51 +837,4 @@ def _label_room(look: Look) -> alt.Chart:
         alt.Chart(alt.sequence(1))
         .mark_rule(opacity=0, tooltip=None, aria=False)
         .encode(x=alt.value(alt.ExprRef("width")), x2=alt.value(alt.ExprRef(end)))
-    )
-
-
-def learning_rates(
-    trials: pd.DataFrame,
-    *,
-    batch_sizes: Mapping[str, int | Literal["all"]],
-    dark: bool = False,
-    translate: Translate = str,
-    height: int = 260,
-) -> alt.LayerChart:
-    """Mean loss of each learning rate of a search, one line per contestant; the best of each is marked.
-
-    Args:
-        trials: columns run, learning_rate, mean_loss (inf where the trial diverged), one row per trial.
-        batch_sizes: of the contestants by name, in the order of the legend.
-        dark: whether the page's background is dark.
-        translate: gives a word of the chart in the reader's language.
-        height: of the whole chart, in px.
-
-    Returns:
-        a layered chart on logarithmic axes; trials that diverged are left out.
-
-    >>> trials = pd.DataFrame({"run": ["k = 8"] * 2, "learning_rate": [0.1, 1.0], "mean_loss": [0.5, math.inf]})
-    >>> learning_rates(trials, batch_sizes={"k = 8": 8}).to_dict()["title"]
-    'Mean training loss of a trial against its learning rate'
-    """
-    _ = translate
-    shown = trials[np.isfinite(trials["mean_loss"].astype("float64"))]
-    best = shown.sort_values(["mean_loss", "learning_rate"]).drop_duplicates("run")
-    colors = [batch_size_color(1 if k == "all" else k, full_batch=k == "all", dark=dark) for k in batch_sizes.values()]
-    log = alt.Scale(type="log", nice=False)
-    base = alt.Chart(shown).encode(
-        x=alt.X("learning_rate:Q", scale=log, title=_("Learning rate"), axis=alt.Axis(grid=False)),
-        y=alt.Y("mean_loss:Q", scale=log, title=_("Mean training loss")),
-        color=alt.Color(
-            "run:N", scale=alt.Scale(domain=list(batch_sizes), range=colors), legend=alt.Legend(title=None)
-        ),
-        tooltip=[
-            alt.Tooltip("run:N", title=_("Run")),
-            alt.Tooltip("learning_rate:Q", title=_("Learning rate"), format=".3g"),
-            alt.Tooltip("mean_loss:Q", title=_("Mean training loss"), format=".4g"),
-        ],
-    )
-    marks = base.mark_line(point=True), base.mark_point(size=200, strokeWidth=2).properties(data=best)
-    return alt.LayerChart(layer=list(marks)).properties(
-        title=_("Mean training loss of a trial against its learning rate"), height=height, width="container"
     )

@@ -1,0 +1,179 @@
+"""What every page with a run needs: predict, run, stop, wait, follow it live, and a sentence when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import streamlit as st
+
+from sgd_tf.jobs import JobFailure
+from sgd_tf.problems import CATALOGUE, N_
+from sgd_tf.ui import runs
+from sgd_tf.ui.controls import PROBLEMS
+from sgd_tf.ui.language import _, titles
+from sgd_tf.ui.runs import Rows, SessionRun
+
+POLL_SECONDS = 0.4  # how often a live page asks for what is new
+QUICK_SECONDS = 0.15  # an answer that comes within this is shown without a skeleton before it
+STATUS_HEIGHT = 76  # px
+FAILURES = {
+    "memory": N_("The run took more memory than a worker has. Choose a smaller k or fewer samples N."),
+    "time limit": N_("The run took longer than it may and was ended. Choose fewer seconds or a larger k."),
+    "worker lost": N_("The process that trained ended unexpectedly, twice. Please try again."),
+    "import": N_("TensorFlow can not be loaded on this server, so nothing can be trained."),
+    "error": N_("The run failed."),
+}
+
+
+def is_dark() -> bool:
+    """Whether the page is shown in the dark theme."""
+    return st.context.theme.type == "dark"
+
+
+def predict(question: str, options: Mapping[str, str], *, key: str) -> str | None:
+    """Ask what the learner expects, before the run.
+
+    Args:
+        question: in the learner's language.
+        options: titles by option, in English.
+        key: of the choice in the session.
+
+    Returns:
+        The option chosen, or None.
+    """
+    return st.pills(question, list(options), format_func=titles(options), key=key, wrap=True, persist_state="session")
+
+
+def judge(prediction: str | None, answer: str, options: Mapping[str, str]) -> None:
+    """Hold what the learner expected against what the run showed.
+
+    Args:
+        prediction: the option chosen before the run; nothing is drawn if there was none.
+        answer: the option that the run's numbers give.
+        options: titles by option, in English.
+    """
+    if prediction == answer:
+        st.success(_("Your prediction was right: {answer}.").format(answer=_(options[answer])))
+    elif prediction in options:
+        text = _("You expected: {guess}. The run says: {answer}.")
+        st.warning(text.format(guess=_(options[str(prediction)]), answer=_(options[answer])))
+
+
+def run_and_stop(kind: str, *, disabled: bool = False) -> bool:
+    """Draw the two buttons of an experiment.
+
+    Args:
+        kind: of the run; keys of the buttons are `<kind>_run` and `<kind>_stop`.
+        disabled: whether Run can not be pressed for another reason than a job of this session.
+
+    Returns:
+        Whether Run was pressed.
+    """
+    is_active = runs.active() is not None
+    with st.container(horizontal=True):
+        pressed = st.button(
+            _("Run"),
+            type="primary",
+            icon=":material/play_arrow:",
+            key=f"{kind}_run",
+            disabled=disabled or is_active,
+        )
+        st.button(_("Stop"), icon=":material/stop:", key=f"{kind}_stop", disabled=not is_active, on_click=runs.stop)
+    return pressed
+
+
+def follow(kind: str, draw: Callable[[SessionRun | None], None]) -> None:
+    """Draw a run now, again and again while it is active, and once the whole page at its end.
+
+    Args:
+        kind: of the run.
+        draw: draws the session's run of that kind, or what stands there before the first. No controls in it: what
+            is redrawn on a timer loses them when the connection is cut.
+    """
+    interval = POLL_SECONDS if runs.active() else None
+    st.fragment(_follow, run_every=interval, key=f"{kind}_picture")(kind, draw)
+
+
+def _follow(kind: str, draw: Callable[[SessionRun | None], None]) -> None:
+    run = runs.get(kind)
+    was_followed = run is not None and st.session_state.get(f"followed_{kind}") == run.job.id
+    if run and run.is_active:
+        run.job.touch()
+        st.session_state[f"followed_{kind}"] = run.job.id
+    draw(run)
+    if run and not run.is_active and was_followed:
+        st.session_state.pop(f"followed_{kind}", None)  # a run of the page beside this one may have been first
+        st.rerun()  # once: the rest of the page learns that the run is over
+
+
+def status(run: SessionRun | None, share: float = 0.0, text: str = "") -> None:
+    """One line of fixed height: ready, the queue, how far the run is, or why it failed.
+
+    Args:
+        run: of the session, if there is one.
+        share: of the work that is done, in [0, 1].
+        text: what is done at the moment, or what was; in the learner's language.
+    """
+    with st.container(height=STATUS_HEIGHT, border=False, key=None if run is None else f"{run.kind}_status"):
+        if run is None:
+            st.progress(0.0, _("Ready when you are: press Run."))
+        elif run.job.status == "waiting":
+            st.progress(0.0, waiting_text(run))
+        elif run.job.status == "failed":
+            st.error(failure_text(run.job.failure))
+        else:
+            st.progress(min(1.0, share), text or _("Loading the data and compiling …"))
+
+
+def answer(kind: str, function: str, *arguments: object, seconds: float = 20.0, height: int = 300) -> Rows | None:
+    """What a worker computes for a page without a button; a skeleton stands in its place meanwhile.
+
+    Args:
+        kind: of question; a page has one at most.
+        function: dotted name of the generator function that a worker runs.
+        *arguments: for the function; hashable.
+        seconds: that the job takes at most.
+        height: of the skeleton, in px: that of what will stand there.
+
+    Returns:
+        All rows; or None, as long as there is a skeleton, or a message in its place.
+    """
+    found = runs.ask(kind, function, *arguments, seconds=seconds)
+    if isinstance(found, SessionRun) and found.is_active and found.job.wait(QUICK_SECONDS):
+        found = runs.ask(kind, function, *arguments, seconds=seconds)
+    if not isinstance(found, SessionRun):
+        return found
+    with st.container(height=height, border=False, key=f"{kind}_waiting"):
+        if found.job.status == "failed":
+            st.error(failure_text(found.job.failure))
+        else:
+            follow(kind, _skeleton)
+    return None
+
+
+def _skeleton(run: SessionRun | None) -> None:
+    if run and run.is_active:
+        st.caption(waiting_text(run) if run.job.status == "waiting" else _("Computing …"))
+        st.skeleton("stretch")
+
+
+def failure_text(failure: JobFailure | None) -> str:
+    """What went wrong and what to do, in the learner's language."""
+    detail = failure.detail if failure else ""
+    if detail.startswith("DownloadError"):
+        offline = [_(PROBLEMS[name]) for name, info in CATALOGUE.items() if info.kind != "download"]
+        return _("The data could not be downloaded. Without a network these work: {names}.").format(
+            names=", ".join(offline)
+        )
+    kind = failure.kind if failure else "error"
+    return _(FAILURES[kind]) + (f" ({detail})" if kind == "error" and detail else "")
+
+
+def waiting_text(run: SessionRun) -> str:
+    """Why a run has not begun yet."""
+    cluster = runs.cluster()
+    if cluster.status == "failed":
+        return failure_text(cluster.failure)
+    if cluster.status in ("starting", "warming"):
+        return _("Getting the workers ready: TensorFlow takes about 15 s to load, once …")
+    return _("In the queue: place {place}").format(place=run.job.place or 1)

@@ -1,0 +1,76 @@
+"""The app without a browser and without worker processes, for the tests of its pages."""
+
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from sgd_tf.jobs.worker import check_row, resolve
+
+APP = str(Path(__file__).parents[1] / "app.py")
+LANGUAGES = ("ko", "en")
+
+
+class FakeJob:
+    def __init__(self, function, arguments, rows=(), status="running"):
+        self.id, self.function, self.arguments = f"job{id(self)}", function, arguments
+        self.rows, self.status, self.attempt, self.place = list(rows), status, 1, None
+        self.failure = None
+        self.touches = 0
+
+    def touch(self):
+        self.touches += 1
+
+    def stop(self):
+        self.status = "stopped"
+
+    def wait(self, timeout=None):
+        del timeout
+        return self.status not in ("waiting", "running")
+
+
+class FakeCluster:
+    """Takes jobs and leaves them to the test: it sets their rows and their status."""
+
+    status = "ready"
+
+    def __init__(self):
+        self.jobs = []
+
+    def warm_up(self, function):
+        self.warmed = function
+
+    def submit(self, function, *arguments, learner, seconds_limit):
+        self.jobs.append(FakeJob(function, arguments))
+        self.jobs[-1].limit, self.jobs[-1].learner = seconds_limit, learner
+        return self.jobs[-1]
+
+
+class InProcessCluster(FakeCluster):
+    """Runs each job to its end as it is submitted, in this process, with the real TensorFlow."""
+
+    def submit(self, function, *arguments, learner, seconds_limit):
+        job = super().submit(function, *arguments, learner=learner, seconds_limit=seconds_limit)
+        job.rows = [check_row(row) for row in resolve(function)(*arguments)]
+        job.status = "done"
+        return job
+
+
+def open_app(language="en", *, page=None, **address):
+    """The app, run once.
+
+    Args:
+        language: "ko" or "en".
+        page: its file, such as "pages/learn/sampling.py"; by default the first page.
+        address: what stands in the page's address.
+    """
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.query_params["lang"] = language
+    for key, value in address.items():
+        app.query_params[key] = value
+    return checked((app.switch_page(page) if page else app).run())
+
+
+def checked(app):
+    """The app, if its last run raised nothing."""
+    assert not app.exception, [element.value for element in app.exception]
+    return app
