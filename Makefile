@@ -3,6 +3,7 @@
 #   make app     install into .venv, start the lab and print its address (PORT=8600 for that port)
 #   make test    install, a browser included, and run all tests (ARGS="-k race" for some of them)
 #   make lint    check style, format and types
+#   make bench   install the rivals, and compare with them (ARGS=--quick for less)
 #   make clean   remove .venv and all else that these commands have made
 #
 # PYTHON=python3.12 names the Python of .venv; REQUIREMENTS=requirements.txt the list to install.
@@ -23,7 +24,7 @@ INSTALLED_FOR_TESTS := .venv/installed-$(notdir $(REQUIREMENTS))-and-dev
 HEADLESS = $(shell if [ -n "$$SSH_CONNECTION$$CI" ]; then echo true; \
   elif [ "`uname`" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ]; then echo true; else echo false; fi)
 
-.PHONY: help app test browser lint clean
+.PHONY: help app test browser lint bench clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -31,8 +32,14 @@ help:
 app: $(INSTALLED)
 	@exec $(IN_VENV) -m streamlit run app.py --server.headless=$(HEADLESS) $(if $(PORT),--server.port=$(PORT))
 
+# The browser tests run alone: they watch real workers train. All others share the cores, file by file.
 test: $(INSTALLED_FOR_TESTS) browser
+ifdef ARGS
 	$(IN_VENV) -m pytest $(ARGS)
+else
+	@status=0; for part in "-n 2 --dist loadfile --ignore tests/browser" tests/browser; do \
+	  $(IN_VENV) -m pytest $$part || status=1; done; exit $$status
+endif
 
 browser: $(INSTALLED_FOR_TESTS)
 	@scripts/install.sh browser
@@ -40,6 +47,11 @@ browser: $(INSTALLED_FOR_TESTS)
 lint: $(INSTALLED_FOR_TESTS)
 	@status=0; for check in "ruff check" "ruff format --check" mypy; do \
 	  $(IN_VENV) -m $$check || status=1; done; exit $$status
+
+bench: $(INSTALLED) browser
+	@PYTHON="$(PYTHON)" scripts/install.sh packages $(REQUIREMENTS) requirements-bench.txt
+	@for name in throughput scaling app_latency; do \
+	  PYTHONPATH=. $(IN_VENV) -W ignore benchmarks/$$name.py $(ARGS) || exit $$?; done
 
 clean:
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache test-results

@@ -1,0 +1,278 @@
+"""How quickly the lab answers, in a real browser before the real server, alone and with a class at work.
+
+    python benchmarks/app_latency.py [--quick] [--learners 1 10 30] [--out FOLDER]
+
+Server, workers, browser and the other learners share this machine. "First content" is the page's heading, "complete"
+its picture. The other learners are connections without a browser (learners.py): each changes a control every 4 s
+and runs a race every 15 s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import report
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from sgd_tf.records import RacePlan, TrainConfig
+
+ROOT = Path(__file__).parents[1]
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--no-first-run",
+)
+RACE = "k=32&k=all&seconds=5"  # of the measurements of a live page
+READY = 120_000  # ms
+HAS_LINE = """() => [...document.querySelectorAll(".st-key-race_chart .mark-line path")].some(
+  (path) => (path.getAttribute("d") ?? "").includes("L"))"""
+# From the first line on, how often the chart is drawn anew: all changes up to the next frame are one.
+COUNT_FRAMES = f"""() => {{
+  let waiting = false;
+  window.frames = 0;
+  window.counter?.disconnect();
+  window.counter = new MutationObserver(() => {{
+    if (waiting || !({HAS_LINE})()) return;
+    waiting = true;
+    requestAnimationFrame(() => {{ waiting = false; window.frames += 1; }});
+  }});
+  const chart = document.querySelector(".st-key-race_chart");
+  window.counter.observe(chart, {{subtree: true, childList: true, attributes: true}});
+}}"""
+
+
+class Server:
+    """The lab with one worker, as `make app` starts it."""
+
+    def __init__(self) -> None:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            self.port = listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self.start_seconds = 0.0
+
+    def __enter__(self) -> Server:
+        start = time.perf_counter()
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "streamlit",
+                "run",
+                "app.py",
+                "--server.headless=true",
+                f"--server.port={self.port}",
+            ],
+            cwd=ROOT,
+            env=os.environ | {"SGD_TF_WORKERS": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                break
+            except OSError:
+                time.sleep(0.01)
+        self.start_seconds = time.perf_counter() - start
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=20)
+
+
+def pages() -> list[str]:
+    """Addresses of all pages: the name of each file, and nothing for the first page."""
+    return ["", *sorted(file.stem for file in (ROOT / "pages").rglob("*.py") if file.stem != "gd_vs_sgd")]
+
+
+def first_content(browser: Browser, url: str) -> tuple[float, float]:
+    """Seconds until a new visitor sees the heading, and until a picture (any chart or image) is there."""
+    with browser.new_context(locale="en-US", viewport={"width": 1280, "height": 800}) as context:
+        page = context.new_page()
+        start = time.perf_counter()
+        page.goto(url, wait_until="commit")
+        page.locator("[data-testid=stMain] h3").first.wait_for()
+        heading = time.perf_counter() - start
+        page.locator(
+            "[data-testid=stMain] svg.marks, [data-testid=stMain] canvas, [data-testid=stImage] img"
+        ).first.wait_for(timeout=READY)
+        return heading, time.perf_counter() - start
+
+
+def control_seconds(page: Page) -> float:
+    """From a click on "Counted in" to the chart with the other axis."""
+    to, title = ("Updates", "parameter updates") if "x=update" not in page.url else ("Seconds", "training time")
+    button = page.locator(".st-key-x").get_by_role("radio", name=to)
+    start = time.perf_counter()
+    button.click()
+    page.locator(".st-key-race_chart").get_by_text(f"Training loss against {title}").wait_for()
+    return time.perf_counter() - start
+
+
+def race(page: Page) -> dict[str, float]:
+    """A race to its end: seconds to the first point, frames and bytes per second while it runs, samples/s of each."""
+    page.evaluate(COUNT_FRAMES)
+    start = time.perf_counter()
+    page.locator(".st-key-run button").click()
+    page.wait_for_function(HAS_LINE, timeout=READY)
+    first, bytes_before = time.perf_counter(), page.num_bytes
+    page.wait_for_timeout(2_000)
+    seconds = time.perf_counter() - first
+    num_frames = page.evaluate("window.frames")
+    num_bytes = page.num_bytes - bytes_before
+    page.locator(".st-key-race_results").wait_for(timeout=READY)
+    speeds = page.locator(".st-key-race_standings tbody tr").evaluate_all(
+        "rows => rows.map(row => row.innerText.split('\\t').map(cell => cell.trim()))"
+    )
+    result = {
+        "first point": first - start,
+        "chart updates per second": num_frames / seconds,
+        "kB per second": num_bytes / seconds / 1e3,
+    }
+    for cells in speeds:
+        result[f"samples/s {cells[0]}"] = float(cells[5].replace(",", ""))
+    return result
+
+
+def unwatched() -> dict[str, float]:
+    """Samples/s of the same race on a worker without a server, a page or a browser."""
+    from sgd_tf import history
+    from sgd_tf.jobs import Cluster
+    from sgd_tf.presets import tuned_learning_rate
+
+    rates = {k: tuned_learning_rate("digits", "mlp", 1437 if k == "all" else k) or 0.1 for k in ("all", 32)}
+    names = {"all": "GD (k = 1,437)", 32: "k = 32"}
+    configs = {names[k]: TrainConfig(batch_size=k, learning_rate=rate) for k, rate in rates.items()}
+    plan = RacePlan(problem="digits", configs=configs, seconds=5.0)
+    cluster = Cluster(num_workers=1)
+    cluster.warm_up("sgd_tf.jobs.tasks.warm_up")
+    results: dict[str, list[float]] = {}
+    for _ in range(4):
+        job = cluster.submit("sgd_tf.jobs.tasks.run_race", plan, learner="me", seconds_limit=60)
+        job.wait()
+        table = history.latest(history.to_frame(row for row in job.rows if "device" not in row))
+        for name, speed in zip(table["run"], table["examples_per_second"], strict=True):
+            results.setdefault(f"samples/s {name}", []).append(speed)
+    cluster.close()
+    return {name: statistics.median(speeds[1:]) for name, speeds in results.items()}
+
+
+def open_page(browser: Browser, url: str) -> Page:
+    """A tab with the race page, which counts the bytes that the server sends it."""
+    page = browser.new_context(locale="en-US", viewport={"width": 1280, "height": 800}).new_page()
+    page.num_bytes = 0
+
+    def count(data: str | bytes) -> None:
+        page.num_bytes += len(data)
+
+    page.on("websocket", lambda websocket: websocket.on("framereceived", count))
+    page.goto(url)
+    page.locator(".st-key-run button:not([disabled])").wait_for(timeout=READY)
+    return page
+
+
+def main() -> None:
+    """Measure, print, and write JSON and chart."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions")
+    parser.add_argument("--learners", nargs="+", type=int, default=[1, 10, 30])
+    report.add_out(parser)
+    arguments = parser.parse_args()
+    repetitions = 3 if arguments.quick else 7
+    rows: list[dict] = []
+
+    def note(what: str, num_learners: int, values: list[float], unit: str = "s") -> None:
+        middle, high = statistics.median(values), float(np.quantile(values, 0.95))
+        rows.append({"what": what, "learners": num_learners, "median": middle, "p95": high, "unit": unit})
+        report.console.print(f"{num_learners:>2} learners  {what:<44} {middle:>12,.3f} {unit}   p95 {high:,.3f}")
+
+    chromium = os.environ.get("SGD_TF_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    bare = unwatched()
+    for name, speed in bare.items():
+        note(f"{name}, no page", 0, [speed], "samples/s")
+    with sync_playwright() as playwright, Server() as server:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        note("server start", 1, [server.start_seconds])
+        heading, complete = first_content(browser, server.url)
+        note("first content, cold", 1, [heading])
+        note("complete, cold", 1, [complete])
+        page = open_page(browser, f"{server.url}?{RACE}")
+        page.locator(".st-key-run button").click()
+        page.locator(".st-key-race_results").wait_for(timeout=READY)  # the workers are warm
+        page.context.close()
+        for num_learners in arguments.learners:
+            others = None
+            if num_learners > 1:
+                socket_url = f"ws://127.0.0.1:{server.port}/_stcore/stream"
+                seconds = "60" if arguments.quick else "120"
+                others = subprocess.Popen(
+                    [
+                        sys.executable,
+                        Path(__file__).with_name("learners.py"),
+                        socket_url,
+                        str(num_learners - 1),
+                        seconds,
+                    ],
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+                time.sleep(10)  # until they have all opened the page
+            for path in pages():
+                seen = [first_content(browser, server.url + path) for _ in range(repetitions)]
+                note(f"first content, /{path}", num_learners, [heading for heading, _ in seen])
+                note(f"complete, /{path}", num_learners, [complete for _, complete in seen])
+                if others:
+                    break  # of a class, the first page
+            page = open_page(browser, f"{server.url}?{RACE}")
+            note("control to redrawn chart", num_learners, [control_seconds(page) for _ in range(2 * repetitions)])
+            if others:
+                spoken = json.loads(others.communicate()[0])
+                note("control to answer, the others", num_learners, spoken["latencies"])
+                note("errors of the others", num_learners, [len(spoken["errors"])], "")
+                for error in spoken["errors"][:5]:
+                    report.console.print(error)
+            else:
+                races = [race(page) for _ in range(repetitions)]
+                for name in races[0]:
+                    note(name, num_learners, [one[name] for one in races], "s" if name == "first point" else "")
+            page.context.close()
+        browser.close()
+    table = pd.DataFrame(rows)
+    times = table[table["unit"].eq("s") & table["learners"].gt(0)]
+    chart = (
+        alt.Chart(times)
+        .mark_bar()
+        .encode(
+            x=alt.X("median:Q", title="Seconds (median; the line ends at the 95th percentile)"),
+            y=alt.Y("what:N", sort=None, title=None),
+            yOffset="learners:O",
+            color=alt.Color("learners:O", title="Learners"),
+        )
+    )
+    chart += (
+        alt.Chart(times)
+        .mark_rule()
+        .encode(x="median:Q", x2="p95:Q", y=alt.Y("what:N", sort=None), yOffset="learners:O")
+    )
+    report.write("app_latency", rows, chart.properties(width=500, title="How quickly the lab answers"), arguments.out)
+
+
+if __name__ == "__main__":
+    main()

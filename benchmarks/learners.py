@@ -1,0 +1,167 @@
+"""Learners without a browser: each holds a connection to the lab as the page's own JavaScript does.
+
+They answer to the server's timers, change controls and press Run, so that a class can be put before one server on
+the machine that also measures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+import time
+from dataclasses import dataclass, field
+
+import websockets
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+
+@dataclass
+class Learner:
+    """One session with the lab."""
+
+    url: str  # ws://…/_stcore/stream
+    query: str = ""
+    latencies: list[float] = field(default_factory=list)  # seconds from a control to the end of its rerun
+    errors: list[str] = field(default_factory=list)
+    num_bytes: int = 0  # received
+    _widgets: dict[str, tuple[str, object]] = field(default_factory=dict)  # key → id, element
+    _timers: dict[str, asyncio.Task] = field(default_factory=dict)  # fragment → its timer
+    _states: dict[str, dict] = field(default_factory=dict)  # id → field of WidgetState and value
+    _hash: str = ""
+
+    async def __aenter__(self) -> Learner:
+        self._socket = await websockets.connect(
+            self.url, subprotocols=["streamlit"], max_size=None, origin=self.url.replace("ws:", "http:").split("/_")[0]
+        )
+        self._finished = asyncio.Event()
+        self._reader = asyncio.create_task(self._read())
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        for task in [self._reader, *self._timers.values()]:
+            task.cancel()
+        await self._socket.close()
+
+    async def open(self) -> float:
+        """The first run of the page; its seconds."""
+        return await self._rerun()
+
+    async def change(self, key: str, **value: object) -> float:
+        """Set a control and wait for the page; its seconds.
+
+        Args:
+            key: of the control.
+            value: a field of WidgetState, such as `bool_value=True`.
+        """
+        identity = self._widgets[key][0]
+        self._states[identity] = value
+        seconds = await self._rerun()
+        if "trigger_value" in value:
+            del self._states[identity]
+        self.latencies.append(seconds)
+        return seconds
+
+    def enabled(self, key: str) -> bool:
+        """Whether a button can be pressed."""
+        return key in self._widgets and not self._widgets[key][1].disabled
+
+    async def _rerun(self, fragment: str = "") -> float:
+        message = BackMsg()
+        state = message.rerun_script
+        state.query_string, state.page_script_hash, state.fragment_id = self.query, self._hash, fragment
+        state.is_auto_rerun = bool(fragment)
+        for identity, value in self._states.items():
+            widget = state.widget_states.widgets.add(id=identity)
+            for name, content in value.items():
+                setattr(widget, name, content)
+        self._finished.clear()
+        start = time.perf_counter()
+        await self._socket.send(message.SerializeToString())
+        if not fragment:
+            finished = asyncio.create_task(self._finished.wait())
+            done, _ = await asyncio.wait([finished, self._reader], timeout=60, return_when=asyncio.FIRST_COMPLETED)
+            if finished not in done:
+                finished.cancel()
+                raise RuntimeError("The page did not answer.") from (self._reader.exception() if done else None)
+        return time.perf_counter() - start
+
+    async def _read(self) -> None:
+        async for data in self._socket:
+            self.num_bytes += len(data)
+            message = ForwardMsg.FromString(data)
+            kind = message.WhichOneof("type")
+            if kind == "new_session":
+                self._hash = message.new_session.page_script_hash
+            elif kind == "auto_rerun":
+                name = message.auto_rerun.fragment_id
+                self._stop_timer(name)
+                self._timers[name] = asyncio.create_task(self._tick(name, message.auto_rerun.interval))
+            elif kind == "stop_auto_rerun":
+                for name in message.stop_auto_rerun.fragment_ids:
+                    self._stop_timer(name)
+            elif kind == "delta":
+                self._take(message.delta)
+            elif kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
+                self._finished.set()
+
+    def _take(self, delta) -> None:
+        if delta.WhichOneof("type") != "new_element":
+            return
+        element = delta.new_element
+        kind = element.WhichOneof("type")
+        if kind == "exception":
+            self.errors.append(element.exception.message)
+        part = getattr(element, kind or "", None)
+        identity = getattr(part, "id", "")
+        if identity.startswith("$$ID-"):
+            self._widgets[identity.split("-", 2)[2]] = (identity, part)
+
+    def _stop_timer(self, fragment: str) -> None:
+        if timer := self._timers.pop(fragment, None):
+            timer.cancel()
+
+    async def _tick(self, fragment: str, interval: float) -> None:
+        while True:
+            await asyncio.sleep(interval)
+            await self._rerun(fragment)
+
+
+async def behave(learner: Learner, seconds: float, think: float, race_every: float) -> None:
+    """Use the page for so long: a control every few seconds, Run now and then."""
+    draw = random.Random(id(learner))
+    await learner.open()
+    end = time.monotonic() + seconds
+    next_race = time.monotonic() + draw.uniform(0, race_every)
+    log = True
+    while time.monotonic() < end:
+        await asyncio.sleep(draw.expovariate(1 / think))
+        if time.monotonic() > next_race and learner.enabled("run"):
+            next_race = time.monotonic() + race_every
+            await learner.change("run", trigger_value=True)
+        else:
+            log = not log
+            await learner.change("log", bool_value=log)
+
+
+async def crowd(url: str, num: int, seconds: float) -> dict:
+    """So many learners at once; the seconds of their reruns, and what went wrong."""
+    latencies, errors = [], []
+
+    async def one() -> None:
+        try:
+            async with Learner(url, query="k=32&k=all&seconds=1") as learner:
+                await behave(learner, seconds, think=4.0, race_every=15.0)
+                latencies.extend(learner.latencies)
+                errors.extend(learner.errors)
+        except Exception as error:
+            errors.append(f"{type(error).__name__}: {error}")
+
+    await asyncio.gather(*(one() for _ in range(num)))
+    return {"latencies": latencies, "errors": errors}
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(crowd(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))))

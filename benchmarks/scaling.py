@@ -1,0 +1,173 @@
+"""How cost grows: time per epoch against N and k, memory against N, k and the number of runs, races against learners.
+
+    python benchmarks/scaling.py [--quick] [--out FOLDER]
+
+Where cost should be proportional, the slope in log-log of the upper half is printed: it should be near 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import psutil
+import report
+
+NUM_FEATURES = 64
+RUNS = 200  # in one process, for the growth of its memory
+PEAK = """
+import psutil, resource, sys
+import sgd_tf, tensorflow as tf
+from sgd_tf.training import Run
+problem = sgd_tf.load("teacher", num_examples={N}, num_features={d}, num_classes=10)
+before = psutil.Process().memory_info().rss
+run = Run(problem, sgd_tf.TrainConfig(batch_size={k}))
+run.advance(until=(max(3, 2 * {N} // {k}), 5.0))
+unit = 1 if sys.platform == "darwin" else 1024
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - before)
+"""
+
+
+def epoch_seconds(num_examples: int, k: int, repetitions: int) -> float:
+    """Median seconds of an epoch of the engine, its pipeline included; of several epochs where one is short."""
+    import sgd_tf
+    from sgd_tf import counting
+    from sgd_tf.training import Run
+
+    problem = sgd_tf.load("teacher", num_examples=num_examples, num_features=NUM_FEATURES, num_classes=10)
+    run = Run(problem, sgd_tf.TrainConfig(batch_size=min(k, num_examples)))
+    per_epoch = counting.iterations_per_epoch(num_examples, run.batch_size)
+    num_epochs = max(1, 20_000 // num_examples)
+    times = []
+    for _ in range(repetitions + 2):
+        start = time.perf_counter()
+        run.advance(until=(run.update + num_epochs * per_epoch, float("inf")))
+        times.append((time.perf_counter() - start) / num_epochs)
+    run.close()
+    return statistics.median(times[2:])
+
+
+def peak_bytes(num_examples: int, k: int) -> int:
+    """Memory that training takes in a fresh process, on top of Python, TensorFlow and the data."""
+    code = PEAK.format(N=num_examples, k=k, d=NUM_FEATURES)
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    return int(done.stdout.split()[-1])
+
+
+def growth_per_run(num_runs: int) -> float:
+    """Bytes by which the process grows with each run of one shape, after the first tenth of the runs."""
+    import sgd_tf
+
+    problem = sgd_tf.load("digits")
+    process = psutil.Process()
+    sizes = []
+    for seed in range(num_runs + num_runs // 10):
+        for _ in sgd_tf.train(problem, sgd_tf.TrainConfig(batch_size=32, seed=seed), updates=500):
+            pass
+        gc.collect()
+        sizes.append(process.memory_info().rss)
+    return (sizes[-1] - sizes[num_runs // 10]) / num_runs
+
+
+def class_seconds(num_learners: int) -> float:
+    """Seconds until all learners have had their race of 1 s, who all pressed Run at once; one worker."""
+    from sgd_tf.jobs import Cluster
+    from sgd_tf.records import RacePlan, TrainConfig
+
+    plan = RacePlan(problem="digits", configs={"k = 32": TrainConfig(batch_size=32)}, seconds=1.0)
+    start = time.perf_counter()
+    jobs = [
+        CLUSTER[0].submit("sgd_tf.jobs.tasks.run_race", plan, learner=str(learner), seconds_limit=60)
+        for learner in range(num_learners)
+    ]
+    while not all(job.wait(0.05) for job in jobs):
+        for job in jobs:
+            job.touch()
+    elapsed = time.perf_counter() - start
+    if any(job.status != "done" for job in jobs):
+        raise RuntimeError(f"Jobs ended as {sorted({job.status for job in jobs})}.")
+    assert isinstance(CLUSTER[0], Cluster)
+    return elapsed
+
+
+CLUSTER: list = []  # the one that the races share
+
+
+def slope(x: Sequence[float], y: Sequence[float]) -> float:
+    """Of log y against log x, over the upper half of the points."""
+    half = len(x) // 2
+    return float(np.polyfit(np.log(x[half:]), np.log(y[half:]), 1)[0])
+
+
+def main() -> None:
+    """Measure, print, and write JSON and chart."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer points and repetitions")
+    report.add_out(parser)
+    arguments = parser.parse_args()
+    repetitions = 3 if arguments.quick else 7
+    rows: list[dict] = []
+
+    def measure(what: str, line: str, across: str, points: Sequence[int], value, unit: str) -> None:
+        values = []
+        for point in points:
+            values.append(value(point))
+            rows.append({"what": what, "line": line, "across": across, "x": point, "y": values[-1], "unit": unit})
+            report.console.print(f"{what}, {line}: {across} = {point:,}: {values[-1]:,.6g} {unit}")
+        report.console.print(f"  slope {slope(points, values):.2f}")
+
+    sizes = (
+        (1_000, 10_000, 100_000, 1_000_000) if arguments.quick else tuple(round(10 ** (3 + i / 2)) for i in range(7))
+    )
+    ks = (1, 16, 256, 4_096, 60_000) if arguments.quick else (1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 60_000)
+    time_title, memory_title = "Seconds per epoch", "Memory of training (MB)"
+    for k in (32, 256):
+        measure(time_title, f"k = {k}", "N", sizes, lambda N, k=k: epoch_seconds(N, k, repetitions), "s")
+    measure(time_title, "N = 60,000", "k", ks, lambda k: epoch_seconds(60_000, k, repetitions), "s")
+    big = sizes[-4:]
+    measure(memory_title, "k = 256", "N", big, lambda N: peak_bytes(N, 256) / 1e6, "MB")
+    measure(
+        memory_title, "N = 250,000", "k", (256, 4_096, 65_536, 250_000), lambda k: peak_bytes(250_000, k) / 1e6, "MB"
+    )
+
+    grown = growth_per_run(RUNS) / 1e6
+    report.console.print(f"{RUNS} runs in one process: {grown:.3f} MB a run")
+    rows.append({"what": "Growth per run", "line": "digits", "across": "runs", "x": RUNS, "y": grown, "unit": "MB"})
+
+    from sgd_tf.jobs import Cluster
+
+    CLUSTER.append(Cluster(num_workers=1))
+    CLUSTER[0].warm_up("sgd_tf.jobs.tasks.warm_up")
+    class_seconds(1)
+    learners = (1, 4, 16) if arguments.quick else (1, 2, 4, 8, 16, 30)
+    measure("Races of 1 s, one worker", "all at once", "learners", learners, class_seconds, "s")
+    CLUSTER[0].close()
+
+    panels = [
+        alt.Chart(part)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("x:Q", scale=alt.Scale(type="log"), title=across),
+            y=alt.Y("y:Q", scale=alt.Scale(type="log"), title=what),
+            color=alt.Color("line:N", title=None),
+        )
+        .properties(width=280, height=220, title=f"{what} against {across}")
+        for (what, across), part in pd.DataFrame(rows).query("across != 'runs'").groupby(["what", "across"], sort=False)
+    ]
+    chart = alt.concat(*panels, columns=3).resolve_scale(color="independent", x="independent", y="independent")
+    report.write("scaling", rows, chart, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
