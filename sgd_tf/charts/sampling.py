@@ -1,0 +1,546 @@
+"""How samples were drawn, and what it did to training: places, visits, error floors, curves with a band over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from sgd_tf.charts.learning_curves import Axis, spread_labels
+from sgd_tf.charts.style import BACKGROUND, DRAWN, MUTED_TEXT, TEXT, Domain, Translate, embed_config
+from sgd_tf.records import Sampling
+
+# One colour for each way of drawing, by `dark`; at least 4.5 to 1 on the background, and told apart by colour-blind
+# readers next to each other in the charts that hold several: red, blue, ochre.
+SAMPLING_COLORS: dict[bool, dict[Sampling, str]] = {
+    False: {
+        "reshuffle": "#1F5FBF",
+        "shuffle_once": "#00706B",
+        "in_order": "#5F6270",
+        "with_replacement": "#B3261E",
+        "buffer": "#8A5A00",
+    },
+    True: {
+        "reshuffle": "#7DB4FF",
+        "shuffle_once": "#4FD1C5",
+        "in_order": "#B4B8C4",
+        "with_replacement": "#FF8A80",
+        "buffer": "#E3B341",
+    },
+}
+DASHES: dict[Sampling, list[int]] = {
+    "reshuffle": [1, 0],
+    "shuffle_once": [9, 3, 2, 3],
+    "in_order": [2, 3],
+    "with_replacement": [7, 3],
+    "buffer": [4, 2],
+}
+AXIS_WIDTH = 30  # px, the same in charts that stand below each other
+LABEL_ROOM = 112  # px at the end of the lines
+LABEL_SIZE = 12  # px
+AXES_HEIGHT = 92  # px that title, axis and margins take from a chart's height
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """How one group of runs is drawn."""
+
+    label: str  # in the reader's language
+    color: str
+    end: str | None = None  # words at the end of the line; None for the label
+    dash: tuple[int, ...] = (1, 0)
+
+
+def sampling_lines(labels: Mapping[Sampling, str], *, dark: bool = False) -> dict[str, Line]:
+    """A line for each way of drawing, in its colour and dashes.
+
+    Args:
+        labels: in the reader's language.
+        dark: whether the page's background is dark.
+
+    >>> sampling_lines({"reshuffle": "reshuffled"})["reshuffle"].color
+    '#1F5FBF'
+    """
+    return {
+        way: Line(label=label, color=SAMPLING_COLORS[dark][way], dash=tuple(DASHES[way]))
+        for way, label in labels.items()
+    }
+
+
+def positions(
+    table: pd.DataFrame,
+    *,
+    sampling: Sampling,
+    num_examples: int,
+    before: pd.DataFrame | None = None,
+    buffer_size: int | None = None,
+    dark: bool = False,
+    translate: Translate = str,
+    height: int = 210,
+) -> alt.LayerChart:
+    """Where in the epoch each sample was drawn: a cloud, a diagonal, or a band along it.
+
+    The samples of the first minibatch are yellow. Rings are the epoch before: a dot in a ring is a sample that has
+    kept its place. With a shuffle buffer no dot lies right of the line position = index − b + 1.
+
+    Args:
+        table: columns of `ledger.positions`, of one epoch.
+        sampling: how it was drawn; gives the colour.
+        num_examples: N.
+        before: the same of the epoch before.
+        buffer_size: b, for the line; None for no line.
+        dark: whether the page's background is dark.
+        translate: gives a word of the chart in the reader's language.
+        height: of the whole chart, in px.
+
+    >>> table = pd.DataFrame({"sample": [1, 0], "position": [0, 1], "iteration": [1, 2]})
+    >>> chart = positions(table, sampling="reshuffle", num_examples=2).to_dict()
+    >>> [layer["mark"]["type"] for layer in chart["layer"]]
+    ['circle', 'circle']
+    """
+    _ = translate
+    edge = [-0.5, num_examples - 0.5]
+    ticks = _ticks(num_examples)
+    x = alt.X(
+        "sample:Q",
+        scale=alt.Scale(domain=edge, nice=False),
+        axis=_small_axis(_("Index of the sample"), values=ticks),
+    )
+    y = alt.Y(
+        "position:Q",
+        scale=alt.Scale(domain=edge, nice=False, zero=False),
+        axis=_small_axis(_("Position in the epoch"), upward=True, values=ticks),
+    )
+    tooltip = [
+        alt.Tooltip("sample:Q", title=_("Index of the sample"), format=",d"),
+        alt.Tooltip("position:Q", title=_("Position in the epoch"), format=",d"),
+        alt.Tooltip("iteration:Q", title=_("Iteration"), format=",d"),
+    ]
+    size = float(np.clip(2_400 / num_examples, 7, 60))  # area of a dot, in px²
+    color = SAMPLING_COLORS[dark][sampling]
+    first = "datum.iteration == 1"
+    layers: list[alt.Chart] = []
+    if before is not None:
+        rings = alt.Chart(before).mark_point(
+            size=2.6 * size + 14, stroke=MUTED_TEXT[dark], strokeWidth=1, opacity=0.75, filled=False, aria=False
+        )
+        layers.append(rings.encode(x=x, y=y, tooltip=alt.value(None)))
+    if buffer_size is not None and buffer_size < num_examples:
+        ends = pd.DataFrame(
+            {"sample": [buffer_size - 1, num_examples - 1], "position": [0, num_examples - buffer_size]}
+        )
+        line = alt.Chart(ends).mark_line(color=MUTED_TEXT[dark], strokeDash=[4, 3], strokeWidth=1.5, aria=False)
+        layers.append(line.encode(x=x, y=y, tooltip=alt.value(None)))
+    dots = alt.Chart(table).encode(x=x, y=y, tooltip=tooltip)
+    layers.append(dots.transform_filter(f"!({first})").mark_circle(size=size, color=color, opacity=1))
+    layers.append(
+        dots.transform_filter(first).mark_circle(
+            size=1.6 * size, color=DRAWN, stroke=TEXT[dark], strokeWidth=0.7, opacity=1
+        )
+    )
+    return _finished(alt.LayerChart(layer=layers), height=height, dark=dark)
+
+
+def visits(
+    counts: Sequence[int] | np.ndarray,
+    *,
+    sampling: Sampling,
+    max_visits: int,
+    dark: bool = False,
+    translate: Translate = str,
+    height: int = 110,
+) -> alt.LayerChart:
+    """How often each sample was visited; a stripe marks one that never was.
+
+    Args:
+        counts: (N,) visits of each sample.
+        sampling: how they were drawn; gives the colour.
+        max_visits: end of the vertical axis.
+        dark: whether the page's background is dark.
+        translate: gives a word of the chart in the reader's language.
+        height: of the whole chart, in px.
+
+    >>> visits([2, 0, 1], sampling="with_replacement", max_visits=2).to_dict()["layer"][0]["mark"]["type"]
+    'bar'
+    """
+    _ = translate
+    counts = np.asarray(counts)
+    table = pd.DataFrame({"sample": np.arange(len(counts)), "visits": counts})
+    table["left"], table["right"] = table["sample"] - 0.5, table["sample"] + 0.5
+    x = alt.X(
+        "left:Q",
+        scale=alt.Scale(domain=[-0.5, len(counts) - 0.5], nice=False),
+        axis=_small_axis(_("Index of the sample"), values=_ticks(len(counts))),
+    )
+    scale = alt.Scale(domain=[0, max_visits], nice=False)
+    step = max(1, round(max_visits / 3))
+    y_axis = _small_axis(_("Visits"), upward=True, values=list(range(0, max_visits + 1, step)), format="d")
+    tooltip = [
+        alt.Tooltip("sample:Q", title=_("Index of the sample"), format=",d"),
+        alt.Tooltip("visits:Q", title=_("Visits"), format=",d"),
+    ]
+    base = alt.Chart(table).encode(x=x, x2="right:Q", tooltip=tooltip)
+    bars = base.mark_bar(color=SAMPLING_COLORS[dark][sampling], binSpacing=0).encode(
+        y=alt.Y("visits:Q", scale=scale, axis=y_axis), y2=alt.datum(0)
+    )
+    never = (
+        base.transform_filter("datum.visits == 0")
+        .transform_calculate(top=str(max_visits))
+        .mark_bar(color=MUTED_TEXT[dark], opacity=0.28, binSpacing=0)
+        .encode(y=alt.Y("top:Q", scale=scale, axis=y_axis), y2=alt.datum(0))
+    )
+    return _finished(alt.LayerChart(layer=[bars, never]), height=height, dark=dark)
+
+
+def visit_shares(
+    table: pd.DataFrame, *, dark: bool = False, translate: Translate = str, height: int = 220
+) -> alt.LayerChart:
+    """Share of the samples that were visited 0, 1, 2, … times, measured (bars) and expected (strokes).
+
+    Args:
+        table: columns visits, measured, expected (shares in [0, 1]), of drawing with replacement.
+        dark: whether the page's background is dark.
+        translate: gives a word of the chart in the reader's language.
+        height: of the whole chart, in px.
+
+    >>> table = pd.DataFrame({"visits": [0, 1], "measured": [0.4, 0.6], "expected": [0.37, 0.37]})
+    >>> visit_shares(table).to_dict()["layer"][1]["mark"]["type"]
+    'tick'
+    """
+    _ = translate
+    top = max(0.5, float(table[["measured", "expected"]].to_numpy().max(initial=0)) * 1.1)
+    tooltip = [
+        alt.Tooltip("visits:O", title=_("Visits")),
+        alt.Tooltip("measured:Q", title=_("Measured"), format=".2%"),
+        alt.Tooltip("expected:Q", title=_("Expected"), format=".2%"),
+    ]
+    y_axis = _small_axis(_("Share of the samples"), upward=True, format=".0%", tickCount=5)
+    base = alt.Chart(table).encode(x=alt.X("visits:O", axis=_small_axis(_("Visits"), labelAngle=0)), tooltip=tooltip)
+    scale = alt.Scale(domain=[0, top], nice=False)
+    bars = base.mark_bar(color=SAMPLING_COLORS[dark]["with_replacement"]).encode(
+        y=alt.Y("measured:Q", scale=scale, axis=y_axis)
+    )
+    marks = base.mark_tick(color=TEXT[dark], thickness=3, width=alt.RelativeBandSize(0.9)).encode(
+        y=alt.Y("expected:Q", scale=scale, axis=y_axis)
+    )
+    title = _("With replacement: visits, measured (bars) and expected (strokes)")
+    return _finished(alt.LayerChart(layer=[bars, marks]), height=height, dark=dark, title=title)
+
+
+def seed_curves(
+    bands: pd.DataFrame,
+    *,
+    lines: Mapping[str, Line],
+    x_domain: Domain,
+    y_domain: Domain,
+    titles: tuple[str, str, str],
+    subtitle: str | None = None,
+    log_x: bool = False,
+    log_y: bool = False,
+    percent: bool = False,
+    band: bool = True,
+    borders: Sequence[float] = (),
+    dark: bool = False,
+    translate: Translate = str,
+    height: int = 380,
+) -> alt.LayerChart:
+    """Median over several seeds against a counter, with the band from the lowest to the highest, one line per group.
+
+    Args:
+        bands: columns line, x, median, low, high, num_seeds: `seeds.band` with the counter called x.
+        lines: how each group is drawn, by the name in the column line.
+        x_domain: ends of the horizontal axis.
+        y_domain: ends of the vertical axis; what lies outside is clipped.
+        titles: of the chart, of the horizontal and of the vertical axis, in the reader's language.
+        subtitle: of the chart.
+        log_x: whether the horizontal axis is logarithmic; what lies at 0 is left out.
+        log_y: whether the vertical axis is logarithmic.
+        percent: whether the values are shares.
+        band: whether to draw the band.
+        borders: places of faint vertical lines, such as the ends of the epochs.
+        dark: whether the page's background is dark.
+        translate: gives a word of the chart in the reader's language.
+        height: of the whole chart, in px.
+
+    >>> bands = pd.DataFrame({"line": ["a"], "x": [0], "median": [1.0], "low": [0.5], "high": [2.0], "num_seeds": [3]})
+    >>> chart = seed_curves(bands, lines={"a": Line(label="A", color="#000000")}, x_domain=(0, 1), y_domain=(0, 3),
+    ...                     titles=("Loss", "Epochs", "Training loss"))
+    >>> chart.to_dict()["title"]["text"]
+    'Loss'
+    """
+    _ = translate
+    title, x_title, y_title = titles
+    axis, across = Axis("y", y_domain, log=log_y), Axis("x", x_domain, log=log_x)
+    shown = bands[np.isfinite(bands["median"].astype("float64")) & ((bands["x"] > 0) | (not log_x))].copy()
+    low, high = y_domain
+    for column in ("median", "low", "high"):  # a coordinate far outside the plot is none that a browser can draw
+        shown[column] = shown[column].clip(low / 10 if log_y else low - (high - low), high + 9 * (high - low))
+    shown["label"] = shown["line"].map({name: line.label for name, line in lines.items()})
+    x = alt.X(
+        "x:Q",
+        scale=_scale(across),
+        axis=alt.Axis(
+            title=x_title,
+            grid=False,
+            format=",~f",
+            values=across.ticks() or alt.Undefined,
+            tickCount=alt.ExprRef("ceil(width / 70)"),
+            labelOverlap=True,
+        ),
+    )
+    y_scale = _scale(axis)
+    y_axis = alt.Axis(
+        title=y_title, format=".0%" if percent else "~g", values=axis.ticks() or alt.Undefined, tickCount=5
+    )
+
+    def upward(field: str) -> alt.Y:
+        return alt.Y(f"{field}:Q", scale=y_scale, axis=y_axis)
+
+    number = ".1%" if percent else ".4g"
+    tooltip = [
+        alt.Tooltip("label:N", title=_("Run")),
+        alt.Tooltip("x:Q", title=x_title, format=",.6~g"),
+        alt.Tooltip("median:Q", title=_("Median of the seeds"), format=number),
+        alt.Tooltip("low:Q", title=_("Lowest"), format=number),
+        alt.Tooltip("high:Q", title=_("Highest"), format=number),
+        alt.Tooltip("num_seeds:Q", title=_("Seeds"), format="d"),
+    ]
+    scale: dict[str, Any] = {
+        "color": alt.Color(
+            "line:N", scale=alt.Scale(domain=list(lines), range=[line.color for line in lines.values()]), legend=None
+        ),
+        "strokeDash": alt.StrokeDash(
+            "line:N",
+            scale=alt.Scale(domain=list(lines), range=[list(line.dash) for line in lines.values()]),
+            legend=None,
+        ),
+    }
+    base = alt.Chart(shown).encode(x=x, color=scale["color"])
+    layers = [
+        base.mark_line(strokeWidth=2.2 if band else 1.4, clip=True).encode(
+            y=upward("median"), strokeDash=scale["strokeDash"], tooltip=alt.value(None)
+        ),
+        base.mark_circle(size=90, opacity=0, clip=True, aria=False).encode(y=upward("median"), tooltip=tooltip),
+    ]
+    if band:
+        area = base.mark_area(opacity=0.2, clip=True, aria=False)
+        layers.insert(0, area.encode(y=upward("low"), y2="high:Q", tooltip=alt.value(None)))
+    if len(borders):
+        rules = alt.Chart(pd.DataFrame({"x": list(borders)})).mark_rule(
+            color=MUTED_TEXT[dark], opacity=0.3, strokeDash=[2, 3], aria=False
+        )
+        layers.insert(0, rules.encode(x=x, tooltip=alt.value(None)))
+    ends = shown.drop_duplicates("line", keep="last")
+    words = {name: line.label if line.end is None else line.end for name, line in lines.items()}
+    ends = ends.assign(y=ends["median"], label=ends["line"].map(words)).query("label != ''")
+    layers += _end_labels(ends, axis, height - AXES_HEIGHT, y_scale, y_axis, scale["color"], dark=dark)
+    return _finished(alt.LayerChart(layer=layers), height=height, dark=dark, title=title, subtitle=subtitle)
+
+
+def floors(
+    table: pd.DataFrame,
+    bands: pd.DataFrame,
+    *,
+    lines: Mapping[str, Line],
+    learning_rates: Sequence[float],
+    y_domain: Domain,
+    guide: tuple[float, float] | None = None,
+    dark: bool = False,
+    translate: Translate = str,
+    height: int = 380,
+) -> alt.LayerChart:
+    """The error floor against the learning rate on logarithmic axes: a power law is a straight line.
+
+    Args:
+        table: a row per run: sampling, learning_rate, seed, floor, expected (the closed form, where there is one).
+        bands: `seeds.band` of it over (sampling, learning_rate).
+        lines: how each way of drawing is drawn.
+        learning_rates: of the whole experiment; they fix the horizontal axis.
+        y_domain: ends of the vertical axis.
+        guide: a point (learning rate, floor) through which a dotted line of slope 2 goes; None for none.
+        dark: whether the page's background is dark.
+        translate: gives a word of the chart in the reader's language.
+        height: of the whole chart, in px.
+
+    >>> run = {"sampling": "reshuffle", "learning_rate": 0.1, "seed": 0, "floor": 0.01, "expected": None}
+    >>> band = {"sampling": "reshuffle", "learning_rate": 0.1, "median": 0.01, "low": 0.01, "high": 0.01}
+    >>> chart = floors(pd.DataFrame([run]), pd.DataFrame([band]), learning_rates=[0.1, 0.2], y_domain=(1e-4, 1),
+    ...                lines=sampling_lines({"reshuffle": "reshuffled"}))
+    >>> len(chart.to_dict()["layer"])
+    6
+    """
+    _ = translate
+    axis = Axis("y", y_domain, log=True)
+    low, high = min(learning_rates), max(learning_rates)
+    x = alt.X(
+        "learning_rate:Q",
+        scale=alt.Scale(type="log", domain=[low / 1.25, high * 1.25], nice=False),
+        axis=alt.Axis(
+            title=_("Learning rate γ"), values=list(learning_rates), format="~g", grid=False, labelOverlap=True
+        ),
+    )
+    y_scale = _scale(axis)
+    y_axis = alt.Axis(
+        title=_("Floor: squared distance to the optimum"), format="~g", values=axis.ticks() or alt.Undefined
+    )
+
+    def upward(field: str) -> alt.Y:
+        return alt.Y(f"{field}:Q", scale=y_scale, axis=y_axis)
+
+    labels = {name: line.label for name, line in lines.items()}
+    color = alt.Color(
+        "sampling:N", scale=alt.Scale(domain=list(lines), range=[line.color for line in lines.values()]), legend=None
+    )
+    dash = alt.StrokeDash(
+        "sampling:N",
+        scale=alt.Scale(domain=list(lines), range=[list(line.dash) for line in lines.values()]),
+        legend=None,
+    )
+    rate = alt.Tooltip("learning_rate:Q", title=_("Learning rate γ"), format=".4g")
+    name = alt.Tooltip("label:N", title=_("Run"))
+    middle = alt.Chart(bands.assign(label=bands["sampling"].map(labels))).encode(x=x, color=color)
+    dots = alt.Chart(table.assign(label=table["sampling"].map(labels))).encode(x=x, color=color)
+    theory = table.dropna(subset=["expected"]).drop_duplicates("learning_rate").astype({"expected": "float64"})
+    layers = [
+        middle.mark_area(opacity=0.2, clip=True, aria=False).encode(
+            y=upward("low"), y2="high:Q", tooltip=alt.value(None)
+        ),
+        middle.mark_line(strokeWidth=2.2, clip=True).encode(
+            y=upward("median"), strokeDash=dash, tooltip=alt.value(None)
+        ),
+        dots.mark_point(size=24, filled=False, strokeWidth=1.2, clip=True).encode(
+            y=upward("floor"),
+            tooltip=[name, rate, alt.Tooltip("seed:Q", title=_("Seed")), _number("floor", _("Floor"))],
+        ),
+        alt.Chart(theory)
+        .mark_point(shape="diamond", size=110, filled=False, stroke=TEXT[dark], strokeWidth=1.6, clip=True)
+        .encode(x=x, y=upward("expected"), tooltip=[rate, _number("expected", _("Exact, with replacement"))]),
+    ]
+    if guide is not None:
+        rates = np.array([low, high])
+        line = pd.DataFrame({"learning_rate": rates, "y": guide[1] * (rates / guide[0]) ** 2})
+        layers.append(
+            alt.Chart(line)
+            .mark_line(
+                color=MUTED_TEXT[dark], strokeDash=[1, 4], strokeCap="round", strokeWidth=2, clip=True, aria=False
+            )
+            .encode(x=x, y=upward("y"), tooltip=alt.value(None))
+        )
+    ends = bands.sort_values("learning_rate").drop_duplicates("sampling", keep="last")
+    words = {name: line.label if line.end is None else line.end for name, line in lines.items()}
+    ends = ends.assign(y=ends["median"], label=ends["sampling"].map(words))
+    layers += _end_labels(ends, axis, height - AXES_HEIGHT, y_scale, y_axis, color, dark=dark)
+    title = _("Floor against the learning rate")
+    subtitle = _("Diamonds: exact, with replacement. Dotted: in proportion to γ².")
+    chart = alt.LayerChart(layer=layers)
+    return _finished(chart, height=height, dark=dark, title=title, subtitle=subtitle)
+
+
+def _number(field: str, title: str) -> alt.Tooltip:
+    return alt.Tooltip(f"{field}:Q", title=title, format=".3g")
+
+
+def _scale(axis: Axis) -> alt.Scale:
+    return alt.Scale(
+        type="log" if axis.log else "linear",
+        domain=list(axis.domain),
+        nice=False,
+        zero=alt.Undefined if axis.log else False,
+    )
+
+
+def _ticks(num_examples: int) -> list[int]:
+    """Four or five round indices from 0 on.
+
+    >>> _ticks(100)
+    [0, 25, 50, 75]
+    """
+    steps = [unit * 10**power for power in range(6) for unit in (1, 2.5, 5)]
+    step = next(int(step) for step in steps if step >= 1 and step == int(step) and step * 5 > num_examples)
+    return list(range(0, num_examples, step))
+
+
+def _small_axis(title: str, *, upward: bool = False, **options: Any) -> alt.Axis:
+    if upward:  # charts below each other begin at the same place
+        options |= {"minExtent": AXIS_WIDTH, "maxExtent": AXIS_WIDTH}
+    return alt.Axis(
+        title=title, titleFontSize=12, labelFontSize=11, titlePadding=4, grid=upward, labelOverlap=True, **options
+    )
+
+
+def _end_labels(
+    ends: pd.DataFrame,
+    axis: Axis,
+    length: float,
+    y_scale: alt.Scale,
+    y_axis: alt.Axis,
+    color: alt.Color,
+    *,
+    dark: bool,
+) -> list[alt.Chart]:
+    """The name of each line right of the plot, at the height of its end, none upon another."""
+    ends = ends.assign(text=ends["label"])
+    heights = [(LABEL_SIZE + 3) * (1 + text.count("\n")) for text in ends["text"]]
+    wanted = np.clip(axis.share(np.clip(ends["y"].to_numpy(dtype=np.float64), *axis.domain)), 0, 1) * length
+    if len(ends):
+        placed = spread_labels(wanted, heights=heights, length=length) / length
+        ends = ends.assign(y=[axis.value(share) for share in placed])
+    text: dict[str, Any] = {
+        "align": "left",
+        "dx": 8,
+        "baseline": "middle",
+        "fontSize": LABEL_SIZE,
+        "fontWeight": "bold",
+        "lineBreak": "\n",
+        "limit": LABEL_ROOM - 8,
+        "tooltip": None,
+    }
+    place = {
+        "x": alt.value(alt.ExprRef("width")),
+        "y": alt.Y("y:Q", scale=y_scale, axis=y_axis),
+        "text": alt.Text("text:N"),
+    }
+    table = alt.Chart(ends)
+    # Nothing, as wide as the widest label: a chart that is fitted to its page would shrink as the labels come.
+    room = alt.Chart(alt.sequence(1)).mark_rule(opacity=0, tooltip=None, aria=False)
+    edge = {"x": alt.value(alt.ExprRef("width")), "x2": alt.value(alt.ExprRef(f"width + {LABEL_ROOM}"))}
+    return [
+        room.encode(**edge),
+        table.mark_text(color=BACKGROUND[dark], stroke=BACKGROUND[dark], strokeWidth=4, aria=False, **text).encode(
+            **place
+        ),
+        table.mark_text(**text).encode(color=color, **place),
+    ]
+
+
+def _finished(
+    chart: alt.LayerChart,
+    *,
+    height: int,
+    dark: bool,
+    title: str | None = None,
+    subtitle: str | None = None,
+) -> alt.LayerChart:
+    """Size, margins, title and theme, the same for all charts of this module."""
+    if title is not None:
+        words = alt.TitleParams(
+            text=title,
+            subtitle=subtitle or alt.Undefined,
+            fontSize=14,
+            subtitleFontSize=12,
+            subtitleColor=MUTED_TEXT[dark],
+            anchor="start",
+            offset=8,
+        )
+        chart = chart.properties(title=words)
+    return chart.properties(
+        width="container",
+        height=height,
+        padding={"left": 4, "top": 4, "right": 4, "bottom": 4},
+        autosize=alt.AutoSizeParams(type="fit", contains="padding"),
+        usermeta={"embedOptions": {"config": embed_config(dark=dark)}},
+    )

@@ -1,0 +1,464 @@
+"""Three experiments on what the way of drawing samples does to training: their controls, pictures and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from sgd_tf import charts, seeds
+from sgd_tf.problems import CATALOGUE, N_
+from sgd_tf.records import MAX_LEARNING_RATE, Sampling
+from sgd_tf.ui import address, experiment
+from sgd_tf.ui import sampling_view as view
+from sgd_tf.ui.language import _
+from sgd_tf.ui.race_view import digits, percent
+from sgd_tf.ui.runs import SessionRun
+
+# What the learner may expect
+FALLS = {
+    "stays": N_("It stays where it is"),
+    "half": N_("It halves too"),
+    "quarter": N_("It falls to a quarter, or lower"),
+}
+BUFFERED = {
+    "in_order": N_("Closer to reading in order"),
+    "between": N_("Closer to reshuffling"),
+    "reshuffle": N_("As good as reshuffling"),
+}
+HURT = {"gd": N_("GD alone"), "sgd": N_("SGD alone"), "both": N_("Both"), "neither": N_("Neither")}
+
+NUM_RATES, FLOOR_EPOCHS = 5, 40
+SORTED_EPOCHS = 10
+GENIE_N, GENIE_EPOCHS = 1_024, 8
+POINTS_LOST = 0.02  # of accuracy: less counts as the same
+LOSS_RAISED = 1.1  # times the loss without copies: less counts as the same
+CHART_HEIGHT = 350  # px
+
+
+def _num_seeds() -> int:
+    return view.numbers(
+        _("Seeds"), view.SEEDS, "sampling_seeds", help=_("Runs of each kind. The band holds all of them.")
+    )
+
+
+def frame(run: SessionRun | None, *required: str) -> pd.DataFrame:
+    """The rows of a run so far that have all of these columns."""
+    rows = [row for row in run.job.rows if all(name in row for name in required)] if run else []
+    return pd.DataFrame(rows, columns=None if rows else list(required))
+
+
+# 1. The error floor
+
+
+def floor_arguments() -> tuple[int, tuple[float, ...], int]:
+    """Draw the controls of the error floor, and return what the worker is asked for: k, learning rates, seeds."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        k = view.numbers(_("Batch size k"), view.FLOOR_SIZES, "sampling_floor_k")
+        num_seeds = _num_seeds()
+    address.publish(view.SETTINGS)
+    return k, floor_rates(k), num_seeds
+
+
+def floor_rates(batch_size: int) -> tuple[float, ...]:
+    """Learning rates, each half of the one before; in proportion to k, so that the runs last equally long.
+
+    >>> floor_rates(8)
+    (0.2, 0.1, 0.05, 0.025, 0.0125)
+    """
+    return tuple(0.025 * batch_size / 2**halvings for halvings in range(NUM_RATES))
+
+
+def floor_picture(run: SessionRun | None) -> None:
+    """Draw the paths and the floors so far, the state of the run, and at its end what it says."""
+    rates = run.plan[1] if run else floor_rates(int(st.session_state["sampling_floor_k"]))
+    table = frame(run, "sampling", "learning_rate", "seed", "floor", "expected", "distances")
+    dark, domain = experiment.is_dark(), (5e-6, 20.0)
+    bands = seeds.band(table, ["sampling", "learning_rate"], "floor")
+    powers = floor_powers(bands)
+    shown: dict[Sampling, str] = {"with_replacement": _("With replacement"), "reshuffle": _("Reshuffled each epoch")}
+    short: dict[Sampling, str] = {"with_replacement": _("With replacement"), "reshuffle": _("Reshuffled")}
+    ways = charts.sampling_lines(shown, dark=dark)
+    ends = {
+        way: charts.Line(
+            label=line.label,
+            color=line.color,
+            dash=line.dash,
+            end=short[way] + (f"\n∝ γ^{powers[way]:.1f}" if way in powers else ""),
+        )
+        for way, line in ways.items()
+    }
+    with st.container(key="sampling_floor_chart"), st.grid(2, min_column_width=300, gap="small"):
+        st.altair_chart(
+            charts.seed_curves(
+                _paths(table),
+                lines={
+                    f"{way} {rate:g}": charts.Line(
+                        label=f"{line.label}, γ = {rate:g}",
+                        color=line.color,
+                        dash=line.dash,
+                        end=f"γ = {rate:g}" if rate in (rates[0], rates[-1]) else "",
+                    )
+                    for way, line in ways.items()
+                    for rate in rates
+                },
+                x_domain=(0, FLOOR_EPOCHS),
+                y_domain=domain,
+                titles=(
+                    _("On the way: one line per learning rate γ"),
+                    _("Epochs"),
+                    _("Squared distance to the optimum"),
+                ),
+                subtitle=_("Median of the seeds at the end of each epoch"),
+                log_y=True,
+                band=False,
+                dark=dark,
+                translate=_,
+                height=CHART_HEIGHT,
+            ),
+            alt=_("Squared distance to the optimum against epochs, for each way of drawing and each learning rate"),
+            height=CHART_HEIGHT,
+            key="sampling_floor_paths",
+        )
+        expected = table["expected"].dropna()
+        st.altair_chart(
+            charts.floors(
+                table,
+                bands,
+                lines=ends,
+                learning_rates=rates,
+                y_domain=domain,
+                guide=None if expected.empty else (rates[0], float(expected.iloc[0])),
+                dark=dark,
+                translate=_,
+                height=CHART_HEIGHT,
+            ),
+            alt=_("Error floor against the learning rate, reshuffled and with replacement"),
+            height=CHART_HEIGHT,
+            key="sampling_floor_floors",
+        )
+    _status(run, len(table), 2 * NUM_RATES * (run.plan[2] if run else 1))
+    if run and not run.is_active and len(powers) == 2 and (bands["num_seeds"] >= 1).sum() == 2 * NUM_RATES:
+        experiment.judge(run.prediction, floor_answer(powers), FALLS)
+        text = _(
+            "Halving the learning rate divides the floor by {one} with replacement and by {other} when "
+            "reshuffled: fitted powers γ^{p} and γ^{q}, {n} seeds. Theory: γ¹, and γ² or more."
+        )
+        one, other = powers["with_replacement"], powers["reshuffle"]
+        numbers = {"one": f"{2**one:.2g}", "other": f"{2**other:.2g}", "p": f"{one:.2f}", "q": f"{other:.2f}"}
+        st.markdown("**" + text.format(**numbers, n=table["seed"].nunique()) + "**")
+
+
+def floor_powers(bands: pd.DataFrame) -> dict[Sampling, float]:
+    """The power p in floor ∝ γᵖ of each way of drawing, of which at least two learning rates are known."""
+    groups = {str(way): group for way, group in bands.groupby("sampling", sort=False)}
+    return {
+        way: seeds.power(groups[way]["learning_rate"], groups[way]["median"])
+        for way in view.WAYS
+        if way in groups and len(groups[way]) > 1
+    }
+
+
+def floor_answer(powers: Mapping[Sampling, float]) -> str:
+    """The option of FALLS that comes closest to what one halving does to the floor when reshuffled.
+
+    >>> floor_answer({"reshuffle": 1.1}), floor_answer({"reshuffle": 2.4})
+    ('half', 'quarter')
+    """
+    power = powers["reshuffle"]
+    return "stays" if power < 0.5 else "half" if power < 1.5 else "quarter"
+
+
+def _paths(table: pd.DataFrame) -> pd.DataFrame:
+    """Median over the seeds of the distance after each epoch."""
+    if table.empty:
+        return pd.DataFrame(columns=["line", "x", "median", "low", "high", "num_seeds"]).astype({"median": "float64"})
+    line = table["sampling"] + " " + table["learning_rate"].map("{:g}".format)
+    long = table.assign(line=line)[["line", "distances"]].explode("distances").astype({"distances": "float64"})
+    long["x"] = long.groupby(level=0).cumcount()
+    return seeds.band(long, ["line", "x"], "distances")
+
+
+def _status(run: SessionRun | None, num_rows: int, num_expected: int) -> None:
+    share = 1.0 if run and run.job.status == "done" else min(1.0, num_rows / num_expected)
+    experiment.status(run, share, _("{share} of the runs are trained").format(share=f"{share:.0%}") if num_rows else "")
+
+
+# 2. Data that is sorted by class
+
+
+def sorted_arguments() -> tuple[int, float, int, int, int]:
+    """Draw the controls, and return what the worker is asked for: k, learning rate, b, epochs, seeds."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        buffer_size = st.number_input(
+            _("Buffer size b"),
+            1,
+            CATALOGUE["digits"].num_examples,
+            step=50,
+            key="sampling_sorted_b",
+            persist_state="session",
+            width=132,
+        )
+        rate = st.number_input(
+            _("Learning rate"),
+            1e-3,
+            MAX_LEARNING_RATE,
+            format="%.6g",
+            key="sampling_sorted_rate",
+            persist_state="session",
+            width=132,
+        )
+        k = view.numbers(_("Batch size k"), view.SORTED_SIZES, "sampling_sorted_k")
+        num_seeds = _num_seeds()
+    address.publish(view.SETTINGS)
+    return k, float(rate), int(buffer_size), SORTED_EPOCHS, num_seeds
+
+
+def measure() -> None:
+    """Draw the choice of what is measured."""
+    view.segments(_("Measured"), view.MEASURES, "sampling_measure", label_visibility="collapsed")
+    address.publish(view.SETTINGS)
+
+
+def sorted_picture(run: SessionRun | None) -> None:
+    """Draw the curves so far, the state of the run, and at its end what it says."""
+    measured = st.session_state["sampling_measure"]
+    is_accuracy = measured == "test_accuracy"
+    table = frame(run, "sampling", "seed", "epoch", "update", "train_loss", "test_accuracy")
+    num_epochs = run.plan[3] if run else SORTED_EPOCHS
+    buffer_size = run.plan[2] if run else st.session_state["sampling_sorted_b"]
+    labels: dict[Sampling, str] = {
+        "in_order": _("In order"),
+        "buffer": _("Buffer of {b}").format(b=buffer_size),
+        "reshuffle": _("Reshuffled"),
+    }
+    bands = seeds.band(table.rename(columns={"epoch": "x", "sampling": "line"}), ["line", "x"], measured)
+    with st.container(key="sampling_sorted_chart"):
+        st.altair_chart(
+            charts.seed_curves(
+                bands,
+                lines=charts.sampling_lines(labels, dark=experiment.is_dark()),
+                x_domain=(0, num_epochs),
+                y_domain=(0, 1) if is_accuracy else (0.02, 20),
+                titles=(
+                    _("Digits sorted by class: median and range of the seeds"),
+                    _("Epochs"),
+                    _(view.MEASURES[measured]),
+                ),
+                log_y=not is_accuracy,
+                percent=is_accuracy,
+                borders=range(1, num_epochs),
+                dark=experiment.is_dark(),
+                translate=_,
+                height=CHART_HEIGHT,
+            ),
+            alt=_("Learning curves on digits sorted by class: in order, through a shuffle buffer, reshuffled"),
+            height=CHART_HEIGHT,
+            key="sampling_sorted_curves",
+        )
+    num_rows = len(table) if run else 0
+    _status(run, num_rows, 3 * (8 * num_epochs + 1) * (run.plan[4] if run else 1))
+    if run is None or run.is_active or table.empty:
+        return
+    reached = sorted_reached(table)
+    if len(reached) < len(labels):
+        return
+    experiment.judge(run.prediction, sorted_answer(reached["accuracy"].to_dict()), BUFFERED)
+    text = _(
+        "Test accuracy in the last epoch, mean over the epoch (median of {n} seeds): in order {one}, buffer of {b} "
+        "{two}, reshuffled {three}. Within that epoch it moved by {swing} points in order, and by {calm} reshuffled."
+    )
+    swing = reached["swing"] * 100
+    values = {
+        "n": table["seed"].nunique(),
+        "b": buffer_size,
+        "one": percent(reached["accuracy"]["in_order"]),
+        "two": percent(reached["accuracy"]["buffer"]),
+        "three": percent(reached["accuracy"]["reshuffle"]),
+        "swing": f"{swing['in_order']:.1f}",
+        "calm": f"{swing['reshuffle']:.1f}",
+    }
+    st.markdown("**" + text.format(**values) + "**")
+
+
+def sorted_reached(table: pd.DataFrame) -> pd.DataFrame:
+    """Where each way of drawing is in the last epoch that all of its runs have finished.
+
+    Args:
+        table: columns sampling, seed, epoch, test_accuracy.
+
+    Returns:
+        by sampling: accuracy, the mean over the last epoch, and swing, its highest value less its lowest; both the
+        median of the seeds.
+    """
+    end = table["epoch"].max()
+    last = table[table["epoch"] > end - 1]
+    runs = last.groupby(["sampling", "seed"], sort=False)["test_accuracy"]
+    each = pd.DataFrame({"accuracy": runs.mean(), "swing": runs.max() - runs.min()})
+    return each.groupby(level="sampling", sort=False).median()
+
+
+def sorted_answer(accuracy: Mapping[str, float]) -> str:
+    """The option of BUFFERED that the accuracies give.
+
+    >>> sorted_answer({"in_order": 0.5, "buffer": 0.65, "reshuffle": 0.95})
+    'in_order'
+    >>> sorted_answer({"in_order": 0.5, "buffer": 0.94, "reshuffle": 0.95})
+    'reshuffle'
+    """
+    if accuracy["buffer"] >= accuracy["reshuffle"] - POINTS_LOST:
+        return "reshuffle"
+    middle = (accuracy["in_order"] + accuracy["reshuffle"]) / 2
+    return "between" if accuracy["buffer"] > middle else "in_order"
+
+
+# 3. The evil genie
+
+
+def genie_arguments() -> tuple[int, int, int, int]:
+    """Draw the controls, and return what the worker is asked for: copies, k, epochs, seeds."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        copies = view.numbers(_("Copies of each sample r"), view.COPIES, "sampling_copies")
+        k = view.numbers(_("Batch size k of SGD"), view.GENIE_SIZES, "sampling_genie_k")
+        num_seeds = _num_seeds()
+    address.publish(view.SETTINGS)
+    return copies, k, GENIE_EPOCHS, num_seeds
+
+
+def counter() -> None:
+    """Draw the choice of what is counted."""
+    view.segments(_("Counted in"), view.COUNTERS, "sampling_counter", label_visibility="collapsed")
+    address.publish(view.SETTINGS)
+
+
+def genie_picture(run: SessionRun | None) -> None:
+    """Draw the curves so far, the state of the run, and at its end what it says."""
+    copies, k, epochs, num_seeds = run.plan if run else _shown_plan()
+    table = frame(run, "method", "copies", "seed", "epoch", "update", "examples", "train_loss")
+    counted = st.session_state["sampling_counter"]
+    dark = experiment.is_dark()
+    line = table["method"] + table["copies"].ne(1).map({True: "_copies", False: ""})
+    bands = seeds.band(table.assign(line=line, x=table[counted]), ["line", "x"], "train_loss")
+    gd, sgd = charts.batch_size_color(k, full_batch=True, dark=dark), charts.batch_size_color(k, dark=dark)
+    with_copies = _("{r} copies").format(r=copies)
+    lines = {
+        "gd": charts.Line(label="GD", color=gd),
+        "gd_copies": charts.Line(label=f"GD, {with_copies}", color=gd, dash=(6, 3)),
+        "sgd": charts.Line(label=f"SGD, k = {k}", color=sgd),
+        "sgd_copies": charts.Line(label=f"SGD, {with_copies}", color=sgd, dash=(6, 3)),
+    }
+    ends = {
+        "examples": GENIE_N * copies * epochs,
+        "update": GENIE_N * copies * epochs // k,
+        "epoch": copies * epochs,
+    }
+    with st.container(key="sampling_genie_chart"):
+        st.altair_chart(
+            charts.seed_curves(
+                bands,
+                lines=lines,
+                x_domain=(1 if counted == "update" else 0, ends[counted]),
+                y_domain=(0.02, 4),
+                titles=(
+                    _("With and without copies: median and range of the seeds"),
+                    _(view.COUNTERS[counted]),
+                    _("Training loss"),
+                ),
+                log_x=counted == "update",
+                log_y=True,
+                dark=dark,
+                translate=_,
+                height=CHART_HEIGHT,
+            ),
+            alt=_("Training loss of GD and SGD, with and without copies of the samples, against what is counted"),
+            height=CHART_HEIGHT,
+            key="sampling_genie_curves",
+        )
+    _status(run, len(table) if run else 0, 4 * 18 * num_seeds)
+    if run is None or run.is_active:
+        return
+    found = genie_losses(table, epochs)
+    if found is None:
+        return
+    ratios = {method: found[method, "ratios"] for method in ("gd", "sgd")}
+    experiment.judge(run.prediction, genie_answer(ratios), HURT)
+    end = frame(run, "difference")
+    text = _(
+        "At as many samples seen, {r} copies multiply the loss of GD by {gd} and that of SGD by {sgd} "
+        "(median of {n} seeds)."
+    )
+    factors = {method: f"{np.median(ratio):.2f}" for method, ratio in ratios.items()}
+    sentence = text.format(r=copies, **factors, n=table["seed"].nunique())
+    if not end.empty:
+        same = _("After {u} updates of GD the weights with and without copies differ by {d} at most: rounding.")
+        sentence += " " + same.format(u=int(end["updates"].iloc[0]), d=f"{end['difference'].iloc[0]:.0e}")
+    st.markdown(f"**{sentence}**")
+    _genie_table(found, copies)
+
+
+def _shown_plan() -> tuple[int, int, int, int]:
+    state = st.session_state
+    return (
+        int(state["sampling_copies"]),
+        int(state["sampling_genie_k"]),
+        GENIE_EPOCHS,
+        int(state["sampling_seeds"]),
+    )
+
+
+def genie_losses(table: pd.DataFrame, num_epochs: int) -> dict[tuple[str, str], list[float]] | None:
+    """Loss with copies in the end, and without them after as many samples, updates and epochs.
+
+    Args:
+        table: columns method, copies, seed, epoch, update, examples, train_loss.
+        num_epochs: over the copies.
+
+    Returns:
+        one number per seed by (method, what): "copies", "examples", "update", "epoch", and "ratios", the loss with
+        copies over that without after as many samples. None if a run is missing.
+    """
+    found: dict[tuple[str, str], list[float]] = {}
+    for method in ("gd", "sgd"):
+        for _seed, runs in table[table["method"] == method].groupby("seed"):
+            without, copied = (runs[runs["copies"].eq(1) == alone] for alone in (True, False))
+            if without.empty or copied.empty or copied["epoch"].max() < num_epochs:
+                continue
+            end = copied.iloc[-1]
+            found.setdefault((method, "copies"), []).append(float(end["train_loss"]))
+            for counted in view.COUNTERS:
+                nearest = without.loc[(without[counted] - end[counted]).abs().idxmin()]
+                found.setdefault((method, counted), []).append(float(nearest["train_loss"]))
+            ratio = found[method, "copies"][-1] / found[method, "examples"][-1]
+            found.setdefault((method, "ratios"), []).append(ratio)
+    return found if {method for method, _what in found} == {"gd", "sgd"} else None
+
+
+def genie_answer(ratios: Mapping[str, list[float]]) -> str:
+    """The option of HURT: whose loss the copies raise by a tenth or more in the median, and in every seed.
+
+    >>> genie_answer({"gd": [3.5, 3.7], "sgd": [0.9, 1.1]})
+    'gd'
+    """
+    hurt = {method: np.median(ratio) >= LOSS_RAISED and min(ratio) > 1 for method, ratio in ratios.items()}
+    if hurt["gd"] == hurt["sgd"]:
+        return "both" if hurt["gd"] else "neither"
+    return "gd" if hurt["gd"] else "sgd"
+
+
+def _genie_table(found: Mapping[tuple[str, str], list[float]], copies: int) -> None:
+    """Draw the losses in the end next to those without copies at the same samples, updates and epochs."""
+    middle = {key: digits(float(np.median(values)), 3) for key, values in found.items()}
+    names = {"gd": "GD", "sgd": "SGD"}
+    rows = pd.DataFrame(
+        {
+            _("Training loss"): names.values(),
+            _("{r} copies, in the end").format(r=copies): [middle[method, "copies"] for method in names],
+            _("None, as many samples"): [middle[method, "examples"] for method in names],
+            _("None, as many updates"): [middle[method, "update"] for method in names],
+            _("None, as many epochs"): [middle[method, "epoch"] for method in names],
+        }
+    )
+    with st.container(key="sampling_genie_table"):
+        st.table(rows.set_index(_("Training loss")))
