@@ -293,7 +293,7 @@ class _Trainer:
         self.model, self.signature, self.num_classes = model, signature, problem.num_classes
         self.optimizer = keras.optimizers.SGD(learning_rate=float(config.learning_rate), momentum=config.momentum)
         self.optimizer.build(model.trainable_variables)
-        self.loss = _per_example_loss(model, problem)
+        self.loss = per_example_loss(model, problem)
         self.block_updates = _block_updates(problem, config)
         self.iterations_per_epoch = counting.iterations_per_epoch(N, k)
         self.rest = N % k  # samples in the last minibatch of an epoch, if it is smaller
@@ -409,7 +409,7 @@ def _sum(values: list[tf.Tensor]) -> tf.Tensor | float:
     return tf.add_n(values) if values else 0.0
 
 
-def _per_example_loss(model: keras.Model, problem: Problem) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+def per_example_loss(model: keras.Model, problem: Problem) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """Loss of each sample: squared error, or cross-entropy of logits (of probabilities after a softmax)."""
     if problem.num_classes is None:
         return lambda y, prediction: tf.square(tf.squeeze(prediction, -1) - y)

@@ -1,0 +1,671 @@
+"""The page on gradient noise: controls, pictures and verdicts of its four parts."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from sgd_tf import charts, history, noise_law, presets
+from sgd_tf.problems import CATALOGUE, N_
+from sgd_tf.records import ModelConfig
+from sgd_tf.ui import address, experiment, runs
+from sgd_tf.ui.controls import DEFAULT_LEARNING_RATE, MODELS, PROBLEMS
+from sgd_tf.ui.language import _, selectbox, titles
+from sgd_tf.ui.race_view import digits
+from sgd_tf.ui.runs import Rows, SessionRun
+
+CHART_HEIGHT = 420  # px
+PATH_CHART_HEIGHT = 400  # px
+PATH_HEIGHT = 560  # px: of all that waits for the paths
+
+PARTS = {"path": N_("Path"), "law": N_("Law"), "escape": N_("Escape"), "edge": N_("Stability")}
+
+# Path: the straight line, whose two parameters are the plane that is drawn
+NUM_POINTS, POINT_NOISE = 200, 1.5  # N, and the noise of the problem "line"
+PATH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, NUM_POINTS)
+PATH_RATE, PATH_UPDATES = 0.1, 60
+PATH_START = (-1.5, 3.5)
+W_DOMAIN, B_DOMAIN = (-2.5, 5.0), (-2.25, 5.25)
+PATHS = {"sgd": N_("SGD path"), "gd": N_("GD path")}
+
+# Law
+MAX_SAMPLES = 2_048  # of which the per-sample gradients are taken one by one
+STAGES = {"0": N_("Initial"), "5": N_("5 epochs"), "20": N_("20 epochs")}
+SCALES = {"tiny": N_("k < 4"), "small": N_("4 to 32"), "medium": N_("32 to 256"), "large": N_("k > 256")}
+
+# Escape
+ESCAPE_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 512)
+ESCAPE_SAMPLES, ESCAPE_RUNS = 512, 300
+ESCAPES = {"one": N_("k = 1"), "between": N_("A k in between"), "gd": N_("GD"), "none": N_("None escapes")}
+
+# Stability
+FACTORS = (0.5, 0.95, 1.05, 1.5)
+EDGE_UPDATES = 100
+JUST_ABOVE = 1.05  # whose fate is to be predicted
+EDGES = {
+    "down": N_("Falls like the others"),
+    "bump": N_("Rises, then falls"),
+    "up": N_("Ends higher than it began"),
+}
+
+
+def _size(text: str) -> int:
+    if int(text) not in PATH_SIZES:
+        raise ValueError(text)
+    return int(text)
+
+
+PATH_SETTINGS = (
+    address.Setting(key="noise_k", default=8, parse=_size),
+    address.choice("noise_on", "sgd", PATHS),
+    address.number("noise_at", 4, 0, PATH_UPDATES),
+)
+LAW_SETTINGS = (
+    address.choice("noise_problem", "digits", PROBLEMS),
+    address.choice("noise_model", "mlp", MODELS),
+    address.choice("noise_stage", "0", STAGES),
+    address.number("noise_seed", 0, 0, 2**31 - 1),
+)
+ESCAPE_SETTINGS = (
+    address.number("noise_spread", 3.0, 0.5, 4.0),
+    address.number("noise_seed", 0, 0, 2**31 - 1),
+)
+EDGE_SETTINGS = (
+    address.choice("noise_edge_problem", "diabetes", PROBLEMS),
+    address.choice("noise_edge_model", "linear", MODELS),
+    address.number("noise_seed", 0, 0, 2**31 - 1),
+)
+
+
+def part() -> str:
+    """Draw the choice of the part of the page, and tell which it is."""
+    setting = address.choice("noise_part", "path", PARTS)
+    address.restore([setting])
+    st.segmented_control(
+        _("Part"),
+        list(PARTS),
+        format_func=titles(PARTS),
+        key=setting.key,
+        required=True,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    address.publish([setting])
+    return st.session_state[setting.key]
+
+
+def _seed() -> None:
+    st.number_input(_("Seed"), 0, 2**31 - 1, step=1, key="noise_seed", persist_state="session", width=140)
+
+
+def _problem_and_model(problem_key: str, model_key: str) -> tuple[str, int, ModelConfig]:
+    """Draw the choice of a problem and a model; give its name, N and the model."""
+    selectbox(_("What to learn"), PROBLEMS, key=problem_key)
+    info = CATALOGUE[st.session_state[problem_key]]
+    kinds = [kind for kind in MODELS if kind != "cnn" or info.is_image]
+    if st.session_state[model_key] not in kinds:
+        st.session_state[model_key] = "mlp"
+    st.segmented_control(
+        _("Model"), kinds, format_func=titles(MODELS), key=model_key, required=True, persist_state="session"
+    )
+    kind = st.session_state[model_key]
+    num_examples = min(info.num_examples, MAX_SAMPLES)
+    return info.name, num_examples, ModelConfig(kind=kind, widths=(32,) if kind == "mlp" else ())
+
+
+# Path
+
+
+def path() -> None:
+    """Draw the part "Path": controls, the three pictures and their numbers."""
+    address.restore(PATH_SETTINGS)
+    with st.container(key="noise_path_controls"):
+        first, second, third = st.columns(3, gap="medium", vertical_alignment="bottom")
+    first.select_slider(_("Batch size k"), PATH_SIZES, key="noise_k", persist_state="session")
+    second.segmented_control(
+        _("Stand on"), list(PATHS), format_func=titles(PATHS), key="noise_on", required=True, persist_state="session"
+    )
+    third.slider(_("after this many updates"), 0, PATH_UPDATES, key="noise_at", persist_state="session")
+    address.publish(PATH_SETTINGS)
+    asked = (NUM_POINTS, POINT_NOISE, PATH_RATE, PATH_START, PATH_SIZES, PATH_UPDATES, 0)
+    rows = experiment.answer("noise_paths", "sgd_tf.jobs.tasks.weight_paths", *asked, height=PATH_HEIGHT)
+    if rows is not None:
+        _path_pictures(rows)
+
+
+def _path_pictures(rows: Rows) -> None:
+    k, at = st.session_state["noise_k"], st.session_state["noise_at"]
+    x, y, order = (np.array(rows[0][name]) for name in ("x", "y", "order"))
+    paths = {row["batch_size"]: row for row in rows[1:]}
+    shown = paths[k if st.session_state["noise_on"] == "sgd" else NUM_POINTS]
+    w, b = shown["w"][at], shown["b"][at]
+    per_example = noise_law.line_gradients(x, y, w, b)
+    gradients, shares = noise_law.minibatch_means(per_example, noise_law.cut_order(order, k))
+    full = per_example.mean(axis=0)
+    cloud = _cloud(gradients, full, shares)
+    options: dict[str, Any] = {
+        "batch_size": k,
+        "num_examples": NUM_POINTS,
+        "dark": experiment.is_dark(),
+        "translate": _,
+        "height": PATH_CHART_HEIGHT,
+    }
+    steps, arrows, sums = st.columns(3, gap="medium")
+    with steps, st.container(key="noise_steps"):
+        here = cloud[cloud["kind"] == "full"].assign(w=w, b=b)
+        here = here.assign(w2=here["w2"] + w, b2=here["b2"] + b)
+        contours = _contours(tuple(rows[0]["x"]), tuple(rows[0]["y"]))
+        spec = charts.steps_spec(
+            contours, _both_paths(x, y, paths, k), here, w_domain=W_DOMAIN, b_domain=B_DOMAIN, **options
+        )
+        alt = _("Contours of the loss over w and b, the paths of GD and SGD, and the point at which you stand")
+        st.vega_lite_chart(spec, alt=alt, height=PATH_CHART_HEIGHT, key="noise_steps_chart")
+    with arrows, st.container(key="noise_cloud"):
+        limit = _cloud_limit(cloud)
+        spec = charts.arrows_spec(cloud, layout="cloud", w_domain=limit, b_domain=limit, **options)
+        alt = _("At one point: the steps of all minibatches of an epoch, their mean, and the step of gradient descent")
+        st.vega_lite_chart(spec, alt=alt, height=PATH_CHART_HEIGHT, key="noise_cloud_chart")
+    with sums, st.container(key="noise_sum"):
+        chain, w_domain, b_domain = _end_to_end(gradients, full, shares)
+        spec = charts.arrows_spec(chain, layout="end_to_end", w_domain=w_domain, b_domain=b_domain, **options)
+        alt = _("The steps of the minibatches of one epoch laid end to end, and the step of gradient descent")
+        st.vega_lite_chart(spec, alt=alt, height=PATH_CHART_HEIGHT, key="noise_sum_chart")
+    with st.container(key="noise_path_numbers"):
+        _path_numbers(per_example, gradients, shares, k)
+        worst = max(row["difference"] for row in rows[1:])
+        text = _(
+            "The arrows follow the formula 2 (wx + b − y) (x, 1); in the first epoch Keras’ own gradients differ "
+            "from it by at most {share} of their length."
+        )
+        st.caption(text.format(share=f"{worst:.0e}"))
+
+
+@st.cache_data(max_entries=8)
+def _contours(x: tuple[float, ...], y: tuple[float, ...]) -> pd.DataFrame:
+    lines = noise_law.line_contours(np.array(x), np.array(y), num_levels=8)
+    num_levels, num_points, _columns = lines.shape
+    table = pd.DataFrame(lines.reshape(-1, 3).round(4), columns=["w", "b", "loss"])
+    return table.assign(level=np.repeat(range(num_levels), num_points), index=np.tile(range(num_points), num_levels))
+
+
+def _both_paths(x: np.ndarray, y: np.ndarray, paths: Mapping[int, Mapping[str, Any]], k: int) -> pd.DataFrame:
+    parts = []
+    for size in dict.fromkeys((k, NUM_POINTS)):
+        w, b = np.array(paths[size]["w"]), np.array(paths[size]["b"])
+        loss = np.square(np.outer(w, x) + b[:, None] - y).mean(axis=1)
+        table = {"full_batch": size == NUM_POINTS, "update": range(len(w)), "w": w, "b": b, "loss": loss}
+        parts.append(pd.DataFrame(table))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _cloud(gradients: np.ndarray, full: np.ndarray, shares: np.ndarray) -> pd.DataFrame:
+    """Arrows from 0: the step −γ g_B of each minibatch, that of GD, and the mean of the former."""
+    ends = -PATH_RATE * np.vstack([gradients, full, shares @ gradients])
+    return pd.DataFrame(
+        {
+            "kind": ["minibatch"] * len(gradients) + ["full", "mean"],
+            "w": 0.0,
+            "b": 0.0,
+            "w2": ends[:, 0],
+            "b2": ends[:, 1],
+            "name": [*_minibatch_names(shares), _("Step of GD"), _("Mean step of the minibatches")],
+        }
+    )
+
+
+def _cloud_limit(cloud: pd.DataFrame) -> tuple[float, float]:
+    """Axes about 0 that hold nine of ten minibatch steps and the step of GD; the longest may leave them."""
+    reach = cloud[["w2", "b2"]].abs().max(axis=1)
+    full = float(reach[cloud["kind"] == "full"].iloc[0])
+    limit = _round_up(1.1 * max(full, float(reach[cloud["kind"] == "minibatch"].quantile(0.9))))
+    return -limit, limit
+
+
+def _minibatch_names(shares: np.ndarray) -> list[str]:
+    text = _("Minibatch {i} of {n}: {k} samples")
+    sizes = np.rint(shares * NUM_POINTS).astype(int)
+    return [text.format(i=i, n=len(sizes), k=size) for i, size in enumerate(sizes, start=1)]
+
+
+def _end_to_end(
+    gradients: np.ndarray, full: np.ndarray, shares: np.ndarray
+) -> tuple[pd.DataFrame, tuple[float, float], tuple[float, float]]:
+    """Arrows from 0, each from the tip of the one before, and axes of equal length around them."""
+    corners = np.vstack([np.zeros(2), np.cumsum(-PATH_RATE * shares[:, None] * gradients, axis=0)])
+    tip = -PATH_RATE * full
+    arrows = pd.DataFrame(
+        {
+            "kind": ["minibatch"] * len(gradients) + ["full"],
+            "w": [*corners[:-1, 0], 0.0],
+            "b": [*corners[:-1, 1], 0.0],
+            "w2": [*corners[1:, 0], tip[0]],
+            "b2": [*corners[1:, 1], tip[1]],
+            "name": [*_minibatch_names(shares), _("Step of GD")],
+        }
+    )
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    half = _round_up(0.6 * float((high - low).max()))
+    unit = half / 4  # the axes begin and end at round numbers, so that they rest while little changes
+    middle = unit * np.rint((low + high) / 2 / unit)
+    (w_low, b_low), (w_high, b_high) = (middle - half).tolist(), (middle + half).tolist()
+    return arrows, (w_low, w_high), (b_low, b_high)
+
+
+def _round_up(value: float) -> float:
+    """The next larger one of the round numbers …, 0.1, 0.2, 0.5, 1, 2, 5, ….
+
+    >>> _round_up(0.3), _round_up(2.0)
+    (0.5, 2.0)
+    """
+    unit = 10.0 ** math.floor(math.log10(max(value, 1e-9)))
+    return next(step * unit for step in (1, 2, 5, 10) if step * unit >= value * (1 - 1e-9))
+
+
+def _path_numbers(per_example: np.ndarray, gradients: np.ndarray, shares: np.ndarray, k: int) -> None:
+    full = per_example.mean(axis=0)
+    length = float(np.linalg.norm(full))
+    measured = math.sqrt(float(np.square(gradients - full).sum(axis=1).mean()))
+    law = math.sqrt(float(noise_law.variance_law(noise_law.sample_variance(per_example), k, NUM_POINTS)))
+    residual = float(np.linalg.norm(shares @ gradients - full))
+    summed = _(
+        "Sum of all {num} minibatch gradients, each times its share k/N, less the gradient of all N: **{residual}**."
+    )
+    lines = [
+        _(
+            "Length of the gradient of all N: **{length}**. A minibatch gradient lies **{measured}** from it (root "
+            "mean square); by the law {law}."
+        ).format(
+            length=digits(length, 3),
+            measured="0" if k == NUM_POINTS else digits(measured, 3),
+            law=digits(law, 3),
+        ),
+        summed.format(num=len(shares), residual="0" if residual == 0 else f"{residual:.0e}"),
+    ]
+    last = round(shares[-1] * NUM_POINTS)
+    if last != k:
+        text = _("The last minibatch has only {last} samples: it counts {last}/{n}, the others {k}/{n}.")
+        lines[1] += " " + text.format(last=last, k=k, n=NUM_POINTS)
+    st.markdown("\n".join(f"- {line}" for line in lines))
+
+
+# Law
+
+
+def law() -> None:
+    """Draw the part "Law": controls, the measurement against k, and what it says."""
+    address.restore(LAW_SETTINGS)
+    left, right = st.columns([1, 2.2], gap="medium")
+    with left, st.container(key="noise_law_controls"):
+        problem, num_examples, model = _problem_and_model("noise_problem", "noise_model")
+        with st.container(horizontal=True):
+            st.segmented_control(
+                _("Weights after"),
+                list(STAGES),
+                format_func=titles(STAGES),
+                key="noise_stage",
+                required=True,
+                persist_state="session",
+            )
+            _seed()
+        guess = experiment.predict(
+            _("Predict: at which k is the noise as large as the gradient?"), SCALES, key="noise_law_guess"
+        )
+        wants_run = experiment.run_and_stop("noise_law")
+    address.publish(LAW_SETTINGS)
+    if wants_run:
+        rate = presets.tuned_learning_rate(problem, model.kind, 32) or DEFAULT_LEARNING_RATE
+        stage, seed = int(st.session_state["noise_stage"]), st.session_state["noise_seed"]
+        runs.start(
+            "noise_law",
+            "sgd_tf.jobs.tasks.measure_noise",
+            problem,
+            num_examples,
+            model,
+            stage,
+            rate,
+            seed,
+            seconds=30.0,
+            prediction=guess,
+        )
+        st.rerun()
+    with right:
+        experiment.follow("noise_law", _law_picture)
+    _law_verdict(runs.get("noise_law"))
+
+
+def _law_rows(run: SessionRun | None) -> tuple[dict[str, Any] | None, pd.DataFrame, dict[str, Any] | None]:
+    """What a run has told so far: the exact noise, the measured ones, and the estimate of the noise scale."""
+    rows: Rows = run.job.rows if run else []
+    measured = pd.DataFrame(
+        [row for row in rows if "law" in row], columns=["batch_size", "mean", "standard_error", "law", "num_draws"]
+    )
+    scale = next((row for row in rows if "low" in row), None)
+    return (rows[0] if rows else None), measured, scale
+
+
+def _law_picture(run: SessionRun | None) -> None:
+    exact, measured, scale = _law_rows(run)
+    num_examples = run.plan[1] if run else MAX_SAMPLES
+    with st.container(key="noise_law_chart", height=CHART_HEIGHT, border=False):
+        if exact is None:
+            if run is None or not run.is_active:
+                st.info(_("Measured here: how far minibatch gradients lie from the full one, for each k from 1 to N."))
+            else:
+                st.skeleton("stretch")
+        else:
+            chart = charts.noise_against_k(
+                measured,
+                s_squared=exact["s_squared"],
+                signal=exact["signal"],
+                num_examples=num_examples,
+                scale=None if scale is None else (scale["value"], scale["low"], scale["high"]),
+                dark=experiment.is_dark(),
+                translate=_,
+                height=CHART_HEIGHT,
+            )
+            alt = _("Mean squared distance of minibatch gradients from the full gradient against k, with the law")
+            st.altair_chart(chart, alt=alt, key="noise_law_curve")
+    total = math.ceil(math.log2(num_examples)) + 2
+    text = ""
+    if run and not run.is_active:
+        text = _("Measured with {num} minibatches.").format(num=f"{int(measured['num_draws'].sum()):,}")
+    elif len(measured):
+        text = _("Measured: {done} of {total} batch sizes").format(done=len(measured), total=total - 1)
+    experiment.status(run, 1.0 if run and not run.is_active else len(measured) / total, text)
+
+
+def scale_bin(batch_size: float) -> str:
+    """Which of the answers in SCALES a k is.
+
+    >>> scale_bin(3.0), scale_bin(35.0)
+    ('tiny', 'medium')
+    """
+    return next(name for name, limit in zip(SCALES, (4, 32, 256, math.inf), strict=True) if batch_size < limit)
+
+
+def _law_verdict(run: SessionRun | None) -> None:
+    exact, measured, scale = _law_rows(run)
+    if run is None or run.is_active or exact is None or scale is None:
+        return
+    num_examples = run.plan[1]
+    equal = noise_law.equal_noise_batch_size(scale["value"], num_examples)
+    with st.container(key="noise_law_results"):
+        experiment.judge(run.prediction, scale_bin(equal), SCALES)
+        inner = measured[measured["batch_size"] < num_examples]
+        ratio = inner["mean"] / inner["law"]
+        last = measured[measured["batch_size"] == num_examples]["mean"].iloc[0]
+        lines = [
+            _(
+                "Measured / law lies between **{low}** and **{high}** for the {num} batch sizes below N. At k = N the "
+                "law is exactly 0; measured was {last}, the rounding of 32-bit numbers."
+            ).format(low=f"{ratio.min():.2f}", high=f"{ratio.max():.2f}", num=len(inner), last=f"{last:.0e}"),
+            _(
+                "Noise scale B = S²/‖g‖²: **{value}** (95 %: {low} to {high}) from minibatches of {small} and {big} "
+                "samples alone; {exact} from the gradients of all samples one by one."
+            ).format(
+                value=digits(scale["value"], 3),
+                low=digits(scale["low"], 3),
+                high=digits(scale["high"], 3),
+                small=f"{scale['small']:,}",
+                big=f"{scale['big']:,}",
+                exact=digits(exact["noise_scale"], 3),
+            ),
+            _useful_k(scale, num_examples),
+        ]
+        st.markdown("\n".join(f"- {line}" for line in lines))
+
+
+def _useful_k(scale: Mapping[str, Any], num_examples: int) -> str:
+    """One honest sentence on what the noise scale says about k."""
+    if scale["value"] >= num_examples:
+        return _(
+            "So at these weights even a minibatch of half the samples has as much noise as gradient: B is no less than "
+            "N, and no k is too large yet."
+        )
+    return _(
+        "So at these weights a k far below {k} gives steps that are mostly noise, and a k far above {k} spends samples "
+        "on little. It is a rough guide: it moves as training goes on, and says nothing of speed or memory."
+    ).format(k=digits(scale["value"], 2))
+
+
+# Escape
+
+
+def escape() -> None:
+    """Draw the part "Escape": controls, where the runs ended, and the share that escaped for each k."""
+    address.restore(ESCAPE_SETTINGS)
+    left, right = st.columns([1, 2.7], gap="medium")
+    with left, st.container(key="noise_escape_controls"):
+        st.slider(
+            _("How much the samples differ"),
+            0.5,
+            4.0,
+            step=0.5,
+            key="noise_spread",
+            persist_state="session",
+            help=_("Standard deviation of the slopes that tell the samples apart; their mean is 0."),
+        )
+        _seed()
+        guess = experiment.predict(
+            _("Predict: which ends in the deeper valley most often?"), ESCAPES, key="noise_escape_guess"
+        )
+        wants_run = experiment.run_and_stop("noise_escape")
+    address.publish(ESCAPE_SETTINGS)
+    if wants_run:
+        runs.start(
+            "noise_escape",
+            "sgd_tf.jobs.tasks.escape_runs",
+            ESCAPE_SIZES,
+            ESCAPE_SAMPLES,
+            st.session_state["noise_spread"],
+            ESCAPE_RUNS,
+            st.session_state["noise_seed"],
+            seconds=30.0,
+            prediction=guess,
+        )
+        st.rerun()
+    with right:
+        experiment.follow("noise_escape", _escape_picture)
+    _escape_verdict(runs.get("noise_escape"))
+
+
+def _escape_picture(run: SessionRun | None) -> None:
+    rows: Rows = run.job.rows if run else []
+    results = pd.DataFrame(rows, columns=["batch_size", "share", "low", "high", "num_escaped", "num_runs"])
+    ends = pd.DataFrame(
+        [(row["batch_size"], w) for row in rows for w in row["ends"]], columns=["batch_size", "w"]
+    ).astype({"batch_size": "int64", "w": "float64"})
+    options: dict[str, Any] = {
+        "batch_sizes": ESCAPE_SIZES,
+        "num_examples": ESCAPE_SAMPLES,
+        "dark": experiment.is_dark(),
+        "translate": _,
+        "height": CHART_HEIGHT,
+    }
+    with st.grid(2, min_column_width=300, gap="small"):
+        with st.container(key="noise_valleys"):
+            chart = charts.two_valleys(ends, **options)
+            alt = _("A curve with a shallow and a deeper valley, and below it where the runs of each batch size ended")
+            st.altair_chart(chart, alt=alt, key="noise_valleys_chart")
+        with st.container(key="noise_shares"):
+            chart = charts.escape_shares(results, **options)
+            alt = _("Share of the runs of each batch size that ended in the deeper valley")
+            st.altair_chart(chart, alt=alt, key="noise_shares_chart")
+    done = len(rows) / len(ESCAPE_SIZES)
+    text = _("{num} runs from the shallow valley").format(num=f"{len(rows) * ESCAPE_RUNS:,}") if rows else ""
+    experiment.status(run, done, text)
+
+
+def escape_answer(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Which of the answers in ESCAPES the runs give: where the largest share escaped, or that none did.
+
+    >>> escape_answer([{"batch_size": 1, "num_escaped": 3}, {"batch_size": 8, "num_escaped": 7}])
+    'between'
+    """
+    best = max(rows, key=lambda row: row["num_escaped"])
+    if best["num_escaped"] == 0:
+        return "none"
+    return {1: "one", ESCAPE_SAMPLES: "gd"}.get(best["batch_size"], "between")
+
+
+def _escape_verdict(run: SessionRun | None) -> None:
+    rows = run.job.rows if run else []
+    if run is None or run.is_active or len(rows) < len(ESCAPE_SIZES):
+        return
+    best = max(rows, key=lambda row: row["num_escaped"])
+    last = rows[-1]
+    with st.container(key="noise_escape_results"):
+        experiment.judge(run.prediction, escape_answer(rows), ESCAPES)
+        text = _(
+            "Most often with k = {k}: **{share}** of {num} runs (95 %: {low} to {high}). GD: **{gd} of {num}**, as it "
+            "has no noise and starts where the slope is 0."
+        )
+        st.markdown(
+            text.format(
+                k=best["batch_size"],
+                share=f"{best['share']:.0%}",
+                num=best["num_runs"],
+                low=f"{best['low']:.0%}",
+                high=f"{best['high']:.0%}",
+                gd=last["num_escaped"],
+            )
+        )
+        wild = [row for row in rows if row["num_diverged"]]
+        if wild:
+            found = ", ".join(f"k = {row['batch_size']}: {row['num_diverged']}" for row in wild)
+            st.caption(_("Runs that the noise threw out of the picture for good: {found}.").format(found=found))
+
+
+# Stability
+
+
+def edge() -> None:
+    """Draw the part "Stability": λmax, the limit 2/λmax, and gradient descent on both sides of it."""
+    address.restore(EDGE_SETTINGS)
+    left, right = st.columns([1, 2.2], gap="medium")
+    with left, st.container(key="noise_edge_controls"):
+        problem, num_examples, model = _problem_and_model("noise_edge_problem", "noise_edge_model")
+        _seed()
+        guess = experiment.predict(
+            _("Predict: the loss of GD with a learning rate 5 % above 2/λmax …"), EDGES, key="noise_edge_guess"
+        )
+        wants_run = experiment.run_and_stop("noise_edge")
+    address.publish(EDGE_SETTINGS)
+    if wants_run:
+        runs.start(
+            "noise_edge",
+            "sgd_tf.jobs.tasks.descend_around_the_limit",
+            problem,
+            num_examples,
+            model,
+            FACTORS,
+            EDGE_UPDATES,
+            st.session_state["noise_seed"],
+            seconds=30.0,
+            prediction=guess,
+        )
+        st.rerun()
+    with right:
+        experiment.follow("noise_edge", _edge_picture)
+    _edge_verdict(runs.get("noise_edge"))
+
+
+def _edge_rows(run: SessionRun | None) -> tuple[dict[str, Any] | None, pd.DataFrame, dict[float, float]]:
+    """What a run has told so far: λmax, the records, and λmax at the end of the runs that did not diverge."""
+    rows: Rows = run.job.rows if run else []
+    table = history.to_frame(row for row in rows if "run" in row)
+    table["run"] = [f"{factor} × 2/λmax" for factor in table["run"]]
+    return (
+        (rows[0] if rows else None),
+        table,
+        {row["factor"]: row["eigenvalue"] for row in rows if "factor" in row and "eigenvalue" in row},
+    )
+
+
+def _edge_picture(run: SessionRun | None) -> None:
+    first, table, _ends = _edge_rows(run)
+    start = float(table["train_loss"].iloc[0]) if len(table) else 1.0
+    with st.container(key="noise_edge_chart"):
+        spec = charts.curves_spec(
+            table,
+            x="update",
+            y="train_loss",
+            x_domain=(0.0, float(EDGE_UPDATES)),
+            y_domain=(start / 200, start * 1e4),
+            log_y=True,
+            band=False,
+            dark=experiment.is_dark(),
+            translate=_,
+            height=CHART_HEIGHT,
+        )
+        alt = _("Training loss of gradient descent against updates, with four learning rates around 2/λmax")
+        st.vega_lite_chart(spec, alt=alt, height=CHART_HEIGHT, key="noise_edge_curves")
+    text = ""
+    if first:
+        text = _("λmax = {value} after {num} products with the Hessian (residual {residual}); 2/λmax = {limit}").format(
+            value=digits(first["eigenvalue"], 4),
+            num=first["num_products"],
+            residual=f"{first['residual']:.0e}",
+            limit=digits(2 / first["eigenvalue"], 4),
+        )
+    done = table["run"].nunique() / len(FACTORS) if run and run.is_active else 1.0
+    experiment.status(run, done, text)
+
+
+def edge_answer(losses: Sequence[float]) -> str:
+    """Which of the answers in EDGES the losses of a run give; it is finite as long as it has not diverged.
+
+    >>> edge_answer([2.0, 1.0, 0.5]), edge_answer([2.0, 3.0, 0.5]), edge_answer([2.0, 1.5, 1e9])
+    ('down', 'bump', 'up')
+    """
+    if not math.isfinite(losses[-1]) or losses[-1] > losses[0]:
+        return "up"
+    rises = any(after > 1.01 * before for before, after in itertools.pairwise(losses))
+    return "bump" if rises else "down"
+
+
+def _edge_verdict(run: SessionRun | None) -> None:
+    first, table, ends = _edge_rows(run)
+    ratios = {row["factor"]: row["ratio"] for row in (run.job.rows if run else []) if "ratio" in row}
+    if run is None or run.is_active or first is None or table["run"].nunique() < len(FACTORS):
+        return
+    limit = 2 / first["eigenvalue"]
+    by_run = {float(name.split()[0]): part for name, part in table.groupby("run", sort=False)}
+    problem, _num_examples, model, *_rest = run.plan
+    is_quadratic = CATALOGUE[problem].task == "regression" and model.kind == "linear"
+    rows = []
+    for factor, part in by_run.items():
+        diverged = part["diverged_at"].dropna()
+        lost = _("diverged at update {n}").format(n=int(diverged.iloc[0])) if len(diverged) else ""
+        rows.append(
+            {
+                _("Learning rate"): f"{factor:g} × 2/λmax = {digits(factor * limit, 3)}",
+                _("Steepest direction, by the law"): f"× {1 - 2 * factor:.4f}",
+                _("Measured, first update"): f"× {ratios[factor]:.4f}",
+                _("Loss at the end"): lost or digits(float(part["train_loss"].iloc[-1]), 3),
+                _("2/λmax at the end"): digits(2 / ends[factor], 3) if ends.get(factor, 0) > 0 else "–",
+            }
+        )
+    with st.container(key="noise_edge_results"):
+        experiment.judge(run.prediction, edge_answer(by_run[JUST_ABOVE]["train_loss"].tolist()), EDGES)
+        st.table(pd.DataFrame(rows).set_index(_("Learning rate")))
+        if is_quadratic:
+            st.caption(
+                _(
+                    "The loss of this model is a quadratic: λmax is the same everywhere and the law is exact. Above "
+                    "the limit the steepest direction soon outgrows all others."
+                )
+            )
+        else:
+            st.caption(
+                _(
+                    "This loss is no quadratic: the law holds near the initial weights only. Compare each learning "
+                    "rate with 2/λmax at its end: a run that goes on has moved to where the loss is flat enough."
+                )
+            )
