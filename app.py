@@ -5,13 +5,33 @@ import streamlit as st
 from sgd_tf.ui import address, language, runs
 from sgd_tf.ui.language import _
 
-LAB = "pages/lab/"
+LEARN, LAB = "pages/learn/", "pages/lab/"
 
 language_setting = language.setting()
 address.restore([language_setting])
 st.set_page_config(page_title=_("The SGD lab"), page_icon="🏁", layout="wide")
 page = st.navigation(
     {
+        _("Learn"): [
+            st.Page(
+                f"{LEARN}what_is_sgd.py",
+                title=_("What is SGD?"),
+                icon=":material/school:",
+                help=_("Epoch, iteration, minibatch and the double loop, step by step."),
+            ),
+            st.Page(
+                f"{LEARN}sampling.py",
+                title=_("How samples are drawn"),
+                icon=":material/shuffle:",
+                help=_("Reshuffling, replacement, a shuffle buffer: who is visited when, and what it does."),
+            ),
+            st.Page(
+                f"{LEARN}gradient_noise.py",
+                title=_("What the noise does"),
+                icon=":material/grain:",
+                help=_("How far k samples lead astray, and what comes of it: the law, the escape, the limit 2/λmax."),
+            ),
+        ],
         _("Lab"): [
             st.Page(
                 f"{LAB}gd_vs_sgd.py",

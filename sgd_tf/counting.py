@@ -63,3 +63,22 @@ def num_updates(num_examples: int, batch_size: BatchSize, num_epochs: int) -> in
     324000
     """
     return iterations_per_epoch(num_examples, batch_size) * check_int("num_epochs", num_epochs, 0)
+
+
+def last_minibatch_size(num_examples: int, batch_size: BatchSize) -> int:
+    """Samples in the last minibatch of an epoch: N mod k, or k where k divides N.
+
+    The other ⌈N / k⌉ - 1 minibatches take k samples each, and leave N - k (⌈N / k⌉ - 1).
+
+    Args:
+        num_examples: N, the number of training samples, at least 1.
+        batch_size: k, in [1, N], or "all".
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    >>> last_minibatch_size(20_640, 256), last_minibatch_size(24, 6)
+    (160, 6)
+    """
+    k = resolve_batch_size(num_examples, batch_size)
+    return num_examples % k or k

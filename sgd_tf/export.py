@@ -1,8 +1,15 @@
-"""A race as a Python script that runs it again."""
+"""What a learner takes home: a race as a script, the double loop as source text and as a notebook."""
 
 from __future__ import annotations
 
-from sgd_tf.records import ModelConfig, RacePlan, TrainConfig
+import ast
+import functools
+import textwrap
+from collections.abc import Callable
+from importlib import resources
+
+from sgd_tf.problems import CATALOGUE
+from sgd_tf.records import BatchSize, ModelConfig, RacePlan, TrainConfig
 
 
 def race_script(plan: RacePlan) -> str:
@@ -59,3 +66,100 @@ def _model_arguments(model: ModelConfig) -> str:
     if model.kind == "mlp":
         return f"widths={model.widths!r}, activation={model.activation!r}"
     return f"kind={model.kind!r}"
+
+
+@functools.cache
+def double_loop_source() -> str:
+    """`lesson.double_loop` as it stands in the package, less its docstring and the types of its arguments.
+
+    The text of the file is read, and nothing imported: whoever shows the loop needs no TensorFlow.
+
+    >>> print(double_loop_source().splitlines()[0])
+    def double_loop(model, minibatches, loss_function, learning_rate, num_epochs):
+    """
+    text = resources.files("sgd_tf").joinpath("lesson.py").read_text(encoding="utf-8")
+    functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+    (loop,) = [node for node in functions if node.name == "double_loop"]
+    lines = text.splitlines()[loop.body[1].lineno - 1 : loop.end_lineno]  # the docstring is the first statement
+    names = ", ".join(argument.arg for argument in loop.args.args)
+    return "\n".join([f"def double_loop({names}):", *lines])
+
+
+def double_loop_lines() -> list[str]:
+    """The body of `lesson.double_loop`: ten lines, without the indentation that they have in common.
+
+    >>> lines = double_loop_lines()
+    >>> len(lines), lines[2]
+    (10, 'for epoch in range(num_epochs):')
+    """
+    body = double_loop_source().split("\n", 1)[1]
+    return textwrap.dedent(body).splitlines()
+
+
+def double_loop_notebook(
+    problem: str,
+    *,
+    num_examples: int,
+    batch_size: BatchSize,
+    num_epochs: int,
+    learning_rate: float,
+    model: ModelConfig,
+    seed: int = 0,
+    translate: Callable[[str], str] = str,
+) -> str:
+    """A Jupyter notebook that runs the double loop as the lab has recorded it, and prints each update.
+
+    Args:
+        problem: name for `problems.load`.
+        num_examples: N, training samples.
+        batch_size: k, in [1, N], or "all" for gradient descent.
+        num_epochs: passes over the training set.
+        learning_rate: length of a step.
+        model: which model.
+        seed: of initial weights and order of the samples.
+        translate: gives a sentence in the reader's language.
+
+    Returns:
+        JSON text of an .ipynb file; its cells need `sgd_tf` and what that needs.
+
+    >>> text = double_loop_notebook("line", num_examples=24, batch_size=6, num_epochs=3, learning_rate=0.1,
+    ...                             model=ModelConfig(kind="linear", widths=()))
+    >>> "for x, y in minibatches:" in text
+    True
+    """
+    from nbformat import v4
+
+    _ = translate
+    loss = "MeanSquaredError()"
+    if CATALOGUE[problem].num_classes:
+        loss = "SparseCategoricalCrossentropy(from_logits=True)"
+    setting = f"""import keras
+import tensorflow as tf
+import sgd_tf
+from sgd_tf import models
+
+batch_size, learning_rate, num_epochs = {batch_size!r}, {learning_rate!r}, {num_epochs}
+problem = sgd_tf.load({problem!r}, num_examples={num_examples}, seed={seed})
+model = models.build(problem, sgd_tf.ModelConfig(kind={model.kind!r}, widths={model.widths!r}), seed={seed})
+minibatches = sgd_tf.minibatches(problem, batch_size, seed={seed})
+loss_function = keras.losses.{loss}
+print(sgd_tf.iterations_per_epoch(problem.num_examples, batch_size), "iterations per epoch")"""
+    run = """steps = double_loop(model, minibatches, loss_function, learning_rate, num_epochs)
+for update, (epoch, predictions, loss, gradient) in enumerate(steps, 1):
+    print(f"epoch {epoch + 1}, update {update}: {len(predictions)} samples, loss {float(loss):.4f}")
+train_loss = float(loss_function(problem.y_train, model(problem.x_train)))
+print(f"loss over all {problem.num_examples} samples: {train_loss:.4f}")"""
+    cells = [
+        v4.new_markdown_cell("# " + _("The double loop of SGD")),
+        v4.new_markdown_cell(_("Data, model, minibatches and loss, as they stood on the page.")),
+        v4.new_code_cell(setting),
+        v4.new_markdown_cell(_("Epochs outside, iterations inside. One turn of the inner loop is one update.")),
+        v4.new_code_cell(double_loop_source()),
+        v4.new_markdown_cell(_("Change batch_size above, run all again, and count the updates.")),
+        v4.new_code_cell(run),
+    ]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"  # the same file each time
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = v4.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+    return v4.writes(notebook)

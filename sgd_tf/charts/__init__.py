@@ -1,20 +1,62 @@
 """Draws what the package has measured, in one visual language: a table goes in, an Altair chart comes out."""
 
+from sgd_tf.charts.double_loop import (
+    CODE_LINE,
+    NUM_SLOTS,
+    code_spec,
+    digit_image,
+    flow_spec,
+    points_spec,
+    surface_grid,
+    tiles_spec,
+    updates_chart,
+)
 from sgd_tf.charts.learning_curves import COUNTERS, METRICS, Counter, Metric, curves, curves_spec, four_axes
+from sgd_tf.charts.noise import arrows_spec, escape_shares, noise_against_k, steps_spec, two_valleys
 from sgd_tf.charts.rate_search import learning_rates
+from sgd_tf.charts.sampling import (
+    Line,
+    floors,
+    positions,
+    sampling_lines,
+    seed_curves,
+    visit_shares,
+    visits,
+)
 from sgd_tf.charts.style import DRAWN, batch_size_color, embed_config, save_html
 
 __all__ = [
+    "CODE_LINE",
     "COUNTERS",
     "DRAWN",
     "METRICS",
+    "NUM_SLOTS",
     "Counter",
+    "Line",
     "Metric",
+    "arrows_spec",
     "batch_size_color",
+    "code_spec",
     "curves",
     "curves_spec",
+    "digit_image",
     "embed_config",
+    "escape_shares",
+    "floors",
+    "flow_spec",
     "four_axes",
     "learning_rates",
+    "noise_against_k",
+    "points_spec",
+    "positions",
+    "sampling_lines",
     "save_html",
+    "seed_curves",
+    "steps_spec",
+    "surface_grid",
+    "tiles_spec",
+    "two_valleys",
+    "updates_chart",
+    "visit_shares",
+    "visits",
 ]

@@ -5,14 +5,17 @@ TensorFlow is imported inside the functions, in the worker alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sgd_tf import history, problems
-from sgd_tf.records import BatchSize, ModelConfig, RacePlan, TrainConfig
+from sgd_tf import history, playback, problems
+from sgd_tf.records import SAMPLINGS, BatchSize, ModelConfig, RacePlan, TrainConfig
+from sgd_tf.sweep import Cell, SweepPlan
 
 DEFAULT_BATCH_SIZES: tuple[BatchSize, ...] = ("all", 256, 32)  # of the race that a learner meets first
+HEARTBEAT_SECONDS = 0.5  # between two signs of life of a long run of a sweep
 
 
 def run_race(plan: RacePlan) -> Iterator[dict[str, Any]]:
@@ -66,3 +69,358 @@ def _device() -> str:
     if not gpus:
         return "CPU"
     return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"))
+
+
+def record_double_loop(
+    problem: str, num_examples: int, batch_size: int, num_epochs: int, learning_rate: float, seed: int
+) -> Iterator[dict[str, Any]]:
+    """Run the double loop as gradient descent and as SGD, and tell what each update did.
+
+    Args:
+        problem: name for `problems.load`.
+        num_examples: N, training samples.
+        batch_size: k of SGD.
+        num_epochs: of both runs.
+        learning_rate: of both runs.
+        seed: of initial weights and order of the samples, in both runs.
+
+    Yields:
+        First {"weights", "layers"}, their number and the widths from input to output; then a row
+        {"sample", "target", "features"} for each training sample; then for each update of the run "gd" and of the run
+        "sgd", from number 0, the fields of `lesson.Update`, of its outputs the first eight.
+    """
+    from sgd_tf import lesson, models
+
+    data = problems.load(problem, num_examples=num_examples, seed=seed)
+    config = playback.MODELS[problem]
+    network = models.build(data, config)
+    yield {
+        "weights": network.count_params(),
+        "layers": [data.num_features, *config.widths, data.num_classes or 1],
+    }
+    scale, digits = (16, 0) if data.image_shape else (1, 4)  # the pixels are sixteenths
+    for index, (features, target) in enumerate(zip(data.x_train.astype("float64"), data.y_train, strict=True)):
+        values = (scale * features).round(digits).tolist()
+        yield {"sample": index, "target": round(float(target), 4), "features": values}
+    sizes: dict[str, BatchSize] = {"gd": "all", "sgd": batch_size}
+    for run, size in sizes.items():
+        updates = lesson.record(
+            data, batch_size=size, learning_rate=learning_rate, num_epochs=num_epochs, model=config, seed=seed
+        )
+        for update in updates:
+            yield {
+                "run": run,
+                "update": update.update,
+                "epoch": update.epoch,
+                "indices": update.indices.tolist(),
+                "outputs": [round(float(output), 4) for output in update.outputs[:8]],
+                "loss": update.loss,
+                "gradient_norm": update.gradient_norm,
+                "train_loss": update.train_loss,
+                "num_right": update.num_right,
+                "surface": update.surface.round(3).tolist(),
+            }
+
+
+def weight_paths(
+    num_examples: int,
+    noise: float,
+    learning_rate: float,
+    start: tuple[float, float],
+    batch_sizes: tuple[int, ...],
+    num_updates: int,
+    seed: int,
+) -> Iterator[dict[str, Any]]:
+    """Train the straight line with each batch size from the same weights, and tell all weights on the way.
+
+    Args:
+        num_examples: N of the problem "line".
+        noise: of that problem.
+        learning_rate: of all runs.
+        start: slope and intercept from which all start.
+        batch_sizes: k of the runs; N for gradient descent.
+        num_updates: of each run.
+        seed: of the order of the samples.
+
+    Yields:
+        First {"x", "y", "order"}: the samples, and their order in the first epoch. Then {"batch_size", "w", "b",
+        "difference"} for each run: weights before and after each update, and how far the gradients that Keras gave
+        lie at most from the formula, as a share of their length.
+    """
+    import numpy as np
+
+    from sgd_tf import gradient_noise, models, noise_law, pipeline
+
+    line = problems.load("line", num_examples=num_examples, noise=noise)
+    (epoch,) = pipeline.order(num_examples, "all", seed=seed)
+    x, y = line.x_train[:, 0], line.y_train
+    yield {"x": x.tolist(), "y": y.tolist(), "order": epoch.numpy().tolist()}
+    gradients = gradient_noise.Gradients(line, models.linear(line))
+    paths = gradient_noise.weight_paths(
+        gradients, batch_sizes, start, learning_rate=learning_rate, num_updates=num_updates, seed=seed
+    )
+    for k, (weights, steps) in zip(batch_sizes, paths, strict=True):
+        drawn = noise_law.cut_order(epoch.numpy(), k)
+        formula = [
+            noise_law.line_gradients(x[rows], y[rows], *point).mean(axis=0)
+            for rows, point in zip(drawn, weights.astype("float64"), strict=False)
+        ]
+        expected = np.stack(formula[:num_updates])
+        difference = np.linalg.norm(steps[: len(expected)] - expected, axis=1) / np.linalg.norm(expected, axis=1)
+        yield {
+            "batch_size": k,
+            "w": weights[:, 0].tolist(),
+            "b": weights[:, 1].tolist(),
+            "difference": float(difference.max()),
+        }
+
+
+def measure_noise(
+    problem: str, num_examples: int, model: ModelConfig, num_epochs: int, learning_rate: float, seed: int
+) -> Iterator[dict[str, Any]]:
+    """Measure the noise of the minibatch gradients against k, and the noise scale.
+
+    Args:
+        problem: name for `problems.load`.
+        num_examples: N, training samples.
+        model: which model.
+        num_epochs: of SGD with k = 32 before the measurement.
+        learning_rate: of that SGD.
+        seed: of weights, orders and draws.
+
+    Yields:
+        First {"s_squared", "signal", "noise_scale", "num_parameters", "train_loss"} from all per-sample gradients;
+        then the fields of `gradient_noise.MeasuredNoise` for each k; last those of `gradient_noise.NoiseScale`.
+    """
+    from sgd_tf import gradient_noise
+
+    data = problems.load(problem, num_examples=num_examples)
+    N = data.num_examples
+    config = TrainConfig(batch_size=min(32, N), learning_rate=learning_rate, seed=seed)
+    gradients, train_loss = gradient_noise.trained(data, config, model, num_epochs=num_epochs)
+    exact = gradient_noise.exact_noise(gradients)
+    yield {
+        "s_squared": exact.s_squared,
+        "signal": exact.signal,
+        "noise_scale": exact.noise_scale,
+        "num_parameters": gradients.num_parameters,
+        "train_loss": train_loss,
+    }
+    sizes = [k for k in (2**exponent for exponent in range(20)) if k < N]
+    for result in gradient_noise.gradient_variance(gradients, exact, [*sizes, N], seed=seed):
+        yield asdict(result)
+    yield asdict(gradient_noise.noise_scale(gradients, small=max(1, N // 64), big=N // 2, seed=seed))
+
+
+def escape_runs(
+    batch_sizes: tuple[int, ...], num_examples: int, spread: float, num_runs: int, seed: int
+) -> Iterator[dict[str, Any]]:
+    """Run SGD many times with each batch size from the bottom of the shallow valley.
+
+    Args:
+        batch_sizes: k; N for gradient descent.
+        num_examples: N.
+        spread: of the samples.
+        num_runs: of each batch size.
+        seed: of the orders of the samples.
+
+    Yields:
+        For each k {"batch_size", "num_runs", "num_escaped", "num_diverged", "share", "low", "high", "ends"}: the share
+        that ended in the deeper valley with its interval, and where the first hundred runs ended.
+    """
+    import numpy as np
+
+    from sgd_tf.escape import escapes
+
+    for k in batch_sizes:
+        result = escapes(k, num_examples=num_examples, spread=spread, num_runs=num_runs, seed=seed)
+        low, high = result.interval()
+        ends = result.ends[np.isfinite(result.ends)]
+        yield {
+            "batch_size": k,
+            "num_runs": result.num_runs,
+            "num_escaped": result.num_escaped,
+            "num_diverged": num_runs - len(ends),
+            "share": result.share,
+            "low": low,
+            "high": high,
+            "ends": ends[:100].round(3).astype("float64").tolist(),
+        }
+
+
+def descend_around_the_limit(
+    problem: str, num_examples: int, model: ModelConfig, factors: tuple[float, ...], num_updates: int, seed: int
+) -> Iterator[dict[str, Any]]:
+    """Find λmax at the initial weights, then run gradient descent with learning rates on both sides of 2/λmax.
+
+    Args:
+        problem: name for `problems.load`.
+        num_examples: N, training samples.
+        model: which model.
+        factors: learning rates, as multiples of 2/λmax.
+        num_updates: of each run.
+        seed: of the initial weights and of the vector that the power iteration starts from.
+
+    Yields:
+        First {"eigenvalue", "residual", "num_products", "num_parameters"}; then rows of `history.row`, whose "run" is
+        the factor as text; after the records of each {"factor", "ratio"}, by how much its first update multiplied the
+        gradient in the steepest direction, and if it did not diverge {"factor", "eigenvalue"} at its end.
+    """
+    from sgd_tf import curvature, models
+    from sgd_tf.gradient_noise import Gradients, set_weights
+
+    data = problems.load(problem, num_examples=num_examples)
+    gradients = Gradients(data, models.build(data, model, seed=seed))
+    found = curvature.largest_eigenvalue(gradients.hessian_product, gradients.num_parameters, seed=seed)
+    yield {
+        "eigenvalue": found.value,
+        "residual": found.residual,
+        "num_products": found.num_products,
+        "num_parameters": gradients.num_parameters,
+    }
+    for factor in factors:
+        name, rate, slopes = f"{factor:g}", factor * found.max_learning_rate, []
+        for record, weights in curvature.descend(
+            data, rate, name=name, model=model, num_updates=num_updates, seed=seed
+        ):
+            yield history.row(record)
+            if record.update <= 1:
+                set_weights(gradients.model, weights)
+                slopes.append(float(found.vector @ gradients.full()))
+        yield {"factor": factor, "ratio": slopes[1] / slopes[0]}
+        if record.diverged_at is None:
+            set_weights(gradients.model, weights)
+            now = curvature.largest_eigenvalue(gradients.hessian_product, gradients.num_parameters, seed=seed)
+            yield {"factor": factor, "eigenvalue": now.value}
+
+
+def draw_ledger(num_examples: int, num_epochs: int, buffer_size: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Draw the first epochs in all five ways.
+
+    Args:
+        num_examples: N.
+        num_epochs: e.
+        buffer_size: b, samples in the shuffle buffer.
+        seed: of the orders.
+
+    Yields:
+        {"sampling", "orders"} for each way: the indices of the samples as they were drawn, one epoch after the other.
+    """
+    from sgd_tf import sampling
+
+    for way in SAMPLINGS:
+        orders = sampling.epoch_orders(num_examples, num_epochs, sampling=way, buffer_size=buffer_size, seed=seed)
+        yield {"sampling": way, "orders": orders.ravel().tolist()}
+
+
+def error_floors(batch_size: int, learning_rates: tuple[float, ...], num_seeds: int) -> Iterator[dict[str, Any]]:
+    """Find the error floor of the straight line with a new order in each epoch, and with replacement.
+
+    Args:
+        batch_size: k.
+        learning_rates: constant rates.
+        num_seeds: runs of each kind.
+
+    Yields:
+        Rows of `sampling.error_floors`.
+    """
+    from sgd_tf import sampling
+
+    line = problems.load("line", num_examples=256)
+    yield from sampling.error_floors(
+        line, batch_size=batch_size, learning_rates=learning_rates, seeds=range(num_seeds)
+    )
+
+
+def sorted_runs(
+    batch_size: int, learning_rate: float, buffer_size: int, num_epochs: int, num_seeds: int
+) -> Iterator[dict[str, Any]]:
+    """Train on digits that are sorted by class: in order, through a shuffle buffer, and reshuffled.
+
+    Args:
+        batch_size: k.
+        learning_rate: of all runs.
+        buffer_size: b, samples in the shuffle buffer.
+        num_epochs: of each run.
+        num_seeds: runs of each kind.
+
+    Yields:
+        Rows of `sampling.sorted_runs`.
+    """
+    from sgd_tf import sampling
+
+    yield from sampling.sorted_runs(
+        problems.load("digits"),
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        buffer_size=buffer_size,
+        num_epochs=num_epochs,
+        seeds=range(num_seeds),
+    )
+
+
+def genie_runs(num_copies: int, batch_size: int, num_epochs: int, num_seeds: int) -> Iterator[dict[str, Any]]:
+    """Train on digits of which a genie has made copies, and on the same without copies.
+
+    Args:
+        num_copies: r, how often each sample is there.
+        batch_size: k of SGD.
+        num_epochs: over the copies.
+        num_seeds: runs of each kind.
+
+    Yields:
+        Rows of `sampling.genie_runs`; last {"difference", "updates"}: how far the weights of gradient descent on the
+        copies are from those without copies after so many updates.
+    """
+    from sgd_tf import sampling
+
+    digits = problems.load("digits", num_examples=1_024)  # the usual k divide it: no last minibatch of other size
+    yield from sampling.genie_runs(
+        digits, num_copies=num_copies, batch_size=batch_size, num_epochs=num_epochs, seeds=range(num_seeds)
+    )
+    difference = sampling.copies_difference(digits, num_copies, learning_rate=0.5, updates=num_epochs)
+    yield {"difference": difference, "updates": num_epochs}
+
+
+def run_cells(plan: SweepPlan, cells: Sequence[Cell], seconds: float) -> Iterator[dict[str, Any]]:
+    """Make the runs of a sweep one after the other, as many as are begun in these seconds.
+
+    Args:
+        plan: the sweep.
+        cells: the runs, in order.
+        seconds: after which no further run is begun; the first is always made.
+
+    Yields:
+        A row of `sweep.cell_row` for each run; and {"heartbeat": updates so far} during a long one, so that Stop is
+        heard.
+    """
+    from sgd_tf import sweep
+
+    problem = problems.load(plan.problem, num_examples=plan.num_examples)
+    begin = time.monotonic()
+    for cell in cells:
+        start = last = time.monotonic()
+        if start - begin > seconds:
+            return
+        records = []
+        for record in sweep.train_cell(problem, plan, cell):
+            records.append(record)
+            if time.monotonic() - last > HEARTBEAT_SECONDS:
+                last = time.monotonic()
+                yield {"heartbeat": record.update}
+        yield sweep.cell_row(plan, cell, records, wall_seconds=time.monotonic() - start)
+
+
+def measure_landscape(plan: SweepPlan, config: TrainConfig) -> Iterator[dict[str, Any]]:
+    """Noise scale and largest curvature along one run of a sweep.
+
+    Args:
+        plan: the sweep.
+        config: of the run.
+
+    Yields:
+        Rows of `sweep.landscape`.
+    """
+    from sgd_tf import sweep
+
+    yield from sweep.landscape(problems.load(plan.problem, num_examples=plan.num_examples), plan, config)

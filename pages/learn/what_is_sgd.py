@@ -1,0 +1,35 @@
+"""What is SGD? The samples of an epoch, the minibatches and the double loop, step by step."""
+
+import streamlit as st
+
+from sgd_tf.ui import what_is_sgd_view as view
+from sgd_tf.ui.language import _, prose
+
+question, guess = st.columns([1.15, 1], gap="medium", vertical_alignment="center")
+with st.container(gap="xsmall"):
+    lesson = view.controls()
+    bar = st.container()
+question.markdown(prose(__file__, "question"))
+with guess:
+    prediction = view.ask_updates(lesson)
+recording = view.picture(lesson, bar, prediction)
+view.take_home(lesson)
+
+meanings, orders = st.columns([1.15, 1], gap="medium")
+with meanings:
+    st.markdown(prose(__file__, "words"))
+    view.words(lesson)
+with orders:
+    st.markdown(prose(__file__, "order"))
+    view.questions(lesson, recording)
+
+runs, notice = st.columns([1.15, 1], gap="medium")
+with runs:
+    st.subheader(_("Same samples, more updates"), anchor=False)
+    if recording:
+        view.comparison(lesson, recording)
+notice.markdown(prose(__file__, "notice"))
+
+st.subheader(_("How many updates?"), anchor=False)
+st.markdown(prose(__file__, "count"))
+st.fragment(view.calculator)()
