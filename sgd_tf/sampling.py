@@ -288,10 +288,12 @@ def _measured(run: Run, updates: Sequence[int]) -> Iterator[dict[str, Any]]:
     """Train up to each of these numbers of updates, and measure there."""
     with contextlib.closing(run):
         for update in updates:
-            if update > run.update and not run.is_over:
+            if update > run.update:
                 run.advance(until=(update, math.inf))
             row = history.row(run.record())
             yield {name: row[name] for name in ("epoch", "update", "examples", "train_loss", "test_accuracy")}
+            if run.is_over:
+                break  # it has diverged
 
 
 def _reordered(problem: Problem, rows: np.ndarray) -> Problem:

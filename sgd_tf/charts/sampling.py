@@ -40,7 +40,8 @@ DASHES: dict[Sampling, list[int]] = {
     "buffer": [4, 2],
 }
 AXIS_WIDTH = 30  # px, the same in charts that stand below each other
-LABEL_ROOM = 112  # px at the end of the lines
+LABEL_ROOM = 112  # px at the end of the lines, if a chart asks for no other
+SAME_PLACE = 0.3  # of the width: labels further apart may stand at the same height
 LABEL_SIZE = 12  # px
 AXES_HEIGHT = 92  # px that title, axis and margins take from a chart's height
 
@@ -243,6 +244,7 @@ def seed_curves(
     log_y: bool = False,
     percent: bool = False,
     band: bool = True,
+    room: int = LABEL_ROOM,
     borders: Sequence[float] = (),
     dark: bool = False,
     translate: Translate = str,
@@ -261,6 +263,7 @@ def seed_curves(
         log_y: whether the vertical axis is logarithmic.
         percent: whether the values are shares.
         band: whether to draw the band.
+        room: for the words at the end of the lines, in px.
         borders: places of faint vertical lines, such as the ends of the epochs.
         dark: whether the page's background is dark.
         translate: gives a word of the chart in the reader's language.
@@ -337,7 +340,9 @@ def seed_curves(
     ends = shown.drop_duplicates("line", keep="last")
     words = {name: line.label if line.end is None else line.end for name, line in lines.items()}
     ends = ends.assign(y=ends["median"], label=ends["line"].map(words)).query("label != ''")
-    layers += _end_labels(ends, axis, height - AXES_HEIGHT, y_scale, y_axis, scale["color"], dark=dark)
+    place = {"x": x, "y": alt.Y("y:Q", scale=y_scale, axis=y_axis)}
+    shares = across.share(ends["x"].to_numpy(dtype=np.float64))
+    layers += _end_labels(ends, shares, axis, height - AXES_HEIGHT, place, scale["color"], room=room, dark=dark)
     return _finished(alt.LayerChart(layer=layers), height=height, dark=dark, title=title, subtitle=subtitle)
 
 
@@ -370,8 +375,8 @@ def floors(
     >>> band = {"sampling": "reshuffle", "learning_rate": 0.1, "median": 0.01, "low": 0.01, "high": 0.01}
     >>> chart = floors(pd.DataFrame([run]), pd.DataFrame([band]), learning_rates=[0.1, 0.2], y_domain=(1e-4, 1),
     ...                lines=sampling_lines({"reshuffle": "reshuffled"}))
-    >>> len(chart.to_dict()["layer"])
-    6
+    >>> chart.to_dict()["title"]["text"]
+    'Floor against the learning rate'
     """
     _ = translate
     axis = Axis("y", y_domain, log=True)
@@ -433,7 +438,10 @@ def floors(
     ends = bands.sort_values("learning_rate").drop_duplicates("sampling", keep="last")
     words = {name: line.label if line.end is None else line.end for name, line in lines.items()}
     ends = ends.assign(y=ends["median"], label=ends["sampling"].map(words))
-    layers += _end_labels(ends, axis, height - AXES_HEIGHT, y_scale, y_axis, color, dark=dark)
+    place = {"x": x, "y": alt.Y("y:Q", scale=y_scale, axis=y_axis)}
+    layers += _end_labels(
+        ends, np.ones(len(ends)), axis, height - AXES_HEIGHT, place, color, room=LABEL_ROOM, dark=dark
+    )
     title = _("Floor against the learning rate")
     subtitle = _("Diamonds: exact, with replacement. Dotted: in proportion to γ².")
     chart = alt.LayerChart(layer=layers)
@@ -474,20 +482,32 @@ def _small_axis(title: str, *, upward: bool = False, **options: Any) -> alt.Axis
 
 def _end_labels(
     ends: pd.DataFrame,
+    shares: np.ndarray,
     axis: Axis,
     length: float,
-    y_scale: alt.Scale,
-    y_axis: alt.Axis,
+    place: dict[str, Any],
     color: alt.Color,
     *,
+    room: int,
     dark: bool,
 ) -> list[alt.Chart]:
-    """The name of each line right of the plot, at the height of its end, none upon another."""
-    ends = ends.assign(text=ends["label"])
-    heights = [(LABEL_SIZE + 3) * (1 + text.count("\n")) for text in ends["text"]]
+    """The name of each line right of its end, none upon another.
+
+    Args:
+        ends: columns x (or learning_rate), y, label.
+        shares: how far along the horizontal axis the ends lie, in [0, 1].
+        axis: the vertical one.
+        length: of the vertical axis, in px.
+        place: encodings of the position.
+        color: encoding of the colour.
+        room: kept free right of the plot, in px.
+        dark: whether the page's background is dark.
+    """
+    heights = [(LABEL_SIZE + 3) * (1 + label.count("\n")) for label in ends["label"]]
     wanted = np.clip(axis.share(np.clip(ends["y"].to_numpy(dtype=np.float64), *axis.domain)), 0, 1) * length
     if len(ends):
-        placed = spread_labels(wanted, heights=heights, length=length) / length
+        conflicts = np.abs(shares[:, None] - shares[None, :]) < SAME_PLACE
+        placed = spread_labels(wanted, heights=heights, length=length, conflicts=conflicts) / length
         ends = ends.assign(y=[axis.value(share) for share in placed])
     text: dict[str, Any] = {
         "align": "left",
@@ -499,21 +519,16 @@ def _end_labels(
         "limit": LABEL_ROOM - 8,
         "tooltip": None,
     }
-    place = {
-        "x": alt.value(alt.ExprRef("width")),
-        "y": alt.Y("y:Q", scale=y_scale, axis=y_axis),
-        "text": alt.Text("text:N"),
-    }
+    words = alt.Text("label:N")
     table = alt.Chart(ends)
     # Nothing, as wide as the widest label: a chart that is fitted to its page would shrink as the labels come.
-    room = alt.Chart(alt.sequence(1)).mark_rule(opacity=0, tooltip=None, aria=False)
-    edge = {"x": alt.value(alt.ExprRef("width")), "x2": alt.value(alt.ExprRef(f"width + {LABEL_ROOM}"))}
+    free = alt.Chart(alt.sequence(1)).mark_rule(opacity=0, tooltip=None, aria=False)
+    edge = {"x": alt.value(alt.ExprRef("width")), "x2": alt.value(alt.ExprRef(f"width + {room}"))}
+    halo = table.mark_text(color=BACKGROUND[dark], stroke=BACKGROUND[dark], strokeWidth=4, aria=False, **text)
     return [
-        room.encode(**edge),
-        table.mark_text(color=BACKGROUND[dark], stroke=BACKGROUND[dark], strokeWidth=4, aria=False, **text).encode(
-            **place
-        ),
-        table.mark_text(**text).encode(color=color, **place),
+        free.encode(**edge),
+        halo.encode(text=words, **place),
+        table.mark_text(**text).encode(text=words, color=color, **place),
     ]
 
 

@@ -50,6 +50,20 @@ def frame(run: SessionRun | None, *required: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=None if rows else list(required))
 
 
+def raised(power: float, num_digits: int = 2) -> str:
+    """An exponent in small raised figures.
+
+    >>> "γ" + raised(2.1)
+    'γ²·¹⁰'
+    """
+    return f"{power:.{num_digits}f}".translate(str.maketrans("0123456789-.", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻·"))
+
+
+def _tiny(value: float) -> str:
+    mantissa, exponent = f"{value:.0e}".split("e")
+    return f"{mantissa} · 10{raised(int(exponent), 0)}" if value else "0"
+
+
 # 1. The error floor
 
 
@@ -77,43 +91,44 @@ def floor_picture(run: SessionRun | None) -> None:
     table = frame(run, "sampling", "learning_rate", "seed", "floor", "expected", "distances")
     dark, domain = experiment.is_dark(), (5e-6, 20.0)
     bands = seeds.band(table, ["sampling", "learning_rate"], "floor")
-    powers = floor_powers(bands)
+    powers, extremes = floor_powers(bands), (rates[0], rates[-1])
     shown: dict[Sampling, str] = {"with_replacement": _("With replacement"), "reshuffle": _("Reshuffled each epoch")}
-    short: dict[Sampling, str] = {"with_replacement": _("With replacement"), "reshuffle": _("Reshuffled")}
+    short = {"with_replacement": _("With replacement"), "reshuffle": _("Reshuffled")}
     ways = charts.sampling_lines(shown, dark=dark)
     ends = {
         way: charts.Line(
             label=line.label,
             color=line.color,
             dash=line.dash,
-            end=short[way] + (f"\n∝ γ^{powers[way]:.1f}" if way in powers else ""),
+            end=short[way] + (f"\n∝ γ{raised(powers[way], 1)}" if way in powers else ""),
         )
         for way, line in ways.items()
     }
     with st.container(key="sampling_floor_chart"), st.grid(2, min_column_width=300, gap="small"):
         st.altair_chart(
             charts.seed_curves(
-                _paths(table),
+                _paths(table[table["learning_rate"].isin(extremes)]),
                 lines={
                     f"{way} {rate:g}": charts.Line(
                         label=f"{line.label}, γ = {rate:g}",
                         color=line.color,
                         dash=line.dash,
-                        end=f"γ = {rate:g}" if rate in (rates[0], rates[-1]) else "",
+                        end=f"γ = {rate:g}",
                     )
                     for way, line in ways.items()
-                    for rate in rates
+                    for rate in extremes
                 },
                 x_domain=(0, FLOOR_EPOCHS),
                 y_domain=domain,
                 titles=(
-                    _("On the way: one line per learning rate γ"),
+                    _("On the way, at the largest and the smallest γ"),
                     _("Epochs"),
                     _("Squared distance to the optimum"),
                 ),
                 subtitle=_("Median of the seeds at the end of each epoch"),
                 log_y=True,
                 band=False,
+                room=76,
                 dark=dark,
                 translate=_,
                 height=CHART_HEIGHT,
@@ -144,10 +159,10 @@ def floor_picture(run: SessionRun | None) -> None:
         experiment.judge(run.prediction, floor_answer(powers), FALLS)
         text = _(
             "Halving the learning rate divides the floor by {one} with replacement and by {other} when "
-            "reshuffled: fitted powers γ^{p} and γ^{q}, {n} seeds. Theory: γ¹, and γ² or more."
+            "reshuffled: fitted powers γ{p} and γ{q}, {n} seeds. Theory: γ¹, and γ² or more."
         )
         one, other = powers["with_replacement"], powers["reshuffle"]
-        numbers = {"one": f"{2**one:.2g}", "other": f"{2**other:.2g}", "p": f"{one:.2f}", "q": f"{other:.2f}"}
+        numbers = {"one": f"{2**one:.2g}", "other": f"{2**other:.2g}", "p": raised(one), "q": raised(other)}
         st.markdown("**" + text.format(**numbers, n=table["seed"].nunique()) + "**")
 
 
@@ -262,8 +277,10 @@ def sorted_picture(run: SessionRun | None) -> None:
     _status(run, num_rows, 3 * (8 * num_epochs + 1) * (run.plan[4] if run else 1))
     if run is None or run.is_active or table.empty:
         return
-    reached = sorted_reached(table)
+    reached = sorted_reached(table, num_epochs)
     if len(reached) < len(labels):
+        if run.job.status == "done":
+            st.warning(_("Not all runs came to the end: they diverged. Choose a smaller learning rate."))
         return
     experiment.judge(run.prediction, sorted_answer(reached["accuracy"].to_dict()), BUFFERED)
     text = _(
@@ -283,18 +300,19 @@ def sorted_picture(run: SessionRun | None) -> None:
     st.markdown("**" + text.format(**values) + "**")
 
 
-def sorted_reached(table: pd.DataFrame) -> pd.DataFrame:
-    """Where each way of drawing is in the last epoch that all of its runs have finished.
+def sorted_reached(table: pd.DataFrame, num_epochs: int) -> pd.DataFrame:
+    """Where each way of drawing is in the last epoch, of the runs that came so far.
 
     Args:
         table: columns sampling, seed, epoch, test_accuracy.
+        num_epochs: of each run.
 
     Returns:
         by sampling: accuracy, the mean over the last epoch, and swing, its highest value less its lowest; both the
         median of the seeds.
     """
-    end = table["epoch"].max()
-    last = table[table["epoch"] > end - 1]
+    reached = table.groupby(["sampling", "seed"])["epoch"].transform("max") >= num_epochs
+    last = table[reached & (table["epoch"] > num_epochs - 1)]
     runs = last.groupby(["sampling", "seed"], sort=False)["test_accuracy"]
     each = pd.DataFrame({"accuracy": runs.mean(), "swing": runs.max() - runs.min()})
     return each.groupby(level="sampling", sort=False).median()
@@ -393,7 +411,7 @@ def genie_picture(run: SessionRun | None) -> None:
     sentence = text.format(r=copies, **factors, n=table["seed"].nunique())
     if not end.empty:
         same = _("After {u} updates of GD the weights with and without copies differ by {d} at most: rounding.")
-        sentence += " " + same.format(u=int(end["updates"].iloc[0]), d=f"{end['difference'].iloc[0]:.0e}")
+        sentence += " " + same.format(u=int(end["updates"].iloc[0]), d=_tiny(end["difference"].iloc[0]))
     st.markdown(f"**{sentence}**")
     _genie_table(found, copies)
 

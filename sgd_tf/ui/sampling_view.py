@@ -125,7 +125,9 @@ def orders() -> dict[Sampling, np.ndarray] | None:
         st.session_state["sampling_seed"],
         height=PLACES_HEIGHT + VISITS_HEIGHT + 60,
     )
-    return rows and {row["sampling"]: np.array(row["orders"]).reshape(MAX_EPOCHS, num_examples) for row in rows}
+    if rows is None:
+        return None
+    return {row["sampling"]: np.array(row["orders"]).reshape(MAX_EPOCHS, num_examples) for row in rows}
 
 
 def missed_answer(drawn: Mapping[Sampling, np.ndarray]) -> str:

@@ -1,0 +1,203 @@
+"""Tests of the ways of drawing and of what they do: closed forms, NumPy, scikit-learn, on real runs of the engine."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from sgd_tf import ledger, pipeline, problems, sampling
+from sgd_tf.records import SAMPLINGS
+from sgd_tf.training import Run
+
+N = 256
+
+
+@pytest.fixture(scope="module")
+def line():
+    return problems.load("line", num_examples=64)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return problems.load("digits", num_examples=512)
+
+
+# Orders
+
+
+@pytest.fixture(scope="module")
+def orders():
+    return {way: sampling.epoch_orders(N, 3, sampling=way, buffer_size=32, seed=4) for way in SAMPLINGS}
+
+
+@pytest.mark.parametrize("way", SAMPLINGS)
+@pytest.mark.parametrize("k", [1, 60, N])
+def test_the_batch_size_cuts_the_order_and_does_not_change_it(orders, way, k):
+    epochs = pipeline.order(N, k, sampling=way, buffer_size=32, seed=4)
+    drawn = [np.concatenate(list(epochs.as_numpy_iterator())) for _ in range(3)]
+    np.testing.assert_array_equal(np.stack(drawn), orders[way])
+
+
+@pytest.mark.parametrize("way", ["reshuffle", "shuffle_once", "in_order", "buffer"])
+def test_four_ways_visit_each_sample_once_per_epoch(orders, way):
+    assert (ledger.visits(orders[way], N) == 3).all()
+    assert (np.sort(orders[way], axis=1) == np.arange(N)).all()
+
+
+def test_two_ways_repeat_their_order_and_three_do_not(orders):
+    same = {way: ledger.same_places(order[0], order[1]) for way, order in orders.items()}
+    assert same["shuffle_once"] == same["in_order"] == N
+    # Two random permutations share a place by chance, 1 on average; more than 9 in one of 10 million cases (Poisson).
+    assert max(same["reshuffle"], same["with_replacement"]) < 10
+    assert same["buffer"] < N / 2
+
+
+@pytest.mark.parametrize("num_epochs", [1, 3])
+def test_drawing_with_replacement_misses_the_share_that_chance_says(num_epochs):
+    n = 20_000
+    order = sampling.epoch_orders(n, num_epochs, sampling="with_replacement", seed=0)
+    expected = ledger.expected_missed_share(n, num_epochs)
+    deviation = math.sqrt(expected * (1 - expected) / n)  # of independent samples; those here vary even less
+    assert abs(ledger.missed_shares(order, n)[-1] - expected) < 4 * deviation
+
+
+def test_no_sample_leaves_the_buffer_before_it_has_come_in(orders):
+    for order in orders["buffer"]:
+        assert (np.arange(N) >= ledger.earliest_position(order, 32)).all()
+    # And the bound is reached: of 768 samples one at least goes as soon as it can.
+    assert any((np.arange(N) == ledger.earliest_position(order, 32)).any() for order in orders["buffer"])
+
+
+# The error floor
+
+
+def test_the_optimum_is_that_of_scikit_learn(regression):
+    best = sampling.least_squares(regression)
+    theirs = LinearRegression().fit(regression.x_train.astype(np.float64), regression.y_train.astype(np.float64))
+    np.testing.assert_allclose(best, [*theirs.coef_, theirs.intercept_], rtol=1e-10)
+
+
+def test_the_expected_floor_is_where_many_chains_of_plain_sgd_hover(line):
+    k, rate, num_chains = 4, 0.1, 4_000
+    random, best = np.random.default_rng(0), sampling.least_squares(line)
+    x, y = line.x_train[:, 0].astype(np.float64), line.y_train.astype(np.float64)
+    weights = np.tile(best, (num_chains, 1))
+    for _ in range(150):  # the memory of the start fades as (1 − 2γ)^t
+        rows = random.integers(0, len(x), size=(num_chains, k))
+        error = weights[:, :1] * x[rows] + weights[:, 1:] - y[rows]
+        gradient = np.stack([2 * (error * x[rows]).mean(axis=1), 2 * error.mean(axis=1)], axis=1)
+        weights -= rate * gradient
+    distances = np.square(weights - best).sum(axis=1)
+    standard_error = distances.std() / math.sqrt(num_chains)
+    assert sampling.expected_floor(line, k, rate) == pytest.approx(distances.mean(), abs=4 * standard_error)
+
+
+def test_the_expected_floor_is_in_proportion_to_a_small_learning_rate(line):
+    floors = [sampling.expected_floor(line, 4, rate) for rate in (1e-4, 5e-5)]
+    assert floors[0] / floors[1] == pytest.approx(2.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("way", ["reshuffle", "with_replacement"])
+def test_a_run_is_sgd_as_numpy_does_it_on_the_order_of_the_pipeline(line, way):
+    [row] = sampling.error_floors(line, batch_size=4, learning_rates=[0.1], samplings=[way], num_epochs=6, seeds=[3])
+    x, y = np.c_[line.x_train, np.ones(64)].astype(np.float64), line.y_train.astype(np.float64)
+    best, config = sampling.least_squares(line), sampling.TrainConfig(batch_size=4, seed=3)
+    run = Run(line, config, model=sampling.LINEAR)
+    weights = np.concatenate([np.ravel(w.numpy()) for w in run.model.trainable_variables]).astype(np.float64)
+    run.close()
+    distances = [np.square(weights - best).sum()]
+    for order in sampling.epoch_orders(64, 6, sampling=way, seed=3):
+        for rows in order.reshape(-1, 4):
+            weights = weights - 0.1 * 2 * x[rows].T @ (x[rows] @ weights - y[rows]) / 4
+        distances.append(np.square(weights - best).sum())
+    np.testing.assert_allclose(row["distances"], distances, rtol=2e-3)
+    assert row["floor"] == pytest.approx(np.mean(row["distances"][-3:]))
+
+
+def test_reshuffling_has_the_lower_floor_and_the_other_one_is_as_computed(line):
+    rows = list(sampling.error_floors(line, batch_size=4, learning_rates=[0.0125], num_epochs=60, seeds=range(6)))
+    table = pd.DataFrame(rows)
+    floors = table.groupby("sampling")["floor"].mean()
+    assert floors["reshuffle"] < floors["with_replacement"] / 5
+    # 180 ends of epochs, of which about two belong together; each is spread like an exponential variable.
+    expected = table["expected"].dropna().iloc[0]
+    assert floors["with_replacement"] == pytest.approx(expected, rel=4 / math.sqrt(90))
+    assert table[table["sampling"] == "reshuffle"]["expected"].isna().all()
+
+
+# Sorted data
+
+
+def test_sorting_by_class_keeps_every_sample_with_its_label(digits):
+    ordered = sampling.sorted_by_class(digits)
+    assert (np.diff(ordered.y_train) >= 0).all()
+    assert ordered.class_counts == digits.class_counts
+
+    def pairs(p):
+        return sorted((label, row.tobytes()) for label, row in zip(p.y_train.tolist(), p.x_train, strict=True))
+
+    assert pairs(ordered) == pairs(digits)
+
+
+def test_sorted_data_read_in_order_are_learned_worse_than_reshuffled(digits):
+    rows = sampling.sorted_runs(
+        digits, batch_size=32, learning_rate=0.1, buffer_size=50, num_epochs=6, records_per_epoch=4, seeds=[0]
+    )
+    table = pd.DataFrame(rows)
+    assert table.groupby("sampling")["update"].apply(list).map(lambda updates: updates[-1] == 6 * 16).all()
+    assert table.groupby("sampling").size().unique().tolist() == [6 * 4 + 1]
+    last = table[table["epoch"] > 5].groupby("sampling")["test_accuracy"]
+    assert last.mean()["in_order"] + 0.2 < last.mean()["reshuffle"]
+    assert (last.max() - last.min())["reshuffle"] < (last.max() - last.min())["in_order"]
+
+
+def test_a_run_that_diverges_ends_and_the_next_one_goes_on(digits):
+    rows = list(
+        sampling.sorted_runs(digits, batch_size=32, learning_rate=100.0, buffer_size=50, num_epochs=1, seeds=[0])
+    )
+    assert {row["sampling"] for row in rows} == {"in_order", "buffer", "reshuffle"}
+
+
+# The evil genie
+
+
+@pytest.mark.parametrize("num_copies", [1, 3])
+def test_copies_change_neither_the_mean_nor_the_labels(digits, num_copies):
+    copied = sampling.with_copies(digits, num_copies)
+    assert copied.num_examples == num_copies * 512
+    assert copied.class_counts == tuple(num_copies * count for count in digits.class_counts)
+    np.testing.assert_allclose(copied.x_train.mean(axis=0), digits.x_train.mean(axis=0), rtol=1e-5)
+    np.testing.assert_array_equal(copied.y_train[-512:], digits.y_train)
+
+
+def test_gradient_descent_makes_the_same_updates_with_and_without_copies(digits):
+    difference = sampling.copies_difference(digits, 3, learning_rate=0.5, updates=10)
+    assert difference < 1e-5  # rounding: the weights are of size 1, in float32
+
+
+def test_copies_cost_gradient_descent_and_not_sgd(digits):
+    table = pd.DataFrame(sampling.genie_runs(digits, num_copies=4, batch_size=32, num_epochs=3, seeds=[0]))
+    ends = table.drop_duplicates(["method", "copies"], keep="last").set_index(["method", "copies"])
+    assert ends["examples"].tolist() == [4 * 3 * 512] * 4
+    assert ends["update"].to_dict() == {("gd", 1): 12, ("gd", 4): 3, ("sgd", 1): 192, ("sgd", 4): 192}
+    loss = ends["train_loss"]
+    assert loss["gd", 4] > 1.2 * loss["gd", 1]
+    assert loss["sgd", 4] == pytest.approx(loss["sgd", 1], rel=0.2)
+    after = table[(table["method"] == "gd") & (table["copies"] == 1) & (table["update"] == 3)]
+    assert loss["gd", 4] == pytest.approx(after["train_loss"].iloc[0], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda p: sampling.epoch_orders(p.num_examples, 0, sampling="reshuffle"),
+        lambda p: sampling.with_copies(p, 0),
+        lambda p: sampling.expected_floor(p, 65, 0.1),
+        lambda p: next(sampling.error_floors(p, batch_size=4, learning_rates=[0.1], num_epochs=1)),
+    ],
+)
+def test_what_is_out_of_range_is_refused_by_name(line, call):
+    with pytest.raises(ValueError, match=r"^`\w+` must be"):
+        call(line)

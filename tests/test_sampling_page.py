@@ -1,0 +1,260 @@
+"""The page on sampling in both languages: the ledger on the real pipeline, the experiments on rows that are given."""
+
+import subprocess
+import sys
+
+import pytest
+
+from sgd_tf.jobs import JobFailure
+from sgd_tf.jobs.worker import check_row, resolve
+from sgd_tf.ui import runs, sampling_experiments
+from tests.lab import APP, LANGUAGES, FakeCluster, InProcessCluster, checked, open_app
+
+PAGE = "pages/learn/sampling.py"
+
+
+@pytest.fixture(autouse=True)
+def fresh_answers():
+    runs._answers.clear()
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    fake = FakeCluster()
+    monkeypatch.setattr(runs, "connect", lambda: fake)
+    return fake
+
+
+@pytest.fixture
+def real(monkeypatch):
+    cluster = InProcessCluster()
+    monkeypatch.setattr(runs, "connect", lambda: cluster)
+    return cluster
+
+
+def open_page(language="en", **address):
+    return open_app(language, page=PAGE, **address)
+
+
+def texts(app):
+    return " ".join(element.value for element in [*app.markdown, *app.caption])
+
+
+# The ledger
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_ledger_of_five_ways_is_drawn_from_the_real_pipeline(real, language):
+    app = open_page(language, sampling_n="50", sampling_epochs="3")
+    (job,) = real.jobs
+    assert (job.function, job.arguments) == ("sgd_tf.jobs.tasks.draw_ledger", (50, 10, 20, 0))
+    assert app.subheader[0].value == {"ko": "표본을 뽑는 법", "en": "How samples are drawn"}[language]
+    words = texts(app)
+    for way in {
+        "ko": ("에포크마다 다시 섞기", "한 번만 섞기", "순서대로", "복원 추출", "셔플 버퍼"),
+        "en": ("Reshuffled each epoch", "Shuffled once", "In order", "With replacement", "Shuffle buffer"),
+    }[language]:
+        assert f"**{way}**" in words
+    if language == "en":
+        assert words.count("Never visited: **0** of 50") == 4
+        assert words.count("Same place as in epoch 2: **50** of 50") == 2
+    measured = app.table[0].value
+    assert len(measured) == 3
+    # (1 − 1/50)^50, (1 − 1/50)^100, (1 − 1/50)^150
+    assert measured.iloc[:, 1].tolist() == ["36.4%", "13.3%", "4.8%"]
+
+
+def test_moving_through_the_epochs_asks_no_worker_again(real):
+    app = open_page()
+    for num_epochs in (1, 7):
+        app.slider(key="sampling_epochs").set_value(num_epochs).run()
+        assert len(checked(app).table[0].value) == num_epochs
+    app.number_input(key="sampling_k").set_value(25).run()
+    assert len(real.jobs) == 1
+    app.number_input(key="sampling_b").set_value(5).run()
+    assert real.jobs[-1].arguments == (100, 10, 5, 0)
+
+
+@pytest.mark.usefixtures("real")
+@pytest.mark.parametrize(("guess", "is_right"), [("third", True), ("none", False)])
+def test_the_guess_of_what_is_missed_is_judged_by_what_was_drawn(guess, is_right):
+    app = open_page()
+    app.pills(key="sampling_guess_ways").set_value(guess).run()
+    assert len(checked(app).success) == is_right
+    assert len(app.warning) == (not is_right)
+
+
+def test_a_skeleton_stands_while_the_worker_draws(cluster):
+    app = open_page()
+    assert cluster.jobs
+    assert not app.table
+
+
+def test_a_failure_of_the_worker_is_a_sentence(cluster):
+    app = open_page("ko")
+    cluster.jobs[0].failure = JobFailure("error", "ValueError: no such thing")
+    cluster.jobs[0].status = "failed"
+    assert [element.value for element in checked(app.run()).error]
+
+
+@pytest.mark.usefixtures("real")
+def test_a_batch_size_above_the_number_of_samples_becomes_that_number():
+    app = open_page(sampling_n="30", sampling_k="200")
+    assert app.number_input(key="sampling_k").value == 30
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        {"sampling_n": "-5", "sampling_b": "nan", "sampling_k": "0", "sampling_epochs": "1e9"},
+        {"sampling_part": "moon", "sampling_seed": "x", "sampling_seeds": "4", "sampling_copies": "3"},
+    ],
+)
+def test_nonsense_in_the_address_gives_the_defaults(real, address):
+    open_page(**address)
+    assert real.jobs[0].arguments == (100, 10, 20, 0)
+
+
+# The experiments
+
+
+def run_part(cluster, part, guess, rows, *, status="done", language="en", **address):
+    """The page after a run of a part with these rows, or with those that a function gives for the job."""
+    app = open_page(language, sampling_part=part, **address)
+    if guess:
+        app.pills(key=f"sampling_guess_{part}").set_value(guess).run()
+    app.button(key=f"sampling_{part}_run").click().run()
+    assert app.button(key=f"sampling_{part}_run").disabled
+    job = cluster.jobs[-1]
+    job.rows, job.status = (rows(job) if callable(rows) else list(rows)), status
+    return checked(app.run())
+
+
+def floor_rows(power, *, num_seeds=3):
+    """Floors γ with replacement and γ^power reshuffled."""
+    return [
+        {
+            "sampling": way,
+            "learning_rate": rate,
+            "seed": seed,
+            "floor": rate**p,
+            "expected": rate if way == "with_replacement" else None,
+            "distances": [1.0, rate**p],
+        }
+        for seed in range(num_seeds)
+        for rate in sampling_experiments.floor_rates(8)
+        for way, p in (("with_replacement", 1.0), ("reshuffle", power))
+    ]
+
+
+@pytest.mark.parametrize(("power", "answer"), [(0.1, "stays"), (1.0, "half"), (2.0, "quarter"), (3.0, "quarter")])
+def test_the_floors_decide_whether_the_guess_was_right(cluster, power, answer):
+    app = run_part(cluster, "floor", answer, floor_rows(power))
+    assert len(app.success) == 1
+    # Halving the rate divides γ by 2 and γ^p by 2^p.
+    assert f"divides the floor by 2 with replacement and by {2**power:.2g} when reshuffled" in texts(app)
+
+
+def test_the_floor_asks_for_five_halvings_in_proportion_to_k(cluster):
+    app = open_page(sampling_part="floor", sampling_floor_k="16", sampling_seeds="10")
+    app.button(key="sampling_floor_run").click().run()
+    assert cluster.jobs[-1].function == "sgd_tf.jobs.tasks.error_floors"
+    assert cluster.jobs[-1].arguments == (16, (0.4, 0.2, 0.1, 0.05, 0.025), 10)
+
+
+def test_a_stopped_run_keeps_its_picture_and_gives_no_verdict(cluster):
+    app = run_part(cluster, "floor", "half", floor_rows(2.0)[:5], status="stopped")
+    assert not app.success
+    assert not app.warning
+    assert not app.button(key="sampling_floor_run").disabled
+
+
+def sorted_rows(accuracy, *, num_epochs=10):
+    return [
+        {"sampling": way, "seed": seed, "epoch": e / 2, "update": e, "train_loss": 1.0, "test_accuracy": value}
+        for way, value in accuracy.items()
+        for seed in range(3)
+        for e in range(2 * num_epochs + 1)
+    ]
+
+
+@pytest.mark.parametrize(("buffered", "answer"), [(0.6, "in_order"), (0.8, "between"), (0.94, "reshuffle")])
+def test_the_buffer_is_judged_by_how_much_of_the_way_it_goes(cluster, buffered, answer):
+    app = run_part(cluster, "sorted", answer, sorted_rows({"in_order": 0.5, "buffer": buffered, "reshuffle": 0.95}))
+    assert len(app.success) == 1
+    assert f"in order 50.0%, buffer of 100 {buffered:.1%}, reshuffled 95.0%" in texts(app)
+
+
+def test_runs_that_diverge_are_said_so(cluster):
+    rows = sorted_rows({"in_order": 0.1, "buffer": 0.1, "reshuffle": 0.1}, num_epochs=1)
+    app = run_part(cluster, "sorted", None, rows, sampling_sorted_rate="50")
+    assert "diverged" in app.warning[0].value
+    assert cluster.jobs[-1].arguments == (32, 50.0, 100, 10, 5)
+
+
+def genie_rows(gd, sgd, *, num_copies=4, num_epochs=8, num_examples=1024):
+    """Losses of 1 at all measurements but those with copies."""
+    return [
+        {
+            "method": method,
+            "copies": copies,
+            "seed": seed,
+            "epoch": epoch,
+            "update": epoch * num_examples * copies // (num_examples * copies if method == "gd" else 32),
+            "examples": epoch * num_examples * copies,
+            "train_loss": loss if copies > 1 else 1.0,
+            "test_accuracy": 0.5,
+        }
+        for seed in range(3)
+        for method, loss in (("gd", gd), ("sgd", sgd))
+        for copies in (1, num_copies)
+        for epoch in range(num_epochs * (num_copies // copies) + 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gd", "sgd", "answer"), [(3.0, 1.0, "gd"), (1.0, 2.0, "sgd"), (2.0, 2.0, "both"), (1.0, 0.9, "neither")]
+)
+def test_the_genie_hurts_whose_loss_it_raises(cluster, gd, sgd, answer):
+    rows = [*genie_rows(gd, sgd), {"difference": 6e-8, "updates": 8}]
+    app = run_part(cluster, "genie", answer, rows)
+    assert len(app.success) == 1
+    assert f"multiply the loss of GD by {gd:.2f} and that of SGD by {sgd:.2f}" in texts(app)
+    assert "differ by 6 · 10⁻⁸ at most" in texts(app)
+    assert app.table[0].value.iloc[:, 0].tolist() == [f"{gd:.3g}", f"{sgd:.3g}"]
+
+
+@pytest.mark.parametrize(("part", "language"), [("floor", "ko"), ("sorted", "en"), ("genie", "ko")])
+def test_each_part_shows_what_its_worker_really_sends(cluster, part, language):
+    def one_seed(job):
+        *arguments, _num_seeds = job.arguments
+        return [check_row(row) for row in resolve(job.function)(*arguments, 1)]
+
+    app = run_part(cluster, part, None, one_seed, language=language, sampling_counter="epoch")
+    assert {"floor": "γ", "sorted": "%", "genie": "GD"}[part] in texts(app)
+    assert any(text.value.startswith("**") and "1" in text.value for text in app.markdown)
+
+
+def test_a_guess_of_another_run_is_not_judged(cluster):
+    app = run_part(cluster, "floor", None, floor_rows(2.0))
+    app.pills(key="sampling_guess_floor").set_value("half").run()
+    assert not checked(app).success
+    assert not app.warning
+
+
+def test_the_web_server_never_imports_tensorflow_for_this_page():
+    code = f"""
+import sys
+from unittest.mock import patch
+from streamlit.testing.v1 import AppTest
+from sgd_tf.ui import runs
+from tests.lab import FakeCluster
+with patch.object(runs, "connect", FakeCluster):
+    for part in ("ways", "floor", "sorted", "genie"):
+        app = AppTest.from_file({APP!r}, default_timeout=60)
+        app.query_params["sampling_part"] = part
+        assert not app.switch_page({PAGE!r}).run().exception
+print([name for name in ("tensorflow", "keras", "scipy.stats") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip().splitlines()[-1:] == ["[]"], done.stderr[-2000:]
