@@ -26,7 +26,7 @@ def sample_variance(per_example: Array) -> float:
 
 
 def variance_law(
-    s_squared: float, batch_size: int | Array, num_examples: int, *, with_replacement: bool = False
+    s_squared: float, batch_size: float | Array, num_examples: int, *, with_replacement: bool = False
 ) -> Array:
     """How far a minibatch gradient lies from the full gradient, in the mean square.
 
@@ -36,7 +36,7 @@ def variance_law(
 
     Args:
         s_squared: S², at least 0.
-        batch_size: k, in [1, N]; or an array of these.
+        batch_size: k, in [1, N], also between the whole numbers; or an array of these.
         num_examples: N, at least 2.
         with_replacement: whether a sample may be drawn twice for one minibatch; then k may exceed N.
 

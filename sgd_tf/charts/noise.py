@@ -244,7 +244,7 @@ def noise_against_k(
     measured: pd.DataFrame,
     *,
     s_squared: float,
-    signal: float,
+    signal: float | None,
     num_examples: int,
     scale: tuple[float, float, float] | None = None,
     dark: bool = False,
@@ -255,8 +255,8 @@ def noise_against_k(
 
     Args:
         measured: columns batch_size, mean, standard_error, law: E‖g_B − g‖² of each k that was measured.
-        s_squared: S², sample variance of the per-sample gradients.
-        signal: ‖g‖².
+        s_squared: S², sample variance of the per-sample gradients; 1 to have it as the unit.
+        signal: ‖g‖²; None before anything is measured.
         num_examples: N.
         scale: noise scale B and the ends of its confidence interval, once they are known; ends may be inf.
         dark: whether the page's background is dark.
@@ -268,17 +268,17 @@ def noise_against_k(
     """
     _ = translate
     N = num_examples
-    low, high = float(variance_law(s_squared, max(1.0, 0.98 * N), N)) / 2, 2.5 * max(s_squared, signal)
+    low, high = float(variance_law(s_squared, max(1.0, 0.98 * N), N)) / 2, 2.5 * max(s_squared, signal or 0.0)
     x = alt.X(
         "batch_size:Q",
         title=_("Batch size k"),
         scale=alt.Scale(type="log", domain=[0.8, 1.25 * N], nice=False),
-        axis=alt.Axis(grid=False, values=[k for k in 4 ** np.arange(10) if k < 0.6 * N] + [N], format=",d"),
+        axis=alt.Axis(grid=False, values=[*(4**power for power in range(10) if 4**power < 0.6 * N), N], format=",d"),
     )
     decades = [float(f"1e{power}") for power in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
     y = alt.Y(
         "value:Q",
-        title=_("Mean of ‖g_B − g‖²"),
+        title=_("Mean of ‖g_B − g‖², in S²") if signal is None else _("Mean of ‖g_B − g‖²"),
         scale=alt.Scale(type="log", domain=[low, high], nice=False),
         axis=alt.Axis(values=decades, format="~g", gridColor=GRID[dark]),
     )
@@ -290,7 +290,7 @@ def noise_against_k(
         .mark_line(clip=True, color=TEXT[dark], strokeWidth=2, tooltip=None, aria=False)
         .encode(x=x, y=y)
     )
-    layers: list[alt.Chart] = [*_signal_layers(x, y, signal, scale, N, dark, translate), law]
+    layers = [] if signal is None else _signal_layers(x, y, signal, scale, N, dark, translate)
 
     shown = measured.assign(
         at=np.clip(measured["mean"], low, None),
@@ -316,7 +316,7 @@ def noise_against_k(
             alt.Tooltip("law:Q", title=_("Law"), format=".4g"),
         ],
     )
-    chart = alt.LayerChart(layer=[*layers, bars, circles])
+    chart = alt.LayerChart(layer=[*layers, law, bars, circles])
     title = _title(
         _("Noise of a minibatch gradient against k"),
         _("Points: measured, ± 2 standard errors. Line: (S²/k)(1 − k/N). Triangle: k = N, zero"),
@@ -388,7 +388,12 @@ def two_valleys(
     top, gap = 1.15, 0.17
     rows = {k: -0.75 - gap * index for index, k in enumerate(batch_sizes)}
     bottom = min(rows.values()) - gap
-    x = alt.X("w:Q", title=_("Weight w"), scale=alt.Scale(domain=[left, right], nice=False), axis=alt.Axis(grid=False))
+    x = alt.X(
+        "w:Q",
+        title=_("Weight w"),
+        scale=alt.Scale(domain=[left, right], nice=False),
+        axis=alt.Axis(grid=False, values=[-1.5, -1, -0.5, 0, 0.5, 1, 1.5]),
+    )
     y = alt.Y("y:Q", title=None, scale=alt.Scale(domain=[bottom, top], nice=False), axis=None)
     curve = pd.DataFrame({"w": w, "y": valley_height(w)})
     marks = pd.DataFrame(

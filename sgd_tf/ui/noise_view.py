@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -126,7 +127,7 @@ def path() -> None:
     """Draw the part "Path": controls, the three pictures and their numbers."""
     address.restore(PATH_SETTINGS)
     with st.container(key="noise_path_controls"):
-        first, second, third = st.columns(3, gap="medium", vertical_alignment="bottom")
+        first, second, third = st.columns(3, gap="medium", vertical_alignment="top")
     first.select_slider(_("Batch size k"), PATH_SIZES, key="noise_k", persist_state="session")
     second.segmented_control(
         _("Stand on"), list(PATHS), format_func=titles(PATHS), key="noise_on", required=True, persist_state="session"
@@ -167,8 +168,10 @@ def _path_pictures(rows: Rows) -> None:
         alt = _("Contours of the loss over w and b, the paths of GD and SGD, and the point at which you stand")
         st.vega_lite_chart(spec, alt=alt, height=PATH_CHART_HEIGHT, key="noise_steps_chart")
     with arrows, st.container(key="noise_cloud"):
-        limit = _cloud_limit(cloud)
-        spec = charts.arrows_spec(cloud, layout="cloud", w_domain=limit, b_domain=limit, **options)
+        tips = cloud[["w2", "b2"]].to_numpy()
+        near = np.linalg.norm(tips, axis=1) <= np.quantile(np.linalg.norm(tips, axis=1), 0.95)  # a few may leave it
+        w_domain, b_domain = _square(np.vstack([tips[near], tips[-2:], np.zeros(2)]))
+        spec = charts.arrows_spec(cloud, layout="cloud", w_domain=w_domain, b_domain=b_domain, **options)
         alt = _("At one point: the steps of all minibatches of an epoch, their mean, and the step of gradient descent")
         st.vega_lite_chart(spec, alt=alt, height=PATH_CHART_HEIGHT, key="noise_cloud_chart")
     with sums, st.container(key="noise_sum"):
@@ -219,12 +222,14 @@ def _cloud(gradients: np.ndarray, full: np.ndarray, shares: np.ndarray) -> pd.Da
     )
 
 
-def _cloud_limit(cloud: pd.DataFrame) -> tuple[float, float]:
-    """Axes about 0 that hold nine of ten minibatch steps and the step of GD; the longest may leave them."""
-    reach = cloud[["w2", "b2"]].abs().max(axis=1)
-    full = float(reach[cloud["kind"] == "full"].iloc[0])
-    limit = _round_up(1.1 * max(full, float(reach[cloud["kind"] == "minibatch"].quantile(0.9))))
-    return -limit, limit
+def _square(points: np.ndarray) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Axes of equal length that hold the points, at round places, so that they rest while little changes."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    half = _round_up(0.58 * float((high - low).max()))
+    unit = half / 4
+    middle = unit * np.rint((low + high) / 2 / unit)
+    (w_low, b_low), (w_high, b_high) = (middle - half).tolist(), (middle + half).tolist()
+    return (w_low, w_high), (b_low, b_high)
 
 
 def _minibatch_names(shares: np.ndarray) -> list[str]:
@@ -249,12 +254,7 @@ def _end_to_end(
             "name": [*_minibatch_names(shares), _("Step of GD")],
         }
     )
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    half = _round_up(0.6 * float((high - low).max()))
-    unit = half / 4  # the axes begin and end at round numbers, so that they rest while little changes
-    middle = unit * np.rint((low + high) / 2 / unit)
-    (w_low, b_low), (w_high, b_high) = (middle - half).tolist(), (middle + half).tolist()
-    return arrows, (w_low, w_high), (b_low, b_high)
+    return arrows, *_square(corners)
 
 
 def _round_up(value: float) -> float:
@@ -335,7 +335,7 @@ def law() -> None:
         )
         st.rerun()
     with right:
-        experiment.follow("noise_law", _law_picture)
+        experiment.follow("noise_law", functools.partial(_law_picture, num_examples))
     _law_verdict(runs.get("noise_law"))
 
 
@@ -349,20 +349,17 @@ def _law_rows(run: SessionRun | None) -> tuple[dict[str, Any] | None, pd.DataFra
     return (rows[0] if rows else None), measured, scale
 
 
-def _law_picture(run: SessionRun | None) -> None:
+def _law_picture(chosen: int, run: SessionRun | None) -> None:
     exact, measured, scale = _law_rows(run)
-    num_examples = run.plan[1] if run else MAX_SAMPLES
+    num_examples = run.plan[1] if run else chosen
     with st.container(key="noise_law_chart", height=CHART_HEIGHT, border=False):
-        if exact is None:
-            if run is None or not run.is_active:
-                st.info(_("Measured here: how far minibatch gradients lie from the full one, for each k from 1 to N."))
-            else:
-                st.skeleton("stretch")
+        if exact is None and run and run.is_active:
+            st.skeleton("stretch")
         else:
             chart = charts.noise_against_k(
                 measured,
-                s_squared=exact["s_squared"],
-                signal=exact["signal"],
+                s_squared=exact["s_squared"] if exact else 1.0,
+                signal=exact["signal"] if exact else None,
                 num_examples=num_examples,
                 scale=None if scale is None else (scale["value"], scale["low"], scale["high"]),
                 dark=experiment.is_dark(),
@@ -630,6 +627,10 @@ def edge_answer(losses: Sequence[float]) -> str:
     return "bump" if rises else "down"
 
 
+def _times(factor: float) -> str:
+    return f"× {factor:.4f}".replace("-", "−")
+
+
 def _edge_verdict(run: SessionRun | None) -> None:
     first, table, ends = _edge_rows(run)
     ratios = {row["factor"]: row["ratio"] for row in (run.job.rows if run else []) if "ratio" in row}
@@ -646,8 +647,8 @@ def _edge_verdict(run: SessionRun | None) -> None:
         rows.append(
             {
                 _("Learning rate"): f"{factor:g} × 2/λmax = {digits(factor * limit, 3)}",
-                _("Steepest direction, by the law"): f"× {1 - 2 * factor:.4f}",
-                _("Measured, first update"): f"× {ratios[factor]:.4f}",
+                _("Steepest direction, by the law"): _times(1 - 2 * factor),
+                _("Measured, first update"): _times(ratios[factor]),
                 _("Loss at the end"): lost or digits(float(part["train_loss"].iloc[-1]), 3),
                 _("2/λmax at the end"): digits(2 / ends[factor], 3) if ends.get(factor, 0) > 0 else "–",
             }
