@@ -54,9 +54,11 @@ ORDER = (
     "racing",
     "terminal",
     "training",
+    "lesson",
     "models",
     "pipeline",
     "problems",
+    "playback",
     "counting",
     "records",
 )

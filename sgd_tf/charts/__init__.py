@@ -9,21 +9,15 @@ from sgd_tf.charts.double_loop import (
     points_spec,
     surface_grid,
     tiles_spec,
-    updates_chart,
+    updates_spec,
 )
 from sgd_tf.charts.learning_curves import COUNTERS, METRICS, Counter, Metric, curves, curves_spec, four_axes
+from sgd_tf.charts.ledger import positions_spec, visit_shares, visits_spec
 from sgd_tf.charts.noise import arrows_spec, escape_shares, noise_against_k, steps_spec, two_valleys
 from sgd_tf.charts.rate_search import learning_rates
-from sgd_tf.charts.sampling import (
-    Line,
-    floors,
-    positions,
-    sampling_lines,
-    seed_curves,
-    visit_shares,
-    visits,
-)
+from sgd_tf.charts.sampling import Line, floors, sampling_lines, seed_curves
 from sgd_tf.charts.style import DRAWN, batch_size_color, embed_config, save_html
+from sgd_tf.charts.sweep import by_batch_size, rate_map
 
 __all__ = [
     "CODE_LINE",
@@ -36,6 +30,7 @@ __all__ = [
     "Metric",
     "arrows_spec",
     "batch_size_color",
+    "by_batch_size",
     "code_spec",
     "curves",
     "curves_spec",
@@ -48,7 +43,7 @@ __all__ = [
     "learning_rates",
     "noise_against_k",
     "points_spec",
-    "positions",
+    "positions_spec",
     "sampling_lines",
     "save_html",
     "seed_curves",
@@ -56,7 +51,7 @@ __all__ = [
     "surface_grid",
     "tiles_spec",
     "two_valleys",
-    "updates_chart",
+    "updates_spec",
     "visit_shares",
-    "visits",
+    "visits_spec",
 ]

@@ -206,8 +206,11 @@ def _placed(chart: alt.Chart, place: dict[str, str]) -> alt.Chart:
 
 def _faint(color: str, dark: bool, share: float = 0.3) -> str:
     """A colour mixed into the background."""
-    pairs = [(int(one[at : at + 2], 16) for one in (color, BACKGROUND[dark])) for at in (1, 3, 5)]
-    return "#" + "".join(f"{round(share * a + (1 - share) * b):02X}" for a, b in pairs)
+    mixed = [
+        round(share * int(color[at : at + 2], 16) + (1 - share) * int(BACKGROUND[dark][at : at + 2], 16))
+        for at in (1, 3, 5)
+    ]
+    return "#{:02X}{:02X}{:02X}".format(*mixed)
 
 
 def _by_state(values: list[Any], channel: str) -> Any:
@@ -226,7 +229,7 @@ def _by(field: str, domain: Sequence[str], values: Sequence[Any], channel: str) 
         "shape": alt.Shape,
     }
     kind = "O" if channel in ("size", "strokeWidth") else "N"  # Vega-Lite wants an order where a size is given
-    scale = alt.Scale(domain=list(domain), range=list(values))
+    scale = alt.Scale(type="ordinal", domain=list(domain), range=list(values))
     return kinds[channel](f"{field}:{kind}", scale=scale, legend=None)
 
 
@@ -599,10 +602,10 @@ def _code(lines: tuple[str, ...], dark: bool) -> dict[str, Any]:
     return _framed(layers, dark=dark, height=CODE_LINE * len(lines) + 4)
 
 
-def updates_chart(
+def updates_spec(
     updates: pd.DataFrame, *, dark: bool = False, translate: Translate = str, height: int = 260
-) -> alt.LayerChart:
-    """Training loss after each update, against epochs: as many points as updates.
+) -> dict[str, Any]:
+    """Training loss after each update, against epochs: as many marks as updates, one line per run.
 
     Args:
         updates: columns run, batch_size, full_batch, epoch (passes over the training set so far), update, train_loss.
@@ -611,54 +614,67 @@ def updates_chart(
         height: of the whole chart, in px.
 
     Returns:
-        a layered chart with one line per run, named at its end.
+        Vega-Lite specification, with the tables as DataFrames in ``datasets``.
 
     >>> updates = pd.DataFrame({"run": ["GD"], "batch_size": [24], "full_batch": [True], "epoch": [0.0],
     ...                         "update": [0], "train_loss": [2.3]})
-    >>> updates_chart(updates).to_dict()["title"]["text"]
+    >>> updates_spec(updates)["title"]["text"]
     'Training loss after each update'
     """
     _ = translate
-    runs = updates.drop_duplicates("run")
+    words = (
+        ("title", _("Training loss after each update")),
+        ("subtitle", _("Each mark is one update; a pass over all samples is one epoch")),
+        ("run", _("Run")),
+        ("update", _("Parameter updates")),
+        ("epoch", _("Epochs")),
+        ("train_loss", _("Training loss")),
+    )
+    runs = updates.drop_duplicates("run")[["run", "batch_size", "full_batch"]]
     colors = [
-        batch_size_color(row.batch_size, full_batch=row.full_batch, dark=dark) for row in runs.itertuples(index=False)
+        (row.run, batch_size_color(row.batch_size, full_batch=row.full_batch, dark=dark)) for row in runs.itertuples()
     ]
-    finite = updates[np.isfinite(updates["train_loss"])]
-    color = alt.Color("run:N", scale=alt.Scale(domain=runs["run"].tolist(), range=colors), legend=None)
+    finite = updates[np.isfinite(updates["train_loss"])].drop(columns=["batch_size", "full_batch"])
+    end = float(updates["epoch"].max()) or 1.0
+    spec = copy.deepcopy(_updates(words, tuple(colors), end, len(finite) > 120, dark, height))
+    return {**spec, "datasets": {"ends": finite.drop_duplicates("run", keep="last"), "updates": finite}}
+
+
+@lru_cache(maxsize=64)
+def _updates(
+    words: tuple[tuple[str, str], ...],
+    colors: tuple[tuple[str, str], ...],
+    end: float,
+    dense: bool,
+    dark: bool,
+    height: int,
+) -> dict[str, Any]:
+    word = dict(words)
+    names = [name for name, _color in colors]
+    color = _by("run", names, [color for _name, color in colors], "color")
     x = alt.X(
         "epoch:Q",
-        title=_("Epochs"),
-        axis=alt.Axis(grid=False, tickMinStep=1, format="d"),
-        scale=alt.Scale(domain=[0, 1.18 * float(updates["epoch"].max() or 1)], nice=False),
+        axis=alt.Axis(title=word["epoch"], grid=False, tickMinStep=1, format="d", values=list(range(int(end) + 1))),
+        scale=alt.Scale(domain=[0, 1.32 * end], nice=False),  # room for the names
     )
-    y = alt.Y("train_loss:Q", title=_("Training loss"), axis=alt.Axis(tickCount=5), scale=alt.Scale(zero=True))
-    base = alt.Chart(finite).encode(x=x, y=y, color=color)
-    shape = alt.Shape("run:N", scale=alt.Scale(domain=runs["run"].tolist(), range=["square", "circle"]), legend=None)
+    y = alt.Y("train_loss:Q", axis=alt.Axis(title=word["train_loss"], tickCount=5), scale=alt.Scale(zero=True))
+    base = alt.Chart(alt.NamedData(name="updates")).encode(x=x, y=y, color=color)
     tooltip = [
-        alt.Tooltip("run:N", title=_("Run")),
-        alt.Tooltip("update:Q", title=_("Parameter updates"), format=",d"),
-        alt.Tooltip("epoch:Q", title=_("Epochs"), format=",.2f"),
-        alt.Tooltip("train_loss:Q", title=_("Training loss"), format=".5g"),
+        alt.Tooltip("run:N", title=word["run"]),
+        alt.Tooltip("update:Q", title=word["update"], format=",d"),
+        alt.Tooltip("epoch:Q", title=word["epoch"], format=",.2f"),
+        alt.Tooltip("train_loss:Q", title=word["train_loss"], format=".5g"),
     ]
-    size = 60 if len(finite) < 120 else 16
-    last = finite.drop_duplicates("run", keep="last")
     layers = [
         base.mark_line(strokeWidth=1.75, tooltip=None, aria=False),
-        base.mark_point(filled=True, size=size, opacity=1).encode(shape=shape, tooltip=tooltip),
-        base.mark_text(align="left", dx=9, fontSize=12, aria=False, tooltip=None)
-        .encode(text="run:N")
-        .properties(data=last),
-    ]
-    return alt.LayerChart(
-        layer=layers,
-        title=alt.TitleParams(
-            text=_("Training loss after each update"),
-            subtitle=_("Each mark is one update; a pass over all samples is one epoch"),
-            subtitleColor=MUTED_TEXT[dark],
-            fontSize=14,
-            anchor="start",
+        base.mark_point(filled=True, size=16 if dense else 60, opacity=1, aria=False).encode(
+            shape=_by("run", names, ["square", "circle"], "shape"), tooltip=tooltip
         ),
-        width="container",
-        height=height,
-        usermeta={"embedOptions": {"config": embed_config(dark=dark)}},
+        alt.Chart(alt.NamedData(name="ends"))
+        .mark_text(align="left", dx=9, fontSize=12, aria=False, tooltip=None)
+        .encode(x=x, y=y, color=color, text="run:N"),
+    ]
+    title = alt.TitleParams(
+        text=word["title"], subtitle=word["subtitle"], subtitleColor=MUTED_TEXT[dark], fontSize=14, anchor="start"
     )
+    return {**_framed(layers, dark=dark, height=height), "title": title.to_dict()}

@@ -37,6 +37,7 @@ MAX_TOLD = 36  # samples whose order is written down in full
 PICTURE_HEIGHT = 344  # px, of tiles or points and of the flow below them
 FLOW_HEIGHT = {True: 158, False: 80}  # px, with the images of the minibatch and without
 NARRATION_HEIGHT = 46  # px
+COMPARISON_HEIGHT = 260  # px
 ORDERS_HEIGHT = 64  # px
 
 SETTINGS = (
@@ -669,11 +670,9 @@ def comparison(lesson: Lesson, found: Recording) -> None:
     )
     st.markdown(text)
     with st.container(key="sgd_comparison"):
-        chart = charts.updates_chart(updates, dark=experiment.is_dark(), translate=_)
-        st.altair_chart(
-            chart,
-            alt=_("Training loss after each update of GD and SGD, against epochs.") + " " + text.replace("**", ""),
-        )
+        spec = charts.updates_spec(updates, dark=experiment.is_dark(), translate=_, height=COMPARISON_HEIGHT)
+        alt = _("Training loss after each update of GD and SGD, against epochs.") + " " + _without_marks(text)
+        st.vega_lite_chart(spec, alt=alt, height=COMPARISON_HEIGHT)
 
 
 def take_home(lesson: Lesson) -> None:
