@@ -1,4 +1,4 @@
-"""How samples were drawn, and what it did to training: places, visits, error floors, curves with a band over seeds."""
+"""What the way of drawing did to training: error floors, and curves with a band over the seeds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sgd_tf.charts.learning_curves import Axis, spread_labels
-from sgd_tf.charts.style import BACKGROUND, DRAWN, MUTED_TEXT, TEXT, Domain, Translate, embed_config
+from sgd_tf.charts.style import BACKGROUND, MUTED_TEXT, TEXT, Domain, Translate, embed_config
 from sgd_tf.records import Sampling
 
 # One colour for each way of drawing, by `dark`; at least 4.5 to 1 on the background, and told apart by colour-blind
@@ -39,7 +39,6 @@ DASHES: dict[Sampling, list[int]] = {
     "with_replacement": [7, 3],
     "buffer": [4, 2],
 }
-AXIS_WIDTH = 30  # px, the same in charts that stand below each other
 LABEL_ROOM = 112  # px at the end of the lines, if a chart asks for no other
 SAME_PLACE = 0.3  # of the width: labels further apart may stand at the same height
 LABEL_SIZE = 12  # px
@@ -70,166 +69,6 @@ def sampling_lines(labels: Mapping[Sampling, str], *, dark: bool = False) -> dic
         way: Line(label=label, color=SAMPLING_COLORS[dark][way], dash=tuple(DASHES[way]))
         for way, label in labels.items()
     }
-
-
-def positions(
-    table: pd.DataFrame,
-    *,
-    sampling: Sampling,
-    num_examples: int,
-    before: pd.DataFrame | None = None,
-    buffer_size: int | None = None,
-    dark: bool = False,
-    translate: Translate = str,
-    height: int = 210,
-) -> alt.LayerChart:
-    """Where in the epoch each sample was drawn: a cloud, a diagonal, or a band along it.
-
-    The samples of the first minibatch are yellow. Rings are the epoch before: a dot in a ring is a sample that has
-    kept its place. With a shuffle buffer no dot lies right of the line position = index − b + 1.
-
-    Args:
-        table: columns of `ledger.positions`, of one epoch.
-        sampling: how it was drawn; gives the colour.
-        num_examples: N.
-        before: the same of the epoch before.
-        buffer_size: b, for the line; None for no line.
-        dark: whether the page's background is dark.
-        translate: gives a word of the chart in the reader's language.
-        height: of the whole chart, in px.
-
-    >>> table = pd.DataFrame({"sample": [1, 0], "position": [0, 1], "iteration": [1, 2]})
-    >>> chart = positions(table, sampling="reshuffle", num_examples=2).to_dict()
-    >>> [layer["mark"]["type"] for layer in chart["layer"]]
-    ['circle', 'circle']
-    """
-    _ = translate
-    edge = [-0.5, num_examples - 0.5]
-    ticks = _ticks(num_examples)
-    x = alt.X(
-        "sample:Q",
-        scale=alt.Scale(domain=edge, nice=False),
-        axis=_small_axis(_("Index of the sample"), values=ticks),
-    )
-    y = alt.Y(
-        "position:Q",
-        scale=alt.Scale(domain=edge, nice=False, zero=False),
-        axis=_small_axis(_("Position in the epoch"), upward=True, values=ticks),
-    )
-    tooltip = [
-        alt.Tooltip("sample:Q", title=_("Index of the sample"), format=",d"),
-        alt.Tooltip("position:Q", title=_("Position in the epoch"), format=",d"),
-        alt.Tooltip("iteration:Q", title=_("Iteration"), format=",d"),
-    ]
-    size = float(np.clip(2_400 / num_examples, 7, 60))  # area of a dot, in px²
-    color = SAMPLING_COLORS[dark][sampling]
-    first = "datum.iteration == 1"
-    layers: list[alt.Chart] = []
-    if before is not None:
-        rings = alt.Chart(before).mark_point(
-            size=2.6 * size + 14, stroke=MUTED_TEXT[dark], strokeWidth=1, opacity=0.75, filled=False, aria=False
-        )
-        layers.append(rings.encode(x=x, y=y, tooltip=alt.value(None)))
-    if buffer_size is not None and buffer_size < num_examples:
-        ends = pd.DataFrame(
-            {"sample": [buffer_size - 1, num_examples - 1], "position": [0, num_examples - buffer_size]}
-        )
-        line = alt.Chart(ends).mark_line(color=MUTED_TEXT[dark], strokeDash=[4, 3], strokeWidth=1.5, aria=False)
-        layers.append(line.encode(x=x, y=y, tooltip=alt.value(None)))
-    dots = alt.Chart(table).encode(x=x, y=y, tooltip=tooltip)
-    layers.append(dots.transform_filter(f"!({first})").mark_circle(size=size, color=color, opacity=1))
-    layers.append(
-        dots.transform_filter(first).mark_circle(
-            size=1.6 * size, color=DRAWN, stroke=TEXT[dark], strokeWidth=0.7, opacity=1
-        )
-    )
-    return _finished(alt.LayerChart(layer=layers), height=height, dark=dark)
-
-
-def visits(
-    counts: Sequence[int] | np.ndarray,
-    *,
-    sampling: Sampling,
-    max_visits: int,
-    dark: bool = False,
-    translate: Translate = str,
-    height: int = 110,
-) -> alt.LayerChart:
-    """How often each sample was visited; a stripe marks one that never was.
-
-    Args:
-        counts: (N,) visits of each sample.
-        sampling: how they were drawn; gives the colour.
-        max_visits: end of the vertical axis.
-        dark: whether the page's background is dark.
-        translate: gives a word of the chart in the reader's language.
-        height: of the whole chart, in px.
-
-    >>> visits([2, 0, 1], sampling="with_replacement", max_visits=2).to_dict()["layer"][0]["mark"]["type"]
-    'bar'
-    """
-    _ = translate
-    counts = np.asarray(counts)
-    table = pd.DataFrame({"sample": np.arange(len(counts)), "visits": counts})
-    table["left"], table["right"] = table["sample"] - 0.5, table["sample"] + 0.5
-    x = alt.X(
-        "left:Q",
-        scale=alt.Scale(domain=[-0.5, len(counts) - 0.5], nice=False),
-        axis=_small_axis(_("Index of the sample"), values=_ticks(len(counts))),
-    )
-    scale = alt.Scale(domain=[0, max_visits], nice=False)
-    step = max(1, round(max_visits / 3))
-    y_axis = _small_axis(_("Visits"), upward=True, values=list(range(0, max_visits + 1, step)), format="d")
-    tooltip = [
-        alt.Tooltip("sample:Q", title=_("Index of the sample"), format=",d"),
-        alt.Tooltip("visits:Q", title=_("Visits"), format=",d"),
-    ]
-    base = alt.Chart(table).encode(x=x, x2="right:Q", tooltip=tooltip)
-    bars = base.mark_bar(color=SAMPLING_COLORS[dark][sampling], binSpacing=0).encode(
-        y=alt.Y("visits:Q", scale=scale, axis=y_axis), y2=alt.datum(0)
-    )
-    never = (
-        base.transform_filter("datum.visits == 0")
-        .transform_calculate(top=str(max_visits))
-        .mark_bar(color=MUTED_TEXT[dark], opacity=0.28, binSpacing=0)
-        .encode(y=alt.Y("top:Q", scale=scale, axis=y_axis), y2=alt.datum(0))
-    )
-    return _finished(alt.LayerChart(layer=[bars, never]), height=height, dark=dark)
-
-
-def visit_shares(
-    table: pd.DataFrame, *, dark: bool = False, translate: Translate = str, height: int = 220
-) -> alt.LayerChart:
-    """Share of the samples that were visited 0, 1, 2, … times, measured (bars) and expected (strokes).
-
-    Args:
-        table: columns visits, measured, expected (shares in [0, 1]), of drawing with replacement.
-        dark: whether the page's background is dark.
-        translate: gives a word of the chart in the reader's language.
-        height: of the whole chart, in px.
-
-    >>> table = pd.DataFrame({"visits": [0, 1], "measured": [0.4, 0.6], "expected": [0.37, 0.37]})
-    >>> visit_shares(table).to_dict()["layer"][1]["mark"]["type"]
-    'tick'
-    """
-    _ = translate
-    top = max(0.5, float(table[["measured", "expected"]].to_numpy().max(initial=0)) * 1.1)
-    tooltip = [
-        alt.Tooltip("visits:O", title=_("Visits")),
-        alt.Tooltip("measured:Q", title=_("Measured"), format=".2%"),
-        alt.Tooltip("expected:Q", title=_("Expected"), format=".2%"),
-    ]
-    y_axis = _small_axis(_("Share of the samples"), upward=True, format=".0%", tickCount=5)
-    base = alt.Chart(table).encode(x=alt.X("visits:O", axis=_small_axis(_("Visits"), labelAngle=0)), tooltip=tooltip)
-    scale = alt.Scale(domain=[0, top], nice=False)
-    bars = base.mark_bar(color=SAMPLING_COLORS[dark]["with_replacement"]).encode(
-        y=alt.Y("measured:Q", scale=scale, axis=y_axis)
-    )
-    marks = base.mark_tick(color=TEXT[dark], thickness=3, width=alt.RelativeBandSize(0.9)).encode(
-        y=alt.Y("expected:Q", scale=scale, axis=y_axis)
-    )
-    title = _("With replacement: visits, measured (bars) and expected (strokes)")
-    return _finished(alt.LayerChart(layer=[bars, marks]), height=height, dark=dark, title=title)
 
 
 def seed_curves(
@@ -343,7 +182,7 @@ def seed_curves(
     place = {"x": x, "y": alt.Y("y:Q", scale=y_scale, axis=y_axis)}
     shares = across.share(ends["x"].to_numpy(dtype=np.float64))
     layers += _end_labels(ends, shares, axis, height - AXES_HEIGHT, place, scale["color"], room=room, dark=dark)
-    return _finished(alt.LayerChart(layer=layers), height=height, dark=dark, title=title, subtitle=subtitle)
+    return finished(alt.LayerChart(layer=layers), height=height, dark=dark, title=title, subtitle=subtitle)
 
 
 def floors(
@@ -445,7 +284,7 @@ def floors(
     title = _("Floor against the learning rate")
     subtitle = _("Diamonds: exact, with replacement. Dotted: in proportion to γ².")
     chart = alt.LayerChart(layer=layers)
-    return _finished(chart, height=height, dark=dark, title=title, subtitle=subtitle)
+    return finished(chart, height=height, dark=dark, title=title, subtitle=subtitle)
 
 
 def _number(field: str, title: str) -> alt.Tooltip:
@@ -458,25 +297,6 @@ def _scale(axis: Axis) -> alt.Scale:
         domain=list(axis.domain),
         nice=False,
         zero=alt.Undefined if axis.log else False,
-    )
-
-
-def _ticks(num_examples: int) -> list[int]:
-    """Four or five round indices from 0 on.
-
-    >>> _ticks(100)
-    [0, 25, 50, 75]
-    """
-    steps = [unit * 10**power for power in range(6) for unit in (1, 2.5, 5)]
-    step = next(int(step) for step in steps if step >= 1 and step == int(step) and step * 5 > num_examples)
-    return list(range(0, num_examples, step))
-
-
-def _small_axis(title: str, *, upward: bool = False, **options: Any) -> alt.Axis:
-    if upward:  # charts below each other begin at the same place
-        options |= {"minExtent": AXIS_WIDTH, "maxExtent": AXIS_WIDTH}
-    return alt.Axis(
-        title=title, titleFontSize=12, labelFontSize=11, titlePadding=4, grid=upward, labelOverlap=True, **options
     )
 
 
@@ -532,7 +352,7 @@ def _end_labels(
     ]
 
 
-def _finished(
+def finished(
     chart: alt.LayerChart,
     *,
     height: int,
@@ -540,7 +360,7 @@ def _finished(
     title: str | None = None,
     subtitle: str | None = None,
 ) -> alt.LayerChart:
-    """Size, margins, title and theme, the same for all charts of this module."""
+    """A chart with its size, margins, title and theme."""
     if title is not None:
         words = alt.TitleParams(
             text=title,

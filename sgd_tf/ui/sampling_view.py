@@ -153,7 +153,7 @@ def _way(way: Sampling, order: np.ndarray, counts: np.ndarray, most: int) -> Non
     num_examples, name = order.shape[1], _(WAYS[way])
     st.markdown(f"**{name}**")
     before = ledger.positions(order[num_epochs - 2], k) if num_epochs > 1 else None
-    places = charts.positions(
+    places = charts.positions_spec(
         ledger.positions(order[num_epochs - 1], k),
         sampling=way,
         num_examples=num_examples,
@@ -165,14 +165,14 @@ def _way(way: Sampling, order: np.ndarray, counts: np.ndarray, most: int) -> Non
     )
     missed = int((counts == 0).sum())
     alt = _("{way}: the position of each of {n} samples in epoch {e}")
-    st.altair_chart(
+    st.vega_lite_chart(
         places, alt=alt.format(way=name, n=num_examples, e=num_epochs), height=PLACES_HEIGHT, key=f"places_{way}"
     )
-    strip = charts.visits(
+    strip = charts.visits_spec(
         counts, sampling=way, max_visits=most, dark=experiment.is_dark(), translate=_, height=VISITS_HEIGHT
     )
     alt = _("{way}: visits of each sample after {e} epochs; {missed} of {n} were never visited")
-    st.altair_chart(
+    st.vega_lite_chart(
         strip,
         alt=alt.format(way=name, e=num_epochs, missed=missed, n=num_examples),
         height=VISITS_HEIGHT,
