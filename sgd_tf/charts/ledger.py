@@ -135,7 +135,7 @@ def visits_spec(
         },
         {
             "transform": [{"filter": "datum.visits == 0"}, {"calculate": str(max_visits), "as": "top"}],
-            "mark": {**bar, "color": MUTED_TEXT[dark], "opacity": 0.28},
+            "mark": {**bar, "color": MUTED_TEXT[dark], "opacity": 0.28, "aria": False},
             "encoding": {**encoding, "y": _field("top", scale, y_axis)},
         },
     ]

@@ -111,13 +111,17 @@ class Lab:
     def _note(self, message: ConsoleMessage) -> None:
         # The files of a race are dropped when the next one starts, while their buttons may still be there for a moment.
         is_dropped_file = "/media/" in message.location["url"] or "Download Button source error" in message.text
-        if message.type == "error" and not (is_dropped_file and "404" in message.text):
+        # Below the address of a page Streamlit looks for its server first, and then where it is.
+        is_first_guess = re.search(r"/\w+/_stcore/(health|host-config)$", message.location["url"])
+        if message.type == "error" and not ((is_dropped_file or is_first_guess) and "404" in message.text):
             self.errors.append(message.text)
 
-    def open(self, address: str) -> None:
-        """Go to an address; Run can be pressed then."""
+    def open(self, address: str, ready: str = "run") -> None:
+        """Go to an address, and wait until what has that key is there, and can be pressed if it is a button."""
         self.page.goto(address)
-        expect(self.run).to_be_enabled(timeout=60 * SECONDS)
+        expect(self.keyed(ready)).to_be_visible(timeout=60 * SECONDS)
+        if self.button(ready).count() == 1:
+            expect(self.button(ready)).to_be_enabled(timeout=60 * SECONDS)
 
     def keyed(self, key: str) -> Locator:
         return self.page.locator(f".st-key-{key}")
@@ -238,12 +242,15 @@ def new_tab(browser):
 
 @pytest.fixture
 def open_lab(server, browser):
-    """Opens tabs: `open_lab("k=32&seconds=2", locale="ko-KR")`; they are closed after the test."""
+    """Opens tabs: `open_lab("k=32&seconds=2", locale="ko-KR")`; they are closed after the test.
+
+    Other pages than the first: `open_lab("k=5", page="sampling", ready="key of what is there then")`.
+    """
     with contextlib.ExitStack() as tabs:
 
-        def open_one(query: str = "", **options) -> Lab:
+        def open_one(query: str = "", *, page: str = "", ready: str = "run", **options) -> Lab:
             lab = tabs.enter_context(new_lab(browser, **options))
-            lab.open(f"{server.url}?{query}")
+            lab.open(f"{server.url}{page}?{query}", ready)
             return lab
 
         yield open_one
