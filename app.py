@@ -40,6 +40,12 @@ page = st.navigation(
                 help=_("Race full gradient descent against minibatch SGD on the same clock."),
                 default=True,
             ),
+            st.Page(
+                f"{LAB}batch_size.py",
+                title=_("Which batch size?"),
+                icon=":material/tune:",
+                help=_("Sweep over k, learning rates and seeds: the fastest k, and when more stops helping."),
+            ),
         ],
     },
     position="top",

@@ -10,6 +10,7 @@ from importlib import resources
 
 from sgd_tf.problems import CATALOGUE
 from sgd_tf.records import BatchSize, ModelConfig, RacePlan, TrainConfig
+from sgd_tf.sweep import SweepPlan
 
 
 def race_script(plan: RacePlan) -> str:
@@ -50,6 +51,51 @@ history = sgd_tf.to_frame(records)
 history.to_csv("race.csv", index=False)
 chart = sgd_tf.charts.curves(history{argument}, log_y=True)
 sgd_tf.charts.save_html(chart, "race.html")
+'''
+
+
+def sweep_script(plan: SweepPlan) -> str:
+    """Python source that repeats a sweep over batch sizes, and prints what it says.
+
+    Args:
+        plan: the sweep.
+
+    Returns:
+        Source text; needs `sgd_tf` alone.
+
+    >>> plan = SweepPlan(problem="digits", batch_sizes=(1, 32, 1437), target=0.05)
+    >>> compile(sweep_script(plan), "sweep.py", "exec") is not None
+    True
+    """
+    size = "" if plan.num_examples is None else f", num_examples={plan.num_examples}"
+    fields = ("batch_sizes", "learning_rates", "rule", "num_seeds", "target", "epochs", "seconds", "max_seconds")
+    arguments = "\n".join(f"    {name}={getattr(plan, name)!r}," for name in fields)
+    return f'''"""{plan.problem}: which batch size reaches the target in the fewest seconds?"""
+
+import sgd_tf
+from sgd_tf import sweep_results
+from sgd_tf.sweep import SweepPlan, sweep
+
+problem = sgd_tf.load({plan.problem!r}{size})
+plan = SweepPlan(
+    problem={plan.problem!r},
+    model=sgd_tf.ModelConfig({_model_arguments(plan.model)}),
+{arguments}
+)
+
+rows = []
+for row in sweep(problem, plan):  # each row is one run
+    print(row["batch_size"], row["learning_rate"], row["seed"], row["updates_to_target"])
+    rows.append(row)
+
+table = sweep_results.to_table(rows)
+table.to_csv("sweep.csv", index=False)
+best = sweep_results.tuned(table, "updates_to_target")
+print(sweep_results.spread(best, "updates_to_target").to_string(index=False))
+print(sweep_results.fit_runs(best))
+print(sweep_results.recommend(table))
+for verdict in sweep_results.verdict_c13(table):
+    print(verdict)
 '''
 
 

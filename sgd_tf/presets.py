@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
@@ -16,6 +17,51 @@ from sgd_tf.records import ModelKind
 
 # 0.0001 … 10, evenly spaced in the logarithm: the rates that a search tries.
 LEARNING_RATES = tuple(float(f"{10 ** (exponent / 4):.2g}") for exponent in range(-16, 5))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepBudget:
+    """What a sweep over batch sizes asks of each run: a target that all k reach in moments, and equal budgets."""
+
+    target: float  # training loss to reach
+    epochs: float  # after which all are compared
+    seconds: float  # of training after which all are compared
+    max_seconds: float  # of training after which a run gives up
+
+
+# Chosen by hand, so that a small k is not yet through with its seconds and gradient descent reaches the target.
+_BUDGETS: dict[tuple[str, ModelKind], tuple[float, float, float, float]] = {
+    ("digits", "linear"): (0.06, 10, 0.1, 0.6),
+    ("digits", "mlp"): (0.05, 10, 0.1, 0.6),
+    ("digits", "cnn"): (0.3, 3, 1.0, 4.0),
+    ("spirals", "linear"): (0.6, 10, 0.1, 0.4),
+    ("spirals", "mlp"): (0.1, 30, 0.2, 0.8),
+    ("line", "linear"): (0.27, 3, 0.05, 0.3),
+    ("line", "mlp"): (0.27, 3, 0.05, 0.3),
+    ("teacher", "linear"): (0.54, 2, 0.1, 0.4),
+    ("teacher", "mlp"): (0.45, 5, 0.3, 1.2),
+    ("flights", "linear"): (0.157, 1, 0.3, 1.5),
+    ("flights", "mlp"): (0.18, 1, 0.5, 3.0),
+    ("diabetes", "linear"): (0.46, 20, 0.1, 0.4),
+    ("diabetes", "mlp"): (0.3, 20, 0.1, 0.4),
+    ("breast_cancer", "linear"): (0.05, 10, 0.1, 0.4),
+    ("breast_cancer", "mlp"): (0.02, 10, 0.1, 0.4),
+    ("mnist", "linear"): (0.35, 2, 0.5, 2.0),
+    ("mnist", "mlp"): (0.3, 2, 1.0, 4.0),
+    ("fashion_mnist", "linear"): (0.5, 2, 0.5, 2.0),
+    ("fashion_mnist", "mlp"): (0.45, 2, 1.0, 4.0),
+}
+
+
+def sweep_budget(problem: str, model: ModelKind) -> SweepBudget:
+    """Target and budgets of a sweep over batch sizes; where none were chosen, the target of a race.
+
+    >>> sweep_budget("digits", "mlp").target
+    0.05
+    """
+    known = _BUDGETS.get((problem, model), (target_loss(problem, model) or 0.3, 3, 0.5, 2.0))
+    target, epochs, seconds, max_seconds = known
+    return SweepBudget(target=target, epochs=epochs, seconds=seconds, max_seconds=max_seconds)
 
 
 @functools.cache
@@ -39,12 +85,21 @@ def tuned_learning_rate(problem: str, model: ModelKind, batch_size: int) -> floa
     >>> tuned_learning_rate("no such problem", "mlp", 32) is None
     True
     """
-    rates = _table().get(problem, {}).get(model, {}).get("learning_rates")
+    rates = tuned_learning_rates(problem, model)
     if not rates:
         return None
-    sizes = sorted(map(int, rates))
-    logarithm = np.interp(np.log(batch_size), np.log(sizes), [np.log(rates[str(k)]) for k in sizes])
+    logarithm = np.interp(np.log(batch_size), np.log(list(rates)), np.log(list(rates.values())))
     return float(f"{np.exp(logarithm):.2g}")
+
+
+def tuned_learning_rates(problem: str, model: ModelKind) -> dict[int, float]:
+    """The learning rates that trained best in a short search, by the batch sizes that were searched, in their order.
+
+    >>> tuned_learning_rates("no such problem", "mlp")
+    {}
+    """
+    rates = _table().get(problem, {}).get(model, {}).get("learning_rates", {})
+    return {k: rates[str(k)] for k in sorted(map(int, rates))}
 
 
 def target_loss(problem: str, model: ModelKind) -> float | None:

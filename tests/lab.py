@@ -32,6 +32,7 @@ class FakeCluster:
     """Takes jobs and leaves them to the test: it sets their rows and their status."""
 
     status = "ready"
+    num_workers, num_waiting = 1, 0
 
     def __init__(self):
         self.jobs = []

@@ -1,6 +1,17 @@
 """Long computations in worker processes, apart from the web server that shows them."""
 
 from sgd_tf.jobs.manager import Cluster, ClusterStatus, Job, JobStatus, connect
+from sgd_tf.jobs.slices import Slice, SlicedJob
 from sgd_tf.jobs.worker import FailureKind, JobFailure
 
-__all__ = ["Cluster", "ClusterStatus", "FailureKind", "Job", "JobFailure", "JobStatus", "connect"]
+__all__ = [
+    "Cluster",
+    "ClusterStatus",
+    "FailureKind",
+    "Job",
+    "JobFailure",
+    "JobStatus",
+    "Slice",
+    "SlicedJob",
+    "connect",
+]

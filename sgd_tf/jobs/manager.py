@@ -282,6 +282,11 @@ class Cluster:
         """Worker processes that are there now, hence jobs that can run at the same time."""
         return len(self._living())
 
+    @property
+    def num_waiting(self) -> int:
+        """Jobs in the queue, whoever's they are."""
+        return len(self._queue)
+
     def submit(
         self,
         function: Callable[..., Any] | str,

@@ -11,7 +11,8 @@ from typing import Any
 
 import streamlit as st
 
-from sgd_tf.jobs import Cluster, Job, connect
+from sgd_tf.jobs import Cluster, Job, SlicedJob, connect
+from sgd_tf.jobs.slices import NextSlice
 from sgd_tf.presets import LEARNING_RATES
 from sgd_tf.records import RacePlan
 
@@ -29,7 +30,7 @@ class SessionRun:
 
     kind: str  # "race", "search", or what a page calls its experiment
     plan: Any  # what was asked for
-    job: Job
+    job: Job | SlicedJob
     prediction: str | None = None  # what the learner expects of it
 
     @property
@@ -78,12 +79,31 @@ def start(
         _submit(kind, function, arguments, seconds, arguments if plan is None else plan, prediction)
 
 
+def start_sliced(kind: str, next_slice: NextSlice, *, seconds: float, plan: Any, prediction: str | None = None) -> None:
+    """Begin a computation that is longer than a job may be, unless a run of this session is active.
+
+    Args:
+        kind: by which `get` finds it.
+        next_slice: what is to be done next.
+        seconds: that a slice trains; its time limit leaves room for loading, compiling and evaluating.
+        plan: what the views want to know of it.
+        prediction: what the learner expects.
+    """
+    if not active():
+        limit = 2 * seconds + SLACK_SECONDS
+        job = SlicedJob(cluster(), next_slice, learner=_learner(), seconds_limit=limit)
+        st.session_state[f"run_{kind}"] = SessionRun(kind=kind, plan=plan, job=job, prediction=prediction)
+
+
+def _learner() -> str:
+    return str(st.session_state.setdefault("learner", uuid.uuid4().hex))
+
+
 def _submit(
     kind: str, function: str, arguments: tuple[Any, ...], seconds: float, plan: Any, prediction: str | None
 ) -> SessionRun:
-    learner = st.session_state.setdefault("learner", uuid.uuid4().hex)
     limit = 2 * seconds + SLACK_SECONDS
-    job = cluster().submit(function, *arguments, learner=learner, seconds_limit=limit)
+    job = cluster().submit(function, *arguments, learner=_learner(), seconds_limit=limit)
     run = SessionRun(kind=kind, plan=plan, job=job, prediction=prediction)
     st.session_state[f"run_{kind}"] = run
     return run

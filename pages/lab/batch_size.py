@@ -1,0 +1,31 @@
+"""Which batch size? A sweep over k, learning rates and seeds, and the answer for this model on this machine."""
+
+import streamlit as st
+
+from sgd_tf.ui import experiment, sweep_controls, sweep_runs, sweep_view
+from sgd_tf.ui.language import _, prose
+
+question, settings = st.columns([3, 1.2], gap="medium", vertical_alignment="bottom")
+question.markdown(prose(__file__, "question"))
+with settings, st.container(horizontal=True, horizontal_alignment="right"):
+    more = st.popover(_("More settings"), icon=":material/tune:")
+left, right = st.columns([1, 2], gap="medium")
+
+with left, st.container(key="sweep_controls"):
+    plan = sweep_controls.draw(more)
+    prediction = experiment.predict(
+        _("Predict: which k reaches the target in the fewest seconds?"), sweep_controls.RANGES, key="sweep_prediction"
+    )
+    if experiment.run_and_stop(sweep_runs.KIND, disabled=plan is None) and plan:
+        sweep_runs.start(plan, prediction)
+        st.rerun()
+
+with right:
+    sweep_view.views()
+    sweep_view.picture(plan)
+
+sweep_view.results(plan)
+
+notice, method = st.columns(2, gap="medium")
+notice.markdown(prose(__file__, "notice"))
+method.markdown(prose(__file__, "method"))
