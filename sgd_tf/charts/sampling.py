@@ -256,12 +256,20 @@ def floors(
         middle.mark_line(strokeWidth=2.2, clip=True).encode(
             y=upward("median"), strokeDash=dash, tooltip=alt.value(None)
         ),
-        dots.mark_point(size=24, filled=False, strokeWidth=1.2, clip=True).encode(
+        dots.mark_point(size=24, filled=False, strokeWidth=1.2, clip=True, aria=bool(len(table))).encode(
             y=upward("floor"),
             tooltip=[name, rate, alt.Tooltip("seed:Q", title=_("Seed")), _number("floor", _("Floor"))],
         ),
         alt.Chart(theory)
-        .mark_point(shape="diamond", size=110, filled=False, stroke=TEXT[dark], strokeWidth=1.6, clip=True)
+        .mark_point(
+            shape="diamond",
+            size=110,
+            filled=False,
+            stroke=TEXT[dark],
+            strokeWidth=1.6,
+            clip=True,
+            aria=bool(len(theory)),
+        )
         .encode(x=x, y=upward("expected"), tooltip=[rate, _number("expected", _("Exact, with replacement"))]),
     ]
     if guide is not None:

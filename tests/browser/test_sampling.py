@@ -1,0 +1,115 @@
+"""The sampling page in a real browser: the ledger, a run of each kind, both languages, both themes, a telephone."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.test_page import EXCLUDED, NARROW, violations
+
+SECONDS = 1_000  # ms
+WORDS = {
+    "en-US": {"judged": "Your prediction was right|You expected", "missed": "Never visited: ", "done": "100%"},
+    "ko-KR": {"judged": "예측이 맞았습니다|예측: ", "missed": "방문하지 않음: ", "done": "100%"},
+}
+# Four English words in a row, with sources of papers aside: prose is not in the catalogue.
+ENGLISH = re.compile(r"(?:\b[A-Za-z]{2,}\b[ ,.]+){3}[A-Za-z]{2,}")
+
+
+def open_ways(open_lab, query="", **options):
+    lab = open_lab(query, page="sampling", ready="sampling_ways", **options)
+    expect(lab.keyed("sampling_ways").locator("svg.marks")).to_have_count(10)
+    return lab
+
+
+def open_part(open_lab, part, query="", **options):
+    return open_lab(
+        f"sampling_part={part}&sampling_seeds=3&{query}", page="sampling", ready=f"sampling_{part}_run", **options
+    )
+
+
+def run(lab, part, words):
+    """Press Run and wait for the verdict."""
+    lab.button(f"sampling_{part}_run").click()
+    expect(lab.button(f"sampling_{part}_stop")).to_be_enabled()
+    expect(lab.keyed(f"sampling_{part}_status")).to_contain_text(words["done"], timeout=120 * SECONDS)
+    expect(lab.button(f"sampling_{part}_run")).to_be_enabled()
+
+
+def main_text(lab):
+    return lab.page.locator("[data-testid=stMain]").inner_text()
+
+
+@pytest.mark.parametrize("locale", WORDS)
+def test_the_five_ways_are_drawn_and_the_guess_is_judged(open_lab, locale):
+    words = WORDS[locale]
+    lab = open_ways(open_lab, locale=locale)
+    ways = lab.keyed("sampling_ways")
+    expect(ways).to_contain_text(re.compile(words["missed"]))
+    lab.keyed("sampling_guess_ways").get_by_role("radio").nth(2).click()
+    expect(lab.page.get_by_test_id("stAlert")).to_contain_text(re.compile(words["judged"]))
+    lab.keyed("sampling_n").get_by_role("spinbutton").fill("50")
+    lab.keyed("sampling_n").get_by_role("spinbutton").press("Enter")
+    expect(ways).to_contain_text("50")
+    expect(lab.keyed("sampling_missed")).to_contain_text("36.4%")  # (1 − 1/50)^50
+    expect(lab.page).to_have_url(re.compile("sampling_n=50"))
+    if locale == "ko-KR":
+        assert ENGLISH.findall(main_text(lab)) == []
+
+
+def test_a_link_opens_the_same_ledger(open_lab):
+    lab = open_ways(open_lab, "sampling_n=30&sampling_epochs=4&sampling_b=3")
+    expect(lab.keyed("sampling_b").get_by_role("spinbutton")).to_have_value("3")
+    expect(lab.keyed("sampling_missed").locator("tbody tr")).to_have_count(4)
+
+
+def test_the_error_floor_runs_and_says_which_powers_it_found(open_lab):
+    lab = open_part(open_lab, "floor")
+    lab.keyed("sampling_guess_floor").get_by_role("radio").nth(2).click()
+    run(lab, "floor", WORDS["en-US"])
+    expect(lab.page.get_by_test_id("stAlert")).to_contain_text(re.compile(WORDS["en-US"]["judged"]))
+    expect(lab.page.get_by_test_id("stMain")).to_contain_text(re.compile("fitted powers γ[⁰¹²]·"))
+    expect(lab.keyed("sampling_floor_chart").locator("svg.marks")).to_have_count(2)
+    assert violations(lab, EXCLUDED["light"]) == []
+
+
+def test_the_genie_runs_in_korean_and_the_axis_can_be_changed_afterwards(open_lab):
+    lab = open_part(open_lab, "genie", "sampling_copies=2", locale="ko-KR")
+    run(lab, "genie", WORDS["ko-KR"])
+    expect(lab.keyed("sampling_genie_table").locator("tbody tr")).to_have_count(2)
+    before = lab.table("sampling_genie_table")
+    lab.keyed("sampling_counter").get_by_role("radio", name="에포크").click()
+    expect(lab.keyed("sampling_genie_chart")).to_contain_text("에포크")
+    assert lab.table("sampling_genie_table") == before
+    assert ENGLISH.findall(main_text(lab)) == []
+
+
+def test_a_run_goes_on_while_another_part_is_looked_at(open_lab):
+    lab = open_part(open_lab, "sorted")
+    lab.button("sampling_sorted_run").click()
+    expect(lab.button("sampling_sorted_stop")).to_be_enabled()
+    lab.keyed("sampling_part").get_by_role("radio", name="The evil genie").click()
+    expect(lab.button("sampling_genie_run")).to_be_disabled()
+    lab.keyed("sampling_part").get_by_role("radio", name="Sorted data").click()
+    expect(lab.keyed("sampling_sorted_status")).to_contain_text("100%", timeout=120 * SECONDS)
+    expect(lab.page.get_by_test_id("stMain")).to_contain_text("Test accuracy in the last epoch")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessibility_rules_hold_on_each_part(server, open_lab, scheme):
+    lab = open_ways(open_lab, color_scheme=scheme)
+    assert violations(lab, EXCLUDED[scheme]) == []
+    for part in ("floor", "sorted", "genie"):
+        lab.open(f"{server.url}sampling?sampling_part={part}", f"sampling_{part}_run")
+        expect(lab.keyed(f"sampling_{part}_chart").locator("svg.marks").first).to_be_visible()
+        assert violations(lab, EXCLUDED[scheme]) == []
+
+
+def test_on_a_telephone_nothing_is_wider_than_the_screen(open_lab):
+    lab = open_ways(open_lab, viewport=NARROW, has_touch=True, is_mobile=True)
+    overflow = "document.scrollingElement.scrollWidth - innerWidth"
+    assert lab.page.evaluate(overflow) <= 0
+    for name, part in [("The error floor", "floor"), ("Sorted data", "sorted"), ("The evil genie", "genie")]:
+        lab.keyed("sampling_part").get_by_role("radio", name=name).click()
+        expect(lab.keyed(f"sampling_{part}_chart").locator("svg.marks").first).to_be_visible()
+        assert lab.page.evaluate(overflow) <= 0
