@@ -42,6 +42,10 @@ def test_each_way_has_a_colour_that_can_be_read_on_its_background(way, dark):
     low, high = sorted([luminance(SAMPLING_COLORS[dark][way]), luminance(BACKGROUND[dark])])
     assert (high + 0.05) / (low + 0.05) >= 4.5
     assert len(set(SAMPLING_COLORS[dark].values())) == len(SAMPLINGS)
+    mine, yellow = (
+        np.array([int(color[at : at + 2], 16) for at in (1, 3, 5)]) for color in (SAMPLING_COLORS[dark][way], DRAWN)
+    )
+    assert np.abs(mine - yellow).max() > 64
 
 
 def test_the_samples_of_the_first_minibatch_are_yellow_and_the_others_are_not():

@@ -15,21 +15,21 @@ from sgd_tf.charts.style import BACKGROUND, MUTED_TEXT, TEXT, Domain, Translate,
 from sgd_tf.records import Sampling
 
 # One colour for each way of drawing, by `dark`; at least 4.5 to 1 on the background, and told apart by colour-blind
-# readers next to each other in the charts that hold several: red, blue, ochre.
+# readers where a chart holds several; none is near the yellow of drawn samples.
 SAMPLING_COLORS: dict[bool, dict[Sampling, str]] = {
     False: {
         "reshuffle": "#1F5FBF",
         "shuffle_once": "#00706B",
         "in_order": "#5F6270",
         "with_replacement": "#B3261E",
-        "buffer": "#8A5A00",
+        "buffer": "#A0308C",
     },
     True: {
         "reshuffle": "#7DB4FF",
         "shuffle_once": "#4FD1C5",
         "in_order": "#B4B8C4",
         "with_replacement": "#FF8A80",
-        "buffer": "#E3B341",
+        "buffer": "#F08AD8",
     },
 }
 DASHES: dict[Sampling, list[int]] = {

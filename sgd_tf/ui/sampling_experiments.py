@@ -256,7 +256,7 @@ def sorted_picture(run: SessionRun | None) -> None:
                 bands,
                 lines=charts.sampling_lines(labels, dark=experiment.is_dark()),
                 x_domain=(0, num_epochs),
-                y_domain=(0, 1) if is_accuracy else (0.02, 20),
+                y_domain=(0, 1) if is_accuracy else (0.05, 10),
                 titles=(
                     _("Digits sorted by class: median and range of the seeds"),
                     _("Epochs"),
