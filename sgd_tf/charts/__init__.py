@@ -2,6 +2,7 @@
 
 from sgd_tf.charts.double_loop import (
     CODE_LINE,
+    MAX_IMAGES,
     NUM_SLOTS,
     code_spec,
     digit_image,
@@ -13,7 +14,7 @@ from sgd_tf.charts.double_loop import (
 )
 from sgd_tf.charts.learning_curves import COUNTERS, METRICS, Counter, Metric, curves, curves_spec, four_axes
 from sgd_tf.charts.ledger import positions_spec, visit_shares, visits_spec
-from sgd_tf.charts.noise import arrows_spec, escape_shares, noise_against_k, steps_spec, two_valleys
+from sgd_tf.charts.noise import arrows_spec, escapes_spec, noise_spec, steps_spec, valleys_spec
 from sgd_tf.charts.rate_search import learning_rates
 from sgd_tf.charts.sampling import Line, floors, sampling_lines, seed_curves
 from sgd_tf.charts.style import DRAWN, batch_size_color, embed_config, save_html
@@ -23,6 +24,7 @@ __all__ = [
     "CODE_LINE",
     "COUNTERS",
     "DRAWN",
+    "MAX_IMAGES",
     "METRICS",
     "NUM_SLOTS",
     "Counter",
@@ -36,22 +38,23 @@ __all__ = [
     "curves_spec",
     "digit_image",
     "embed_config",
-    "escape_shares",
+    "escapes_spec",
     "floors",
     "flow_spec",
     "four_axes",
     "learning_rates",
-    "noise_against_k",
+    "noise_spec",
     "points_spec",
     "positions_spec",
+    "rate_map",
     "sampling_lines",
     "save_html",
     "seed_curves",
     "steps_spec",
     "surface_grid",
     "tiles_spec",
-    "two_valleys",
     "updates_spec",
+    "valleys_spec",
     "visit_shares",
     "visits_spec",
 ]

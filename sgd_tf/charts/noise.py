@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -18,6 +18,8 @@ from sgd_tf.valleys import height as valley_height
 from sgd_tf.valleys import stationary_points
 
 TITLE_SIZE = 15  # px
+W_LIMIT = 1.9  # of the weight on the two valleys, to both sides
+ROW_GAP = 0.17  # between two rows of runs below them, in units of the loss
 ARROWHEAD = "M0,-1L0.8,0.9L-0.8,0.9Z"  # points up, in a square of side 2
 # Direction of an arrow on the screen, in degrees clockwise from upwards: a scale may be wider than it is high.
 DIRECTION = (
@@ -64,9 +66,11 @@ def steps_spec(
         _("Loss"),
         _("Update"),
     )
-    names = (f"GD (k = {num_examples:,})", f"k = {batch_size:,}")
-    colors = (FULL_BATCH[dark], batch_size_color(batch_size, full_batch=batch_size == num_examples, dark=dark))
-    spec = copy.copy(_steps(words, names, colors, w_domain, b_domain, dark, height))
+    names = [f"GD (k = {num_examples:,})", f"k = {batch_size:,}"]
+    values = _values(batch_size, num_examples, w_domain, b_domain, dark)
+    if batch_size == num_examples:  # one path alone
+        names[1] = names[0]
+    spec = _filled(_steps(words, dark, height), values | {"@names": names[: len(values["@colors"])]})
     spec["datasets"] = {
         "contours": contours,
         "paths": paths.assign(run=np.where(paths["full_batch"], names[0], names[1])).round(5),
@@ -75,22 +79,45 @@ def steps_spec(
     return spec
 
 
-@lru_cache(maxsize=64)
-def _steps(
-    words: tuple[str, ...],
-    names: tuple[str, str],
-    colors: tuple[str, str],
-    w_domain: Domain,
-    b_domain: Domain,
-    dark: bool,
-    height: int,
-) -> dict[str, Any]:
+def _values(batch_size: int, num_examples: int, w_domain: Domain, b_domain: Domain, dark: bool) -> dict[str, Any]:
+    """What differs between two pictures of one kind, by the name that stands for it in the specification."""
+    full, own = FULL_BATCH[dark], batch_size_color(batch_size, full_batch=batch_size == num_examples, dark=dark)
+    return {
+        "@full": full,
+        "@own": own,
+        "@colors": [full] if own == full else [full, own],
+        "@w": list(w_domain),
+        "@b": list(b_domain),
+    }
+
+
+def _filled(node: Any, values: Mapping[str, Any]) -> Any:
+    """A copy of a specification with values for "@name", ["@name"] and {"expr": "@name"}.
+
+    Altair takes a third of a second to write and check the specification of one of these charts, which are redrawn
+    as a slider moves. So that is done once.
+
+    >>> _filled({"color": "@own", "scale": {"domain": {"expr": "@w"}}}, {"@own": "red", "@w": [0, 1]})
+    {'color': 'red', 'scale': {'domain': [0, 1]}}
+    """
+    if isinstance(node, dict):
+        if str(node.get("expr")) in values:
+            return values[node["expr"]]
+        return {key: _filled(value, values) for key, value in node.items()}
+    if isinstance(node, list):
+        if len(node) == 1 and str(node[0]) in values:
+            return values[node[0]]
+        return [_filled(value, values) for value in node]
+    return values.get(node, node) if isinstance(node, str) else node
+
+
+@lru_cache(maxsize=16)
+def _steps(words: tuple[str, ...], dark: bool, height: int) -> dict[str, Any]:
     title, subtitle, w_title, b_title, loss_title, update_title = words
-    x = alt.X("w:Q", title=w_title, scale=alt.Scale(domain=w_domain, nice=False), axis=alt.Axis(grid=False))
-    y = alt.Y("b:Q", title=b_title, scale=alt.Scale(domain=b_domain, nice=False), axis=alt.Axis(grid=False))
+    x, y = _plane(w_title, b_title, alt.Axis(grid=False))
     color = alt.Color(
         "run:N",
-        scale=alt.Scale(domain=list(dict.fromkeys(names)), range=list(colors)),
+        scale=alt.Scale(domain=["@names"], range=["@colors"]),
         legend=alt.Legend(orient="top", title=None, symbolType="stroke", symbolStrokeWidth=3, offset=2),
     )
     contours = (
@@ -133,7 +160,13 @@ def _steps(
         .encode(x=x, y=y)
     )
     layers = [contours, lines, dots, here]
-    return _arrowed(layers, x, y, colors, title, subtitle, dark=dark, height=height, thickness=3)
+    return _arrowed(layers, x, y, title, subtitle, dark=dark, height=height, thickness=3)
+
+
+def _plane(w_title: str, b_title: str, axis: alt.Axis) -> tuple[alt.X, alt.Y]:
+    """Both positions, whose axes are filled in later."""
+    w_scale, b_scale = (alt.Scale(domain=alt.ExprRef(name), nice=False, zero=False) for name in ("@w", "@b"))
+    return alt.X("w:Q", title=w_title, scale=w_scale, axis=axis), alt.Y("b:Q", title=b_title, scale=b_scale, axis=axis)
 
 
 def arrows_spec(
@@ -170,28 +203,22 @@ def arrows_spec(
         "end_to_end": (_("Laid end to end: one epoch"), _("Each shortened to its share k/N of the samples")),
     }
     words = (*titles[layout], _("Step in w"), _("Step in b"))
-    colors = (FULL_BATCH[dark], batch_size_color(batch_size, full_batch=batch_size == num_examples, dark=dark))
-    spec = copy.copy(_arrows(words, colors, w_domain, b_domain, dark, height))
+    spec = _filled(_arrows(words, dark, height), _values(batch_size, num_examples, w_domain, b_domain, dark))
     spec["datasets"] = {"arrows": arrows.round(7)}
     return spec
 
 
-@lru_cache(maxsize=64)
-def _arrows(
-    words: tuple[str, ...], colors: tuple[str, str], w_domain: Domain, b_domain: Domain, dark: bool, height: int
-) -> dict[str, Any]:
+@lru_cache(maxsize=32)
+def _arrows(words: tuple[str, ...], dark: bool, height: int) -> dict[str, Any]:
     title, subtitle, w_title, b_title = words
-    axis = alt.Axis(gridColor=GRID[dark], tickCount=5)
-    x = alt.X("w:Q", title=w_title, scale=alt.Scale(domain=w_domain, nice=False), axis=axis)
-    y = alt.Y("b:Q", title=b_title, scale=alt.Scale(domain=b_domain, nice=False), axis=axis)
-    return _arrowed([], x, y, colors, title, subtitle, dark=dark, height=height)
+    x, y = _plane(w_title, b_title, alt.Axis(gridColor=GRID[dark], tickCount=5))
+    return _arrowed([], x, y, title, subtitle, dark=dark, height=height)
 
 
 def _arrowed(
     below: list[alt.Chart],
     x: alt.X,
     y: alt.Y,
-    colors: tuple[str, str],
     title: str,
     subtitle: str,
     *,
@@ -200,14 +227,14 @@ def _arrowed(
     thickness: int = 5,
 ) -> dict[str, Any]:
     """A chart with the arrows of the table "arrows" above its other layers, as a specification."""
-    full_color, color = colors
+    full_color, color = "@full", "@own"
     arrows = alt.Chart(alt.NamedData(name="arrows"))
     ends = {"x": x, "y": y, "x2": "w2:Q", "y2": "b2:Q"}
     tips = {"x": alt.X("w2:Q"), "y": alt.Y("b2:Q")}
     tooltip = [
         alt.Tooltip("name:N", title=" "),
-        alt.Tooltip("dw:Q", title=x.title if isinstance(x.title, str) else "w", format="+.4f"),
-        alt.Tooltip("db:Q", title=y.title if isinstance(y.title, str) else "b", format="+.4f"),
+        alt.Tooltip("dw:Q", title=x["title"], format="+.4f"),
+        alt.Tooltip("db:Q", title=y["title"], format="+.4f"),
     ]
 
     def only(kind: str) -> alt.Chart:
@@ -240,7 +267,7 @@ def _arrowed(
     return _finished(chart, _title(title, subtitle, dark), height).to_dict()
 
 
-def noise_against_k(
+def noise_spec(
     measured: pd.DataFrame,
     *,
     s_squared: float,
@@ -250,7 +277,7 @@ def noise_against_k(
     dark: bool = False,
     translate: Translate = str,
     height: int = 400,
-) -> alt.LayerChart:
+) -> dict[str, Any]:
     """How far minibatch gradients lie from the full gradient against k: measured, and by the law.
 
     Args:
@@ -264,102 +291,99 @@ def noise_against_k(
         height: of the whole chart, in px.
 
     Returns:
-        a chart on logarithmic axes; what is measured at k = N, where the law is 0, stands at its lower edge.
+        a Vega-Lite specification, on logarithmic axes, with its tables in ``datasets``; what is measured at k = N,
+        where the law is 0, stands at its lower edge.
     """
     _ = translate
     N = num_examples
     low, high = float(variance_law(s_squared, max(1.0, 0.98 * N), N)) / 2, 2.5 * max(s_squared, signal or 0.0)
-    x = alt.X(
-        "batch_size:Q",
-        title=_("Batch size k"),
-        scale=alt.Scale(type="log", domain=[0.8, 1.25 * N], nice=False),
-        axis=alt.Axis(grid=False, values=[*(4**power for power in range(10) if 4**power < 0.6 * N), N], format=",d"),
+    words = (
+        _("Noise of a minibatch gradient against k"),
+        _("Points: measured, ± 2 standard errors. Line: (S²/k)(1 − k/N)"),
+        _("Batch size k"),
+        _("Mean of ‖g_B − g‖²") if signal is not None else _("Mean of ‖g_B − g‖², in S²"),
+        _("Measured"),
+        _("Standard error"),
+        _("Law"),
     )
-    decades = [float(f"1e{power}") for power in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
-    y = alt.Y(
-        "value:Q",
-        title=_("Mean of ‖g_B − g‖², in S²") if signal is None else _("Mean of ‖g_B − g‖²"),
-        scale=alt.Scale(type="log", domain=[low, high], nice=False),
-        axis=alt.Axis(values=decades, format="~g", gridColor=GRID[dark]),
-    )
+    values = {
+        "@k_domain": [0.8, 1.25 * N],
+        "@k_ticks": [*(4**power for power in range(10) if 4**power < 0.6 * N), N],
+        "@domain": [low, high],
+        "@ticks": [
+            float(f"1e{power}") for power in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
+        ],
+    }
     k = np.unique(np.append(np.geomspace(1, N, 80), N * (1 - np.geomspace(0.02, 0.5, 40))))
     k = k[k <= 0.98 * N]
-    curve = pd.DataFrame({"batch_size": k, "value": variance_law(s_squared, k, N)})
-    law = (
-        alt.Chart(curve)
-        .mark_line(clip=True, color=TEXT[dark], strokeWidth=2, tooltip=None, aria=False)
-        .encode(x=x, y=y)
-    )
-    layers = [] if signal is None else _signal_layers(x, y, signal, scale, N, dark, translate)
+    error = 2 * measured["standard_error"]
+    marks = [] if scale is None else [(*(equal_noise_batch_size(end, N) for end in scale), _("noise = gradient"))]
+    level = [] if signal is None else [(0.9, signal, _("‖g‖², the gradient itself"))]
+    spec = _filled(_noise(words, dark, height), values)
+    spec["datasets"] = {
+        "curve": pd.DataFrame({"batch_size": k, "value": variance_law(s_squared, k, N)}),
+        "signal": pd.DataFrame(level, columns=["batch_size", "value", "text"]),
+        "scale": pd.DataFrame(marks, columns=["batch_size", "left", "right", "text"]),
+        "measured": measured.assign(
+            at=measured["mean"].clip(low),
+            above=(measured["mean"] + error).clip(low),
+            below=(measured["mean"] - error).clip(low),
+            color=_colors(measured["batch_size"], N, dark),
+            label=[f"{size:,}" for size in measured["batch_size"]],
+            full_batch=measured["batch_size"] == N,
+        ),
+    }
+    return spec
 
-    shown = measured.assign(
-        at=np.clip(measured["mean"], low, None),
-        above=np.clip(measured["mean"] + 2 * measured["standard_error"], low, None),
-        below=np.clip(measured["mean"] - 2 * measured["standard_error"], low, None),
-        color=[batch_size_color(int(size), full_batch=size == N, dark=dark) for size in measured["batch_size"]],
-        label=[f"{size:,}" for size in measured["batch_size"]],
+
+@lru_cache(maxsize=16)
+def _noise(words: tuple[str, ...], dark: bool, height: int) -> dict[str, Any]:
+    title, subtitle, x_title, y_title, *columns = words
+    x = alt.X(
+        "batch_size:Q",
+        title=x_title,
+        scale=alt.Scale(type="log", domain=alt.ExprRef("@k_domain"), nice=False),
+        axis=alt.Axis(grid=False, values=["@k_ticks"], format=",d"),
     )
-    points = alt.Chart(shown)
+    y = alt.Y(
+        "value:Q",
+        title=y_title,
+        scale=alt.Scale(type="log", domain=alt.ExprRef("@domain"), nice=False),
+        axis=alt.Axis(values=["@ticks"], format="~g", gridColor=GRID[dark]),
+    )
+    curve, level, mark, points = (
+        alt.Chart(alt.NamedData(name=name)) for name in ("curve", "signal", "scale", "measured")
+    )
     color = alt.Color("color:N", scale=None)
-    bars = points.mark_rule(clip=True, strokeWidth=2, aria=False).encode(
-        x=x, y=alt.Y("below:Q"), y2="above:Q", color=color
-    )
-    circles = points.mark_point(filled=True, opacity=1, size=90, aria=False).encode(
-        x=x,
-        y=alt.Y("at:Q"),
-        color=color,
-        shape=alt.condition(f"datum.batch_size == {N}", alt.value("triangle-down"), alt.value("circle")),
-        tooltip=[
-            alt.Tooltip("label:N", title=_("Batch size k")),
-            alt.Tooltip("mean:Q", title=_("Measured"), format=".4g"),
-            alt.Tooltip("standard_error:Q", title=_("Standard error"), format=".2g"),
-            alt.Tooltip("law:Q", title=_("Law"), format=".4g"),
-        ],
-    )
-    chart = alt.LayerChart(layer=[*layers, law, bars, circles])
-    title = _title(
-        _("Noise of a minibatch gradient against k"),
-        _("Points: measured, ± 2 standard errors. Line: (S²/k)(1 − k/N). Triangle: k = N, zero"),
-        dark,
-    )
-    return _finished(chart, title, height)
-
-
-def _signal_layers(
-    x: alt.X,
-    y: alt.Y,
-    signal: float,
-    scale: tuple[float, float, float] | None,
-    N: int,
-    dark: bool,
-    translate: Translate,
-) -> list[alt.Chart]:
-    """The size of the gradient itself, and the k at which the noise is as large."""
-    _ = translate
-    words = alt.Chart(pd.DataFrame({"batch_size": [0.9], "value": [signal], "text": [_("‖g‖², the gradient itself")]}))
+    muted: dict[str, Any] = {"color": MUTED_TEXT[dark], "aria": False}
+    tooltip = [alt.Tooltip("label:N", title=x_title)]
+    for name, column, digits in zip(("mean", "standard_error", "law"), columns, (".4g", ".2g", ".4g"), strict=True):
+        tooltip.append(alt.Tooltip(f"{name}:Q", title=column, format=digits))
     layers = [
-        words.mark_rule(color=MUTED_TEXT[dark], strokeDash=[5, 4], aria=False).encode(y=y),
-        words.mark_text(align="left", dy=-8, color=MUTED_TEXT[dark], fontSize=12, aria=False).encode(
-            x=x, y=y, text="text:N"
+        curve.mark_line(clip=True, color=TEXT[dark], strokeWidth=2, tooltip=None, aria=False).encode(x=x, y=y),
+        mark.mark_rect(opacity=0.22, **muted).encode(x=alt.X("left:Q"), x2="right:Q"),
+        mark.mark_rule(strokeWidth=1.5, **muted).encode(x=x),
+        mark.mark_text(align="left", dx=6, fontSize=12, **muted).encode(x=x, y=alt.value(10), text="text:N"),
+        level.mark_rule(strokeDash=[5, 4], **muted).encode(y=y),
+        level.mark_text(align="left", dy=-8, fontSize=12, **muted).encode(x=x, y=y, text="text:N"),
+        points.mark_rule(clip=True, strokeWidth=2, aria=False).encode(
+            x=x, y=alt.Y("below:Q"), y2="above:Q", color=color
         ),
-    ]
-    if scale is None:
-        return layers
-    value, left, right = (equal_noise_batch_size(end, N) for end in scale)
-    mark = alt.Chart(
-        pd.DataFrame({"batch_size": [value], "left": [left], "right": [right], "text": [_("noise = gradient")]})
-    )
-    return [
-        mark.mark_rect(color=MUTED_TEXT[dark], opacity=0.22, aria=False).encode(x=alt.X("left:Q"), x2="right:Q"),
-        mark.mark_rule(color=MUTED_TEXT[dark], strokeWidth=1.5, aria=False).encode(x=x),
-        mark.mark_text(align="left", dx=6, color=MUTED_TEXT[dark], fontSize=12, aria=False).encode(
-            x=x, y=alt.value(10), text="text:N"
+        points.mark_point(filled=True, opacity=1, size=90, aria=False).encode(
+            x=x,
+            y=alt.Y("at:Q"),
+            color=color,
+            shape=alt.condition("datum.full_batch", alt.value("triangle-down"), alt.value("circle")),
+            tooltip=tooltip,
         ),
-        *layers,
+        points.transform_filter("datum.full_batch")
+        .mark_text(align="right", dx=-9, fontSize=12, text="k = N: 0", **muted)
+        .encode(x=x, y=alt.Y("at:Q")),
     ]
+    return _finished(alt.LayerChart(layer=layers), _title(title, subtitle, dark), height).to_dict()
 
 
-def two_valleys(
+def valleys_spec(
     ends: pd.DataFrame,
     *,
     batch_sizes: Sequence[int],
@@ -367,7 +391,7 @@ def two_valleys(
     dark: bool = False,
     translate: Translate = str,
     height: int = 400,
-) -> alt.LayerChart:
+) -> dict[str, Any]:
     """The curve with two valleys, and below it where runs of each batch size ended.
 
     Args:
@@ -379,67 +403,78 @@ def two_valleys(
         height: of the whole chart, in px.
 
     Returns:
-        a layered chart; runs that lie outside the axis are left out.
+        a Vega-Lite specification with its tables in ``datasets``; runs that lie outside the axis are left out.
     """
     _ = translate
-    deep, ridge, shallow = stationary_points()
-    left, right = -2.6, 1.9  # the names of the rows stand at the left
-    w = np.linspace(-right, right, 121)
-    top, gap = 1.15, 0.17
-    rows = {k: -0.75 - gap * index for index, k in enumerate(batch_sizes)}
-    bottom = min(rows.values()) - gap
+    words = (
+        _("Where the runs ended"),
+        _("Above: the loss. Below: one dot for each run, a row for each k"),
+        _("Weight w"),
+    )
+    deep, _ridge, shallow = stationary_points()
+    rows = {k: -0.75 - ROW_GAP * index for index, k in enumerate(batch_sizes)}
+    w = np.linspace(-W_LIMIT, W_LIMIT, 121)
+    shown = ends[ends["w"].abs() < W_LIMIT]
+    scatter = np.random.default_rng(0).uniform(-0.28, 0.28, len(shown))  # so that one dot does not hide another
+    spec = copy.copy(_valleys(words, len(rows), dark, height))
+    spec["datasets"] = {
+        "curve": pd.DataFrame({"w": w, "y": valley_height(w)}),
+        "bottoms": pd.DataFrame(
+            {
+                "w": [deep, shallow],
+                "y": [valley_height(deep), valley_height(shallow)],
+                "text": [_("deeper valley"), _("start: shallow valley")],
+                "is_start": [False, True],
+            }
+        ),
+        "names": pd.DataFrame(
+            {
+                "y": list(rows.values()),
+                "text": ["GD" if k == num_examples else f"k = {k:,}" for k in rows],
+                "color": _colors(rows, num_examples, dark),
+            }
+        ),
+        "ends": shown.assign(
+            y=shown["batch_size"].map(rows) + ROW_GAP * scatter, color=_colors(shown["batch_size"], num_examples, dark)
+        ).round(4),
+    }
+    return spec
+
+
+@lru_cache(maxsize=16)
+def _valleys(words: tuple[str, ...], num_rows: int, dark: bool, height: int) -> dict[str, Any]:
+    title, subtitle, w_title = words
     x = alt.X(
         "w:Q",
-        title=_("Weight w"),
-        scale=alt.Scale(domain=[left, right], nice=False),
+        title=w_title,
+        scale=alt.Scale(domain=[-W_LIMIT - 0.7, W_LIMIT], nice=False),  # the names of the rows stand at the left
         axis=alt.Axis(grid=False, values=[-1.5, -1, -0.5, 0, 0.5, 1, 1.5]),
     )
-    y = alt.Y("y:Q", title=None, scale=alt.Scale(domain=[bottom, top], nice=False), axis=None)
-    curve = pd.DataFrame({"w": w, "y": valley_height(w)})
-    marks = pd.DataFrame(
-        {
-            "w": [deep, shallow],
-            "y": [valley_height(deep), valley_height(shallow)],
-            "text": [_("deeper valley"), _("start: shallow valley")],
-        }
-    )
-    shown = ends[ends["w"].abs() < right]
-    random = np.random.default_rng(0).uniform(-0.28, 0.28, len(shown))
-    shown = shown.assign(
-        y=[rows[k] for k in shown["batch_size"]] + gap * random,
-        color=[batch_size_color(int(k), full_batch=k == num_examples, dark=dark) for k in shown["batch_size"]],
-    ).round(4)
-    names = pd.DataFrame(
-        {
-            "y": list(rows.values()),
-            "text": ["GD" if k == num_examples else f"k = {k:,}" for k in rows],
-            "color": [batch_size_color(k, full_batch=k == num_examples, dark=dark) for k in rows],
-        }
-    )
+    heights = alt.Scale(domain=[-0.75 - ROW_GAP * num_rows, 1.15], nice=False)
+    y = alt.Y("y:Q", title=None, scale=heights, axis=None)
     color = alt.Color("color:N", scale=None)
+    curve, bottoms, names, ends = (
+        alt.Chart(alt.NamedData(name=name)) for name in ("curve", "bottoms", "names", "ends")
+    )
+    _deep, ridge, _shallow = stationary_points()
     layers = [
-        alt.Chart(pd.DataFrame({"w": [ridge]})).mark_rule(color=GRID[dark], strokeWidth=2, aria=False).encode(x=x),
-        alt.Chart(curve)
-        .mark_line(clip=True, color=TEXT[dark], strokeWidth=2.5, tooltip=None, aria=False)
-        .encode(x=x, y=y, order="w:Q"),
-        alt.Chart(marks)
-        .mark_text(dy=16, color=MUTED_TEXT[dark], fontSize=12, aria=False)
-        .encode(x=x, y=y, text="text:N"),
-        alt.Chart(marks.iloc[1:])
-        .mark_point(filled=True, size=120, opacity=1, color=FULL_BATCH[dark], aria=False)
+        curve.mark_rule(color=GRID[dark], strokeWidth=2, tooltip=None, aria=False).encode(x=alt.datum(ridge)),
+        curve.mark_line(clip=True, color=TEXT[dark], strokeWidth=2.5, tooltip=None, aria=False).encode(
+            x=x, y=y, order="w:Q"
+        ),
+        bottoms.mark_text(dy=16, color=MUTED_TEXT[dark], fontSize=12, aria=False).encode(x=x, y=y, text="text:N"),
+        bottoms.transform_filter("datum.is_start")
+        .mark_point(filled=True, size=120, opacity=1, color=FULL_BATCH[dark], tooltip=None, aria=False)
         .encode(x=x, y=y),
-        alt.Chart(shown)
-        .mark_point(filled=True, size=16, opacity=0.7, tooltip=None, aria=False)
-        .encode(x=x, y=y, color=color),
-        alt.Chart(names)
-        .mark_text(align="left", dx=2, fontSize=12, fontWeight="bold", aria=False)
-        .encode(x=alt.value(0), y=y, text="text:N", color=color),
+        ends.mark_point(filled=True, size=16, opacity=0.7, tooltip=None, aria=False).encode(x=x, y=y, color=color),
+        names.mark_text(align="left", dx=2, fontSize=12, fontWeight="bold", aria=False).encode(
+            x=alt.value(0), y=y, text="text:N", color=color
+        ),
     ]
-    title = _title(_("Where the runs ended"), _("Above: the loss. Below: one dot for each run, a row for each k"), dark)
-    return _finished(alt.LayerChart(layer=layers), title, height)
+    return _finished(alt.LayerChart(layer=layers), _title(title, subtitle, dark), height).to_dict()
 
 
-def escape_shares(
+def escapes_spec(
     results: pd.DataFrame,
     *,
     batch_sizes: Sequence[int],
@@ -447,7 +482,7 @@ def escape_shares(
     dark: bool = False,
     translate: Translate = str,
     height: int = 400,
-) -> alt.LayerChart:
+) -> dict[str, Any]:
     """The share of runs that ended in the deeper valley for each batch size, with its confidence interval.
 
     Args:
@@ -459,44 +494,61 @@ def escape_shares(
         height: of the whole chart, in px.
 
     Returns:
-        a layered chart with fixed axes.
+        a Vega-Lite specification with fixed axes, and its table in ``datasets``.
     """
     _ = translate
-    names = ["GD" if k == num_examples else f"{k:,}" for k in batch_sizes]
-    shown = results.assign(
-        name=["GD" if k == num_examples else f"{k:,}" for k in results["batch_size"]],
-        color=[batch_size_color(int(k), full_batch=k == num_examples, dark=dark) for k in results["batch_size"]],
+    words = (
+        _("Share of runs that ended in the deeper valley"),
+        _("Bars: 95 % interval of the share"),
+        _("Batch size k"),
+        _("Runs that ended deeper"),
+        _("Runs"),
+        _("Share"),
+        _("95 % interval from"),
+        _("to"),
     )
-    base = alt.Chart(shown)
-    x = alt.X("name:O", title=_("Batch size k"), scale=alt.Scale(domain=names), axis=alt.Axis(labelAngle=0, grid=False))
+    names = {k: "GD" if k == num_examples else f"{k:,}" for k in batch_sizes}
+    spec = _filled(_escapes(words, dark, height), {"@names": list(names.values())})
+    spec["datasets"] = {
+        "results": results.assign(
+            name=results["batch_size"].map(names), color=_colors(results["batch_size"], num_examples, dark)
+        )
+    }
+    return spec
+
+
+@lru_cache(maxsize=16)
+def _escapes(words: tuple[str, ...], dark: bool, height: int) -> dict[str, Any]:
+    title, subtitle, x_title, y_title, runs_title, share_title, low_title, high_title = words
+    base = alt.Chart(alt.NamedData(name="results"))
+    x = alt.X("name:O", title=x_title, scale=alt.Scale(domain=["@names"]), axis=alt.Axis(labelAngle=0, grid=False))
     y = alt.Y(
         "share:Q",
-        title=_("Runs that ended deeper"),
+        title=y_title,
         scale=alt.Scale(domain=[0, 1]),
-        axis=alt.Axis(format=".0%", tickCount=5),
+        axis=alt.Axis(format=".0%", tickCount=5, gridColor=GRID[dark]),
     )
     color = alt.Color("color:N", scale=None)
+    tooltip = [
+        alt.Tooltip("name:N", title=x_title),
+        alt.Tooltip("num_escaped:Q", title=y_title),
+        alt.Tooltip("num_runs:Q", title=runs_title),
+        alt.Tooltip("share:Q", title=share_title, format=".1%"),
+        alt.Tooltip("low:Q", title=low_title, format=".1%"),
+        alt.Tooltip("high:Q", title=high_title, format=".1%"),
+    ]
     layers = [
         base.mark_rule(strokeWidth=2, aria=False).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=color),
-        base.mark_point(filled=True, size=90, opacity=1, aria=False).encode(
-            x=x,
-            y=y,
-            color=color,
-            tooltip=[
-                alt.Tooltip("name:N", title=_("Batch size k")),
-                alt.Tooltip("num_escaped:Q", title=_("Runs that ended deeper")),
-                alt.Tooltip("num_runs:Q", title=_("Runs")),
-                alt.Tooltip("share:Q", title=_("Share"), format=".1%"),
-                alt.Tooltip("low:Q", title=_("95 % interval from"), format=".1%"),
-                alt.Tooltip("high:Q", title=_("to"), format=".1%"),
-            ],
-        ),
-        base.mark_text(dx=8, align="left", fontSize=12, color=MUTED_TEXT[dark], aria=False).encode(
-            x=x, y=y, text=alt.Text("share:Q", format=".0%")
+        base.mark_point(filled=True, size=90, opacity=1, aria=False).encode(x=x, y=y, color=color, tooltip=tooltip),
+        base.mark_text(dy=-14, fontSize=12, color=MUTED_TEXT[dark], aria=False).encode(
+            x=x, y=alt.Y("high:Q"), text=alt.Text("share:Q", format=".0%")
         ),
     ]
-    title = _title(_("Share of runs that ended in the deeper valley"), _("Bars: 95 % interval of the share"), dark)
-    return _finished(alt.LayerChart(layer=layers), title, height)
+    return _finished(alt.LayerChart(layer=layers), _title(title, subtitle, dark), height).to_dict()
+
+
+def _colors(batch_sizes: Iterable[int], num_examples: int, dark: bool) -> list[str]:
+    return [batch_size_color(int(k), full_batch=k == num_examples, dark=dark) for k in batch_sizes]
 
 
 def _title(text: str, subtitle: str, dark: bool) -> alt.TitleParams:

@@ -209,7 +209,7 @@ def measure_noise(
     sizes = [k for k in (2**exponent for exponent in range(20)) if k < N]
     for result in gradient_noise.gradient_variance(gradients, exact, [*sizes, N], seed=seed):
         yield asdict(result)
-    yield asdict(gradient_noise.noise_scale(gradients, small=max(1, N // 64), big=N // 2, seed=seed))
+    yield asdict(gradient_noise.noise_scale(gradients, small=max(1, N // 16), big=N // 2, seed=seed))
 
 
 def escape_runs(

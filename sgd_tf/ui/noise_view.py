@@ -258,13 +258,13 @@ def _end_to_end(
 
 
 def _round_up(value: float) -> float:
-    """The next larger one of the round numbers …, 0.1, 0.2, 0.5, 1, 2, 5, ….
+    """The next larger one of the round numbers …, 1, 1.5, 2, 3, 5, 7.5, 10, 15, ….
 
-    >>> _round_up(0.3), _round_up(2.0)
+    >>> _round_up(0.4), _round_up(2.0)
     (0.5, 2.0)
     """
     unit = 10.0 ** math.floor(math.log10(max(value, 1e-9)))
-    return next(step * unit for step in (1, 2, 5, 10) if step * unit >= value * (1 - 1e-9))
+    return next(step * unit for step in (1, 1.5, 2, 3, 5, 7.5, 10) if step * unit >= value * (1 - 1e-9))
 
 
 def _path_numbers(per_example: np.ndarray, gradients: np.ndarray, shares: np.ndarray, k: int) -> None:
@@ -356,7 +356,7 @@ def _law_picture(chosen: int, run: SessionRun | None) -> None:
         if exact is None and run and run.is_active:
             st.skeleton("stretch")
         else:
-            chart = charts.noise_against_k(
+            spec = charts.noise_spec(
                 measured,
                 s_squared=exact["s_squared"] if exact else 1.0,
                 signal=exact["signal"] if exact else None,
@@ -367,7 +367,7 @@ def _law_picture(chosen: int, run: SessionRun | None) -> None:
                 height=CHART_HEIGHT,
             )
             alt = _("Mean squared distance of minibatch gradients from the full gradient against k, with the law")
-            st.altair_chart(chart, alt=alt, key="noise_law_curve")
+            st.vega_lite_chart(spec, alt=alt, height=CHART_HEIGHT, key="noise_law_curve")
     total = math.ceil(math.log2(num_examples)) + 2
     text = ""
     if run and not run.is_active:
@@ -487,13 +487,13 @@ def _escape_picture(run: SessionRun | None) -> None:
     }
     with st.grid(2, min_column_width=300, gap="small"):
         with st.container(key="noise_valleys"):
-            chart = charts.two_valleys(ends, **options)
+            spec = charts.valleys_spec(ends, **options)
             alt = _("A curve with a shallow and a deeper valley, and below it where the runs of each batch size ended")
-            st.altair_chart(chart, alt=alt, key="noise_valleys_chart")
+            st.vega_lite_chart(spec, alt=alt, height=CHART_HEIGHT, key="noise_valleys_chart")
         with st.container(key="noise_shares"):
-            chart = charts.escape_shares(results, **options)
+            spec = charts.escapes_spec(results, **options)
             alt = _("Share of the runs of each batch size that ended in the deeper valley")
-            st.altair_chart(chart, alt=alt, key="noise_shares_chart")
+            st.vega_lite_chart(spec, alt=alt, height=CHART_HEIGHT, key="noise_shares_chart")
     done = len(rows) / len(ESCAPE_SIZES)
     text = _("{num} runs from the shallow valley").format(num=f"{len(rows) * ESCAPE_RUNS:,}") if rows else ""
     experiment.status(run, done, text)

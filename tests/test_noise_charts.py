@@ -1,0 +1,198 @@
+"""The charts of the noise page: facts of their specifications, and what is done once and what at each redraw."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from babel.messages import extract
+
+from sgd_tf import charts
+from sgd_tf.charts import arrows_spec, batch_size_color, escapes_spec, noise, noise_spec, steps_spec, valleys_spec
+from sgd_tf.valleys import height, stationary_points
+
+N = 200
+CONTOURS = pd.DataFrame({"level": 0, "index": range(3), "w": [0.0, 1.0, 0.0], "b": [1.0, 0.0, 1.0], "loss": 2.5})
+PATHS = pd.DataFrame(
+    {"full_batch": [False] * 2 + [True] * 2, "update": [0, 1] * 2, "w": [0.0, 0.5] * 2, "b": 1.0, "loss": 2.0}
+)
+ARROWS = pd.DataFrame(
+    {
+        "kind": ["minibatch", "minibatch", "full", "mean"],
+        "w": 0.0,
+        "b": 0.0,
+        "w2": [1.0, 3.0, 2.0, 2.0],
+        "b2": [0.5, 0.1, 0.3, 0.3],
+        "name": ["a", "b", "full", "mean"],
+    }
+)
+MEASURED = pd.DataFrame(
+    {
+        "batch_size": [1, 10, N],
+        "mean": [15.0, 1.5, 1e-14],
+        "standard_error": [1.0, 0.1, 1e-15],
+        "law": [15.92, 1.52, 0.0],
+    }
+)
+SIZES = (1, 8, 512)
+ENDS = pd.DataFrame({"batch_size": [1, 8, 512, 1], "w": [-1.0, 0.9, 0.93, 7.0]})
+RESULTS = pd.DataFrame(
+    {"batch_size": [1, 8], "share": [0.5, 0.9], "low": [0.4, 0.8], "high": [0.6, 0.95], "num_escaped": 1, "num_runs": 2}
+)
+LAW = {"s_squared": 16.0, "signal": 0.5, "num_examples": N}
+ESCAPE = {"batch_sizes": SIZES, "num_examples": 512}
+
+
+def plane(batch_size=8, **options):
+    domains = {"w_domain": (-2.0, 4.0), "b_domain": (-1.0, 5.0)}
+    return {"batch_size": batch_size, "num_examples": N, **domains, **options}
+
+
+def every_chart(**options):
+    return [
+        steps_spec(CONTOURS, PATHS, ARROWS, **plane(), **options),
+        arrows_spec(ARROWS, layout="cloud", **plane(), **options),
+        arrows_spec(ARROWS, layout="end_to_end", **plane(), **options),
+        noise_spec(MEASURED, **LAW, scale=(32.0, 25.0, 40.0), **options),
+        noise_spec(MEASURED[:0], **LAW | {"signal": None}, **options),
+        valleys_spec(ENDS, **ESCAPE, **options),
+        escapes_spec(RESULTS, **ESCAPE, **options),
+    ]
+
+
+def texts(node):
+    """All strings of a specification."""
+    if isinstance(node, dict):
+        node = list(node.values())
+    if isinstance(node, list):
+        return [text for part in node for text in texts(part)]
+    return [node] if isinstance(node, str) else []
+
+
+def test_nothing_that_stands_for_a_value_is_left_in_a_specification():
+    for spec in every_chart():
+        assert not [text for text in texts({**spec, "datasets": None}) if text.startswith("@")]
+
+
+def test_a_redraw_leaves_the_specification_that_others_share_as_it_is():
+    first = steps_spec(CONTOURS, PATHS, ARROWS, **plane())
+    other = steps_spec(CONTOURS, PATHS, ARROWS, **plane(64, w_domain=(0.0, 1.0)))
+    again = steps_spec(CONTOURS, PATHS, ARROWS, **plane())
+    assert first["layer"] == again["layer"] != other["layer"]
+    assert noise._steps.cache_info().hits >= 2
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_paths_and_steps_have_the_colour_of_their_batch_size(dark):
+    spec = steps_spec(CONTOURS, PATHS, ARROWS, **plane(), dark=dark)
+    (scale,) = {
+        str(layer["encoding"]["color"]["scale"])
+        for layer in spec["layer"]
+        if "scale" in layer["encoding"].get("color", {})
+    }
+    colors = [batch_size_color(N, full_batch=True, dark=dark), batch_size_color(8, dark=dark)]
+    assert scale == str({"domain": ["GD (k = 200)", "k = 8"], "range": colors})
+    assert spec["datasets"]["paths"]["run"].tolist() == ["k = 8", "k = 8", "GD (k = 200)", "GD (k = 200)"]
+
+
+def test_with_all_samples_there_is_one_path_and_one_colour():
+    spec = steps_spec(CONTOURS, PATHS[PATHS["full_batch"]], ARROWS, **plane(N))
+    (scale,) = {
+        str(layer["encoding"]["color"]["scale"])
+        for layer in spec["layer"]
+        if "scale" in layer["encoding"].get("color", {})
+    }
+    assert scale == str({"domain": ["GD (k = 200)"], "range": [batch_size_color(N, full_batch=True)]})
+
+
+def test_the_axes_are_those_asked_for():
+    spec = arrows_spec(ARROWS, layout="cloud", **plane())
+    domains = {
+        name: layer["encoding"][name]["scale"]["domain"]
+        for layer in spec["layer"]
+        for name in ("x", "y")
+        if "scale" in layer["encoding"][name]
+    }
+    assert domains == {"x": [-2.0, 4.0], "y": [-1.0, 5.0]}
+
+
+def test_the_curve_of_the_law_is_the_formula_and_ends_before_n():
+    curve = noise_spec(MEASURED, **LAW)["datasets"]["curve"]
+    k = curve["batch_size"].to_numpy()
+    np.testing.assert_allclose(curve["value"], 16.0 / k * (1 - k / N))
+    assert k[0] == 1
+    assert k[-1] == pytest.approx(0.98 * N)
+    assert (np.diff(k) > 0).all()
+
+
+def test_what_is_measured_at_n_stands_at_the_lower_edge_and_tells_its_own_number():
+    spec = noise_spec(MEASURED, **LAW)
+    last = spec["datasets"]["measured"].iloc[-1]
+    low = 16.0 / 196 * (1 - 196 / N) / 2
+    assert last["at"] == last["below"] == last["above"] == pytest.approx(low)
+    assert last["mean"] == 1e-14
+    assert bool(last["full_batch"])
+
+
+def test_error_bars_reach_two_standard_errors_to_both_sides():
+    rows = noise_spec(MEASURED, **LAW)["datasets"]["measured"]
+    assert rows[["below", "above"]].iloc[0].tolist() == [13.0, 17.0]
+
+
+def test_the_mark_of_equal_noise_stands_where_the_law_crosses_the_gradient():
+    (mark,) = noise_spec(MEASURED, **LAW, scale=(32.0, 25.0, float("inf")))["datasets"]["scale"].to_dict("records")
+    assert 16.0 / mark["batch_size"] * (1 - mark["batch_size"] / N) == pytest.approx(0.5)
+    assert mark["left"] == pytest.approx(1 / (1 / 25 + 1 / N))
+    assert mark["right"] == N
+
+
+def test_before_anything_is_measured_the_law_stands_alone_in_units_of_s_squared():
+    spec = noise_spec(MEASURED[:0], s_squared=1.0, signal=None, num_examples=N)
+    assert [len(spec["datasets"][name]) for name in ("measured", "signal", "scale")] == [0, 0, 0]
+    assert "Mean of ‖g_B − g‖², in S²" in texts(spec["layer"])
+
+
+def test_each_batch_size_has_its_row_below_the_valleys_and_runs_outside_are_left_out():
+    tables = valleys_spec(ENDS, **ESCAPE)["datasets"]
+    rows = tables["names"]["y"].tolist()
+    assert tables["names"]["text"].tolist() == ["k = 1", "k = 8", "GD"]
+    assert rows == sorted(rows, reverse=True)
+    assert max(rows) < height(stationary_points()[0])
+    assert len(tables["ends"]) == 3
+    assert (tables["ends"]["y"] - rows).abs().max() < noise.ROW_GAP / 2
+
+
+def test_the_shares_have_a_place_for_each_batch_size_from_the_start():
+    spec = escapes_spec(RESULTS[:0], **ESCAPE)
+    (domain,) = {
+        str(layer["encoding"]["x"]["scale"]["domain"]) for layer in spec["layer"] if "scale" in layer["encoding"]["x"]
+    }
+    assert domain == str(["1", "8", "GD"])
+
+
+def test_translation_reaches_every_word():
+    asked = set()
+
+    def translate(message):
+        asked.add(message)
+        return f"«{message}»"
+
+    specs = every_chart(translate=translate)
+    found = {message for _, message, _, _ in extract.extract_from_file("python", Path(noise.__file__))}
+    assert asked == found
+    for spec in specs:
+        assert spec["title"]["text"].startswith("«")
+        assert spec["title"]["subtitle"].startswith("«")
+        titles = [
+            part["title"]
+            for layer in spec["layer"]
+            for channel in layer["encoding"].values()
+            for part in (channel if isinstance(channel, list) else [channel])
+            if part.get("title")
+        ]
+        assert titles
+        assert all(title.startswith("«") for title in titles if title.strip())
+
+
+def test_the_charts_of_the_noise_are_public():
+    assert {"arrows_spec", "escapes_spec", "noise_spec", "steps_spec", "valleys_spec"} <= set(charts.__all__)
