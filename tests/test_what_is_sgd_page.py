@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from sgd_tf import problems
+from sgd_tf import export, problems
 from sgd_tf.jobs import JobFailure, tasks
 from sgd_tf.playback import Playback
 from sgd_tf.ui import player, runs
@@ -313,7 +313,7 @@ def test_one_epoch_has_no_second_order():
 def test_the_words_have_the_numbers_of_the_run():
     table = open_page(sgd_way="sgd", sgd_k="10").table[0].value["In this run"].to_dict()
     assert table == {
-        "Minibatch": "10, the last one 4 of 24 samples",
+        "Minibatch": "10 of 24 samples, the last one 4",
         "Iteration": "3 in each epoch",
         "Epoch": "3",
         "Update": "3 × 3 = 9",
@@ -430,6 +430,22 @@ print([name for name in ("tensorflow", "keras", "sklearn") if name in sys.module
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False, cwd=root
     )
     assert done.stdout.strip().splitlines()[-1:] == ["[]"], done.stderr[-2000:]
+
+
+def test_the_loop_that_a_learner_puts_together_is_held_against_the_real_one():
+    app = open_page()
+    right = [line.strip() for line in export.double_loop_lines()[2:]]
+    lines = app.multiselect(key="sgd_lines")
+    assert sorted(lines.options) == sorted(right) != right
+    lines.set_value(right[:3]).run()
+    assert "Right so far: 3 of 8 lines." in [caption.value for caption in checked(app).caption]
+    app.multiselect(key="sgd_lines").set_value([*right[:2], right[4], right[3]]).run()
+    (message,) = [e.value for e in checked(app).warning]
+    assert message.startswith(f"The first 2 lines are right, but “{right[4]}”")
+    app.multiselect(key="sgd_lines").set_value(right).run()
+    assert [e.value for e in checked(app).success] == ["All 8 lines are right: this is the double loop."]
+    (code,) = [e.value for e in app.code if "for epoch" in e.value and "def " not in e.value]
+    assert code.splitlines() == export.double_loop_lines()[2:]
 
 
 def test_the_data_of_the_page_are_known():

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from sgd_tf.ui import what_is_sgd_view as view
-from sgd_tf.ui.language import _, prose
+from sgd_tf.ui.language import prose
 
 question, guess = st.columns([1.15, 1], gap="medium", vertical_alignment="center")
 with st.container(gap="xsmall"):
@@ -25,11 +25,15 @@ with orders:
 
 runs, notice = st.columns([1.15, 1], gap="medium")
 with runs:
-    st.subheader(_("Same samples, more updates"), anchor=False)
+    st.markdown(prose(__file__, "runs"))
     if recording:
         view.comparison(lesson, recording)
 notice.markdown(prose(__file__, "notice"))
 
-st.subheader(_("How many updates?"), anchor=False)
-st.markdown(prose(__file__, "count"))
-st.fragment(view.calculator)()
+counts, yours = st.columns([1.15, 1], gap="medium")
+with counts:
+    st.markdown(prose(__file__, "count"))
+    st.fragment(view.calculator)()
+with yours:
+    st.markdown(prose(__file__, "yours"))
+    st.fragment(view.exercise)()

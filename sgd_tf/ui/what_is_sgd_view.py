@@ -94,7 +94,8 @@ class Recording:
 
     num_weights: int
     layers: tuple[int, ...]
-    samples: pd.DataFrame  # index, label, and image or x and y
+    samples: pd.DataFrame  # index, label, and image (of few samples alone) or x and y
+    features: list[list[float]]  # of each sample; of an image the pixels, from 0 to 16
     runs: Mapping[str, Rows]  # of "gd" and "sgd", by update
 
     @staticmethod
@@ -105,7 +106,8 @@ class Recording:
         features = np.array([row["features"] for row in samples])
         table = pd.DataFrame({"index": range(len(samples)), "label": [f"{row['target']:g}" for row in samples]})
         if has_images:
-            table["image"] = [charts.digit_image(tuple(row["features"])) for row in samples]
+            are_shown = len(samples) <= charts.MAX_IMAGES
+            table["image"] = [charts.digit_image(tuple(row["features"])) if are_shown else "" for row in samples]
         elif is_line:
             table = table.assign(x=features[:, 0], y=[row["target"] for row in samples])
         else:
@@ -114,6 +116,7 @@ class Recording:
             num_weights=head["weights"],
             layers=tuple(head["layers"]),
             samples=table,
+            features=[row["features"] for row in samples],
             runs={run: [row for row in rows if row.get("run") == run] for run in WAYS},
         )
 
@@ -502,7 +505,7 @@ def _travellers(found: Recording, row: Mapping[str, Any] | None, *, is_said: boo
         table.append(
             {
                 "slot": slot,
-                "image": found.samples["image"][index],
+                "image": charts.digit_image(tuple(found.features[index])),
                 "said": f"{said} {mark}" if is_said else "",
                 "more": "",
             }
@@ -615,7 +618,8 @@ def words(lesson: Lesson) -> None:
     film = lesson.film
     n, k = film.num_examples, film.num_examples if lesson.way == "gd" else lesson.batch_size
     rest = counting.last_minibatch_size(n, k)
-    size = f"{k:,}" if rest == k else _("{k}, the last one {rest}").format(k=f"{k:,}", rest=f"{rest:,}")
+    text = _("{k} of {n} samples") if rest == k else _("{k} of {n} samples, the last one {rest}")
+    size = text.format(k=f"{k:,}", n=f"{n:,}", rest=f"{rest:,}")
     table = pd.DataFrame(
         {
             _("Word"): [_("Minibatch"), _("Iteration"), _("Epoch"), _("Update")],
@@ -626,7 +630,7 @@ def words(lesson: Lesson) -> None:
                 _("One step of all weights"),
             ],
             _("In this run"): [
-                _("{size} of {n} samples").format(size=size, n=f"{n:,}"),
+                size,
                 _("{i} in each epoch").format(i=f"{film.iterations:,}"),
                 f"{film.num_epochs}",
                 f"{film.iterations:,} × {film.num_epochs} = {film.num_updates:,}",
@@ -673,6 +677,32 @@ def comparison(lesson: Lesson, found: Recording) -> None:
         spec = charts.updates_spec(updates, dark=experiment.is_dark(), translate=_, height=COMPARISON_HEIGHT)
         alt = _("Training loss after each update of GD and SGD, against epochs.") + " " + _without_marks(text)
         st.vega_lite_chart(spec, alt=alt, height=COMPARISON_HEIGHT)
+
+
+def exercise() -> None:
+    """Let the learner put the lines of the loop in order, and say how far it is right."""
+    right = export.double_loop_lines()[2:]
+    indented = {line.strip(): line for line in right}
+    chosen = st.multiselect(
+        _("The lines of the loop, in the order in which they stand:"),
+        sorted(indented),
+        key="sgd_lines",
+        placeholder=_("Choose the next line"),
+        persist_state="session",
+    )
+    written = [indented[line] for line in chosen]
+    num_right = next(
+        (at for at, pair in enumerate(zip(written, right, strict=False)) if len(set(pair)) > 1), len(written)
+    )
+    if written:
+        st.code("\n".join(written), language="python")
+    if written == right:
+        st.success(_("All {n} lines are right: this is the double loop.").format(n=len(right)))
+    elif num_right < len(written):
+        text = _("The first {n} lines are right, but “{line}” does not come next. Take it out and choose another.")
+        st.warning(text.format(n=num_right, line=chosen[num_right]))
+    elif written:
+        st.caption(_("Right so far: {n} of {all} lines.").format(n=num_right, all=len(right)))
 
 
 def take_home(lesson: Lesson) -> None:
