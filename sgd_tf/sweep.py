@@ -257,6 +257,26 @@ def num_missing(plan: SweepPlan, rows: Iterable[Mapping[str, Any]]) -> int:
     return len(missing) + round(per_size * len(plan.batch_sizes)) * (plan.num_seeds - 1)
 
 
+def seconds_left(plan: SweepPlan, rows: Iterable[Mapping[str, Any]]) -> float:
+    """How long the missing runs will take one after the other, by what those took that are known.
+
+    The first run of each k also compiles its program; that is expected of the k that were not run yet alone.
+
+    Args:
+        plan: the sweep.
+        rows: of the runs that are known, in the order in which they ended; at least one.
+    """
+    rows = list(rows)
+    first: dict[int, Mapping[str, Any]] = {}
+    for row in rows:
+        first.setdefault(row["batch_size"], row)
+    later = [row["wall_seconds"] for row in rows if row is not first[row["batch_size"]]]
+    usual = float(np.mean(later or [2 * row["seconds"] for row in rows]))
+    compiling = float(np.mean([row["wall_seconds"] for row in first.values()])) - usual
+    num_new = sum(k not in first for k in plan.batch_sizes)
+    return usual * num_missing(plan, rows) + max(0.0, compiling) * num_new
+
+
 def cell_key(row: Mapping[str, Any]) -> tuple[int, float, int]:
     """What tells a run of a family from the others: k, learning rate and seed."""
     return row["batch_size"], row["learning_rate"], row["seed"]

@@ -48,7 +48,7 @@ SLOWER = 1.1  # a k that takes at most a tenth longer is as fast: clocks are no 
 PRACTICAL = (256, 512)  # batch sizes that the book calls usually good
 LARGE = 4_000  # batch size beyond which the book expects harm
 NUM_RESAMPLES = 1_000  # of the bootstrap of a mean
-NUM_FITS = 300  # of the bootstrap of a fit
+NUM_FITS = 200  # of the bootstrap of a fit
 EFFECTS: tuple[tuple[float, Effect], ...] = ((0.2, "none"), (0.5, "small"), (0.8, "medium"), (1.2, "large"))
 
 
@@ -381,9 +381,10 @@ def compare(one: pd.DataFrame, other: pd.DataFrame, measure: str) -> Comparison:
     Raises:
         ValueError: if they have no seed in common.
     """
-    pairs = one.set_index("seed")[[measure]].join(other.set_index("seed")[measure], how="inner", rsuffix="_other")
-    a, b = pairs.to_numpy(dtype=np.float64).T
-    n = len(pairs)
+    values = [runs.set_index("seed")[measure] for runs in (one, other)]
+    seeds = values[0].index.intersection(values[1].index)
+    a, b = (value[seeds].to_numpy(dtype=np.float64) for value in values)
+    n = len(seeds)
     if n == 0:
         raise ValueError("`one` and `other` must have a seed in common.")
     is_difference = measure.startswith("test_accuracy")

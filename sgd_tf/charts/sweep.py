@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from sgd_tf.sweep_results import Hyperbola
 
 TITLE_SIZE = 15
+SHARE = "format(datum.value, '.0%')"  # labels of the vertical axis
+NUMBER = "format(datum.value, datum.value < 1000 ? '~g' : '~s')"
 BEST = {False: "#1B4A9B", True: "#A9CBFF"}  # of the map: as few samples as with the best rate of this k …
 FAR = {False: "#E3EAF5", True: "#1C2740"}  # … and eight times as many, or more
 FAR_RATIO = 8.0
 DASH = "M-1,-0.15L1,-0.15L1,0.15L-1,0.15Z"  # a rate that did not reach the target, in a square of side 2
+SIZE = "datum.value < 10000 ? format(datum.value, ',') : format(datum.value, '.3~s')"  # label of a batch size
 NOISE_BAR = 7  # height of the bar of the noise scale, in px
 
 
@@ -78,10 +81,11 @@ def by_batch_size(
     finite = data[np.isfinite(data["median"].astype("float64"))]
     domain = _domain(finite, log=log_y, percent=percent)
     worst = domain[0] if percent else domain[1]
-    scale = alt.Scale(type="log" if log_y else "linear", domain=domain, nice=False)
-    frame = _Frame(sizes=sizes, scale=scale, dark=dark, translate=translate)
-    x = frame.x
-    axis = alt.Axis(format=".0%" if percent else "~s", tickCount=5, values=_decades(domain) if log_y else alt.Undefined)
+    frame = _Frame(sizes=sizes, domain=domain, log=log_y, dark=dark, translate=translate)
+    x, scale = frame.x, frame.scale
+    axis = alt.Axis(
+        labelExpr=SHARE if percent else NUMBER, tickCount=5, values=_decades(domain) if log_y else alt.Undefined
+    )
     y = alt.Y("median:Q", scale=scale, title=y_title, axis=axis)
     points = data.assign(
         shown=np.where(np.isfinite(data["median"].astype("float64")), data["median"], worst),
@@ -145,9 +149,15 @@ class _Frame:
     """What all layers of a chart against k share."""
 
     sizes: Sequence[int]  # batch sizes in order
-    scale: alt.Scale  # vertical
+    domain: Domain  # of the vertical axis
+    log: bool  # whether that is logarithmic
     dark: bool
     translate: Translate
+
+    @property
+    def scale(self) -> alt.Scale:
+        """The vertical scale."""
+        return alt.Scale(type="log" if self.log else "linear", domain=self.domain, nice=False)
 
     @property
     def x_scale(self) -> alt.Scale:
@@ -158,7 +168,7 @@ class _Frame:
     def x(self) -> alt.X:
         """The horizontal axis."""
         _ = self.translate
-        axis = alt.Axis(values=_ticks(self.sizes), format="~s", grid=False, labelOverlap="greedy", labelSeparation=4)
+        axis = alt.Axis(values=_ticks(self.sizes), labelExpr=SIZE, grid=False, labelOverlap="greedy", labelSeparation=4)
         return alt.X("batch_size:Q", scale=self.x_scale, axis=axis, title=_("Batch size k"))
 
     @property
@@ -183,11 +193,12 @@ class _Frame:
 def _perfect(frame: _Frame, first: pd.Series, *, samples: bool) -> list[alt.Chart]:
     """Perfect scaling from the smallest k: twice the k, half the updates, hence as many samples with each k."""
     _ = frame.translate
-    start, at = float(first["median"]), frame.grid[len(frame.grid) * 3 // 5]
-    values = np.full(len(frame.grid), start) if samples else start * first["batch_size"] / frame.grid
-    place = pd.DataFrame(
-        {"batch_size": [at], "guide": np.interp([at], frame.grid, values), "label": [_("perfect scaling")]}
-    )
+    start, grid = float(first["median"]), frame.grid
+    values = np.full(len(grid), start) if samples else start * first["batch_size"] / grid
+    low, high = frame.domain
+    inside = grid[(values > math.sqrt(low * high)) & (values < high)]  # the upper half of the plot
+    at = grid[len(grid) * 3 // 5] if samples or not len(inside) else inside[-1]
+    place = pd.DataFrame({"batch_size": [at], "guide": np.interp([at], grid, values), "label": [_("perfect scaling")]})
     y = alt.Y("guide:Q", scale=frame.scale)
     return [frame.curve(values, [2, 3]), frame.words(place, y, fontSize=11, dx=5, dy=10 if samples else -6)]
 
@@ -285,7 +296,7 @@ def rate_map(
     ).replace([math.inf, -math.inf], None)
     x_scale = alt.Scale(type="log", base=2, domain=[x_edges[0], x_edges[-1]], nice=False)
     y_scale = alt.Scale(type="log", domain=[y_edges[0], top], nice=False)
-    x_axis = alt.Axis(values=_ticks(batch_sizes), format="~s", grid=False, labelOverlap="greedy", labelSeparation=4)
+    x_axis = alt.Axis(values=_ticks(batch_sizes), labelExpr=SIZE, grid=False, labelOverlap="greedy", labelSeparation=4)
     y_axis = alt.Axis(values=sorted(learning_rates), format=".2~g", grid=False)
     x = alt.X("batch_size:Q", scale=x_scale, title=_("Batch size k"), axis=x_axis)
     y = alt.Y("learning_rate:Q", scale=y_scale, title=_("Learning rate"), axis=y_axis)
@@ -386,7 +397,7 @@ def _domain(finite: pd.DataFrame, *, log: bool, percent: bool) -> Domain:
     if not log:
         unit = 10 ** math.floor(math.log10(high))
         return 0.0, float(next(step * unit for step in (1, 2, 3, 5, 10) if step * unit >= high))
-    steps = (1, 2, 5)
+    steps = (1, 2, 5) if high / low < 30 else (1,)
     rounded = [step * 10.0**exponent for exponent in range(-12, 13) for step in steps]
     below = max(value for value in rounded if value <= low * 0.98)
     above = min(value for value in rounded if value >= high * 1.02)

@@ -97,8 +97,9 @@ def _picture(plan: SweepPlan | None, run: SessionRun | None) -> None:
         return
     known = sweep_runs.known(shown)
     rows = sweep.rows_of(shown, known.cells.values())
-    with st.container(key="sweep_chart"):
-        for spec, alt in _specs(shown, rows, known):
+    drawn = _specs(shown, rows, known)
+    with st.container(key="sweep_chart"), st.grid(min(2, len(drawn)), min_column_width=300, gap="small"):
+        for spec, alt in drawn:
             st.vega_lite_chart(spec, alt=alt, height=spec["height"])
     _status(shown, run, rows, known)
 
@@ -146,8 +147,7 @@ def _status(plan: SweepPlan, run: SessionRun | None, rows: list[Any], known: swe
     if run and is_mine and run.is_active:
         text = ""
         if rows:
-            wall = sum(row["wall_seconds"] for row in rows) / len(rows)
-            left = wall * missing / max(1, getattr(run.job, "num_under_way", 1))
+            left = sweep.seconds_left(plan, known.cells.values()) / max(1, getattr(run.job, "num_under_way", 1))
             text = _("{done} of about {total} runs · about {left} left").format(
                 done=len(rows), total=total, left=duration(left)
             )
@@ -344,7 +344,7 @@ def results(plan: SweepPlan | None) -> None:
     with st.container(key="sweep_results"):
         _answer(plan, found, run)
         _verdicts(plan, found)
-        _compare(found.table)
+        _compare(found)
         _take_home(plan, found.table)
 
 
@@ -399,7 +399,7 @@ def _fit_sentences(plan: SweepPlan, fit: Hyperbola) -> list[str]:
     elif fit.critical_batch_size <= fit.smallest:
         sentences.append(_("From the smallest k of the sweep on, a larger k hardly saves updates."))
     else:
-        sentences.append(_("More stops helping around **k = {k}**, the critical batch size.").format(k=k))
+        sentences.append(_("More stops helping at about **k = {k}**, the critical batch size.").format(k=k))
         sentences.append(_("There updates and samples are twice what they are at least."))
         if not math.isnan(fit.low):
             sentences.append(
@@ -487,8 +487,9 @@ def _large(verdict: Verdict) -> str:
     return _("worse from k = {k} on").format(k=count(verdict.harm_from))
 
 
-def _compare(table: pd.DataFrame) -> None:
+def _compare(found: Analysis) -> None:
     """Two settings over the seeds that both have."""
+    table = found.table
     cells = table.groupby(["batch_size", "learning_rate"])["seed"].nunique()
     settings = {_setting(k, rate): (k, rate) for (k, rate), num in cells.items() if num > 1}
     st.subheader(_("Is this difference real?"))
@@ -496,12 +497,16 @@ def _compare(table: pd.DataFrame) -> None:
         st.info(_("Two settings with several seeds each are needed: take more seeds."))
         return
     st.caption(_("Two settings of this sweep, compared seed by seed: the same seed is the same start."))
-    fastest = sweep_results.choose_rates(table, "updates_to_target")
-    usual = [name for name, (k, rate) in settings.items() if fastest[int(k)] == rate] or list(settings)
+    best = sweep_results.choose_rates(table, "updates_to_target")
+    usual = {int(k): name for name, (k, rate) in settings.items() if best[int(k)] == rate}
+    fastest = found.recommendation.best if found.recommendation else 0
+    first = usual.get(fastest, next(iter(settings)))
+    others = [usual.get(k) for k in (256, max(usual, default=0))] + list(settings)
+    second = next(name for name in others if name not in (None, first))
     address.restore(SETTINGS)
-    for key, place in (("sweep_one", len(usual) // 3), ("sweep_other", len(usual) - 1)):
+    for key, name in (("sweep_one", first), ("sweep_other", second)):
         if st.session_state.get(key) not in settings:
-            st.session_state[key] = usual[place]
+            st.session_state[key] = name
     left, middle, right = st.columns(3)
     with left:
         measures = {name: title for name, title in MEASURES.items() if table[name].notna().any()}
@@ -514,12 +519,14 @@ def _compare(table: pd.DataFrame) -> None:
     one, other, measure = (st.session_state[key] for key in ("sweep_one", "sweep_other", "sweep_measure"))
     if measure not in table:
         return
-    first, second = (_runs_of(table, *settings[name]) for name in (one, other))
     with st.container(key="sweep_comparison"):
         if one == other:
             st.info(_("Choose two different settings."))
         else:
-            st.markdown(_comparison(sweep_results.compare(first, second, measure), measure, one, other))
+            compared = sweep_results.compare(
+                _runs_of(table, *settings[one]), _runs_of(table, *settings[other]), measure
+            )
+            st.markdown(_comparison(compared, measure, one, other))
 
 
 def _setting(k: int, rate: float) -> str:
