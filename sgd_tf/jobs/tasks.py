@@ -327,9 +327,7 @@ def error_floors(batch_size: int, learning_rates: tuple[float, ...], num_seeds: 
     from sgd_tf import sampling
 
     line = problems.load("line", num_examples=256)
-    yield from sampling.error_floors(
-        line, batch_size=batch_size, learning_rates=learning_rates, seeds=range(num_seeds)
-    )
+    yield from sampling.error_floors(line, batch_size=batch_size, learning_rates=learning_rates, seeds=range(num_seeds))
 
 
 def sorted_runs(
