@@ -410,7 +410,7 @@ def cell_row(plan: SweepPlan, cell: Cell, records: Sequence[Progress], *, wall_s
         "examples_per_second": last.examples / last.seconds if last.seconds else None,
         "updates": last.update,
         "seconds": last.seconds,
-        "train_loss": _plain(last.train_loss),
+        "train_loss": _plain(last.train_loss) if last.diverged_at is None else None,
         "start_loss": first.train_loss,
         "diverged_at": last.diverged_at,
         "wall_seconds": wall_seconds,

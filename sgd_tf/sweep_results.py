@@ -369,7 +369,7 @@ def compare(one: pd.DataFrame, other: pd.DataFrame, measure: str) -> Comparison:
     """Compare two settings over the seeds that both have: same seed, same initial weights.
 
     Losses, counts and seconds are compared by their logarithm, since they differ by factors; accuracies as they are. A
-    paired t-test (`scipy.stats.ttest_rel`) gives the p-value and the interval. Where a run has no value, it lost
+    paired t-test gives the p-value and the interval. Where a run has no value, it lost
     against one that has, and a sign test (`scipy.stats.binomtest`) counts who won. The effect size is Cohen's d of
     paired differences with the correction 1 − 3/(4 df − 1) for few seeds (L. Hedges 1981).
 
@@ -393,12 +393,10 @@ def compare(one: pd.DataFrame, other: pd.DataFrame, measure: str) -> Comparison:
     differences = a - b if is_difference else np.log(a) - np.log(b)
     mean, deviation = float(differences.mean()), float(differences.std(ddof=1)) if n > 1 else math.nan
     low = high = p_value = math.nan
-    if n > 1 and deviation == 0:
-        low, high, p_value = mean, mean, 0.0 if mean else 1.0
-    elif n > 1:
-        test = stats.ttest_1samp(differences, 0.0)  # of the differences: the paired test
-        p_value = float(test.pvalue)
-        low, high = (float(end) for end in test.confidence_interval(1 - ALPHA))
+    if n > 1:
+        p_value = 2 * _t_tail(differences, abs(mean))
+        half = stats.t.ppf(1 - ALPHA / 2, n - 1) * deviation / math.sqrt(n)
+        low, high = mean - half, mean + half
     size = 0.0 if mean == 0 else mean / deviation if deviation else math.copysign(math.inf, mean)
     shrunk = size * (1 - 3 / (4 * (n - 1) - 1)) if n > 2 else size
     mean, low, high = (value if is_difference else math.exp(value) for value in (mean, low, high))
@@ -412,6 +410,17 @@ def compare(one: pd.DataFrame, other: pd.DataFrame, measure: str) -> Comparison:
         effect_size=shrunk if n > 1 else math.nan,
         is_difference=is_difference,
     )
+
+
+def _t_tail(differences: Array, mean: float) -> float:
+    """P(T ≥ mean / (s/√n)) with n − 1 degrees of freedom: one side of the paired t-test.
+
+    As `scipy.stats.ttest_rel`, but without its warning where all differences are the same, whose p-value is 0 or 1/2.
+    """
+    n, deviation = len(differences), float(differences.std(ddof=1))
+    if deviation == 0:
+        return 0.5 if mean == 0 else 0.0
+    return float(stats.t.sf(mean * math.sqrt(n) / deviation, n - 1))
 
 
 def _compare_by_sign(a: Array, b: Array, measure: str, is_difference: bool) -> Comparison:
@@ -453,12 +462,13 @@ class Recommendation:
 def recommend(table: pd.DataFrame, *, seed: int = 0) -> Recommendation | None:
     """The range of k whose seconds to the target are not clearly more than those of the best k.
 
-    Seconds are the steady ones of `to_table`, each k at its best learning rate. Each k is held against the best one by
-    a one-sided paired t-test over the seeds of ln seconds (`scipy.stats.ttest_rel`), with the correction of S. Holm
-    (1979) for so many tests; it is slower where that is significant and more than a tenth in the mean. A k with a run
-    that did not reach the target is out. The range is made of the neighbours of the best k in the sweep as far as none
-    is slower. How sure: 1,000 times the seeds are drawn with replacement, and for each k the runs that tell its speed;
-    counted is how often the fastest k lies in the range. With one seed the range is what is at most a quarter slower.
+    Seconds are the steady ones of `to_table`, each k at its best learning rate. A k is slower than the best one if it
+    takes more than a tenth longer in the mean; if that is significant over the seeds, by a one-sided paired t-test of
+    ln seconds with the correction of S. Holm (1979) for so many tests; and if it is slower in at least 95 % of 1,000
+    resamples, in each of which the seeds are drawn with replacement, and for each k the runs that tell its speed. A k
+    with a run that did not reach the target is out. The range is made of the neighbours of the best k in the sweep as
+    far as none is slower. How sure: the share of the resamples in which the fastest k lies in the range. With one seed
+    the range is what is at most a quarter slower.
 
     Args:
         table: of `to_table`.
@@ -478,10 +488,14 @@ def recommend(table: pd.DataFrame, *, seed: int = 0) -> Recommendation | None:
     best = int(means.argmin())
     others = [at for at in range(len(known)) if at != best]
     slower = means - means[best] > math.log(1.25 if num_seeds == 1 else SLOWER)
+    drawn = np.empty((0, len(known)))
     if num_seeds > 1:
-        tests = [stats.ttest_rel(values[:, at], values[:, best], alternative="greater") for at in others]
-        for at, p_value in zip(others, holm([test.pvalue for test in tests]), strict=True):
-            slower[at] &= p_value < ALPHA
+        random = np.random.default_rng(seed)
+        drawn = values[random.integers(num_seeds, size=(NUM_RESAMPLES, num_seeds))].mean(axis=1)
+        drawn += np.column_stack([_drawn_speed(table[table["batch_size"] == k], random) for k in known])
+        p_values = [_t_tail(values[:, at] - values[:, best], means[at] - means[best]) for at in others]
+        for at, p_value in zip(others, holm(p_values), strict=True):
+            slower[at] &= p_value < ALPHA and (drawn[:, at] > drawn[:, best]).mean() > 1 - ALPHA
     near = set(known[~slower])
     first = last = int(np.searchsorted(sizes, known[best]))
     while first > 0 and sizes[first - 1] in near:
@@ -489,12 +503,7 @@ def recommend(table: pd.DataFrame, *, seed: int = 0) -> Recommendation | None:
     while last < len(sizes) - 1 and sizes[last + 1] in near:
         last += 1
     inside = (known >= sizes[first]) & (known <= sizes[last])
-    share = math.nan
-    if num_seeds > 1:
-        random = np.random.default_rng(seed)
-        drawn = values[random.integers(num_seeds, size=(NUM_RESAMPLES, num_seeds))].mean(axis=1)
-        drawn += np.column_stack([_drawn_speed(table[table["batch_size"] == k], random) for k in known])
-        share = float(inside[drawn.argmin(axis=1)].mean())
+    share = float(inside[drawn.argmin(axis=1)].mean()) if len(drawn) else math.nan
     return Recommendation(
         best=int(known[best]),
         seconds=float(np.exp(means[best])),

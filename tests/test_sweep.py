@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ def test_updates_to_the_target_are_those_of_the_solved_quadratic(gd_run):
     y = problem.y_train.astype(np.float64)
     exact = math.log(math.sqrt(1.5 - y.var()) / y.mean()) / math.log(1 - 2 * 0.01)
     # Between two records the loss is taken as linear; it is convex, so the crossing is read late, by h² L″/(8 |L′|).
-    gap = max(b.update - a.update for a, b in zip(records, records[1:], strict=False) if a.update <= exact)
+    gap = max(b.update - a.update for a, b in pairwise(records) if a.update <= exact)
     late = gap**2 * 4 * abs(math.log(1 - 2 * 0.01)) / 8
     assert exact <= row["updates_to_target"] <= exact + late
     assert row["examples_to_target"] == pytest.approx(64 * row["updates_to_target"])
@@ -105,7 +106,13 @@ def test_above_the_stable_rate_a_run_diverges_at_the_update_at_which_float32_end
 def test_the_same_cell_gives_the_same_numbers_but_for_the_seconds():
     problem, cell = quadratic(), Cell(batch_size=8, learning_rate=0.05, seed=3)
     rows = [sweep.cell_row(plan(), cell, list(sweep.train_cell(problem, plan(), cell))) for _ in range(2)]
-    timed = ("seconds", "seconds_to_target", "examples_per_second", "train_loss_after_seconds", "test_loss_after_seconds")
+    timed = (
+        "seconds",
+        "seconds_to_target",
+        "examples_per_second",
+        "train_loss_after_seconds",
+        "test_loss_after_seconds",
+    )
     first, second = ({name: row[name] for name in row if name not in timed} for row in rows)
     assert first == second
 
@@ -211,7 +218,9 @@ rates = st.lists(st.sampled_from([0.01, 0.03, 0.1, 0.3, 1.0]), min_size=1, max_s
 
 @settings(max_examples=40, deadline=None)
 @given(sizes, rates, rules, st.integers(1, 4))
-def test_no_run_is_made_twice_and_each_k_gets_its_best_rate_with_all_seeds(batch_sizes, learning_rates, rule, num_seeds):
+def test_no_run_is_made_twice_and_each_k_gets_its_best_rate_with_all_seeds(
+    batch_sizes, learning_rates, rule, num_seeds
+):
     grid = tuple(learning_rates if rule == "tuned" else learning_rates[:1])
     wanted = plan(batch_sizes=tuple(batch_sizes), learning_rates=grid, rule=rule, num_seeds=num_seeds)
     rows = []
@@ -219,7 +228,9 @@ def test_no_run_is_made_twice_and_each_k_gets_its_best_rate_with_all_seeds(batch
     assert len(made) == len(set(made))
     for k in batch_sizes:
         best = min(wanted.rates(k), key=lambda rate: abs(math.log(rate / 0.1)))
-        assert {cell.seed for cell in made if (cell.batch_size, cell.learning_rate) == (k, best)} == set(range(num_seeds))
+        assert {cell.seed for cell in made if (cell.batch_size, cell.learning_rate) == (k, best)} == set(
+            range(num_seeds)
+        )
         assert {cell.learning_rate for cell in made if cell.batch_size == k} == set(wanted.rates(k))
     assert sweep.num_missing(wanted, rows) == 0
     assert len(sweep.rows_of(wanted, rows)) == len(made)

@@ -76,7 +76,14 @@ def test_the_highest_accuracy_is_the_best():
 def test_one_rate_for_all_is_the_best_of_the_k_next_to_32():
     rows = [
         row(k, rate, updates_to_target=updates)
-        for k, rate, updates in [(4, 0.1, 1.0), (4, 0.2, 2.0), (40, 0.1, 2.0), (40, 0.2, 1.0), (400, 0.1, 1.0), (400, 0.2, 2.0)]
+        for k, rate, updates in [
+            (4, 0.1, 1.0),
+            (4, 0.2, 2.0),
+            (40, 0.1, 2.0),
+            (40, 0.2, 1.0),
+            (400, 0.1, 1.0),
+            (400, 0.2, 2.0),
+        ]
     ]
     assert results.shared_rate(to_table(rows)) == 0.2
 
@@ -292,7 +299,9 @@ def test_a_k_that_is_slow_in_between_ends_the_range():
 
 def test_a_k_that_did_not_always_reach_the_target_is_out():
     table = race({8: 1.5, 32: 1.0})
-    table.loc[(table["batch_size"] == 32) & (table["seed"] == 3), ["updates_to_target", "steady_seconds_to_target"]] = None
+    table.loc[(table["batch_size"] == 32) & (table["seed"] == 3), ["updates_to_target", "steady_seconds_to_target"]] = (
+        None
+    )
     assert results.recommend(table).best == 8
     table["steady_seconds_to_target"] = math.nan
     assert results.recommend(table) is None

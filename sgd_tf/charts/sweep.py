@@ -184,10 +184,17 @@ class _Frame:
         )
         return mark.encode(x=self.x, y=alt.Y("guide:Q", scale=self.scale))
 
-    def words(self, table: pd.DataFrame, y: Any, **look: Any) -> alt.Chart:
-        """The column "label" of a table, beside its batch sizes."""
-        mark = alt.Chart(table).mark_text(align="left", color=TEXT[self.dark], tooltip=None, **look)
-        return mark.encode(x=self.x, y=y, text="label:N")
+    def words(self, table: pd.DataFrame, y: Any, **look: Any) -> list[alt.Chart]:
+        """The column "label" of a table, beside its batch sizes, with a halo that keeps lines off the letters."""
+        return _words(table, self.dark, x=self.x, y=y, **look)
+
+
+def _words(table: pd.DataFrame, dark: bool, *, x: Any, y: Any, **look: Any) -> list[alt.Chart]:
+    """The column "label" of a table as text, and a halo behind it."""
+    look = {"align": "left", "tooltip": None} | look
+    halo: dict[str, Any] = {"stroke": BACKGROUND[dark], "strokeWidth": 4, "strokeJoin": "round", "color": BACKGROUND[dark]}
+    marks = [alt.Chart(table).mark_text(**halo, **look), alt.Chart(table).mark_text(color=TEXT[dark], **look)]
+    return [mark.encode(x=x, y=y, text="label:N") for mark in marks]
 
 
 def _perfect(frame: _Frame, first: pd.Series, *, samples: bool) -> list[alt.Chart]:
@@ -200,7 +207,7 @@ def _perfect(frame: _Frame, first: pd.Series, *, samples: bool) -> list[alt.Char
     at = grid[len(grid) * 3 // 5] if samples or not len(inside) else inside[-1]
     place = pd.DataFrame({"batch_size": [at], "guide": np.interp([at], grid, values), "label": [_("perfect scaling")]})
     y = alt.Y("guide:Q", scale=frame.scale)
-    return [frame.curve(values, [2, 3]), frame.words(place, y, fontSize=11, dx=5, dy=10 if samples else -6)]
+    return [frame.curve(values, [2, 3]), *frame.words(place, y, fontSize=11, dx=5, dy=10 if samples else -6)]
 
 
 def _fitted(frame: _Frame, fit: Hyperbola, *, samples: bool) -> list[alt.Chart]:
@@ -217,8 +224,7 @@ def _fitted(frame: _Frame, fit: Hyperbola, *, samples: bool) -> list[alt.Chart]:
         span = alt.Chart(table).mark_rect(color=TEXT[frame.dark], opacity=0.1, tooltip=None)
         layers.append(span.encode(x=alt.X("low:Q", scale=frame.x_scale), x2="high:Q"))
     layers.append(alt.Chart(table).mark_rule(color=TEXT[frame.dark], strokeWidth=1.25, tooltip=None).encode(x=frame.x))
-    layers.append(frame.words(table, alt.value(2), fontSize=12, fontWeight="bold", dx=5, baseline="top"))
-    return layers
+    return [*layers, *frame.words(table, alt.value(2), fontSize=12, fontWeight="bold", dx=5, baseline="top")]
 
 
 def _noise_bar(frame: _Frame, noise_scales: Sequence[float]) -> list[alt.Chart]:
@@ -230,11 +236,12 @@ def _noise_bar(frame: _Frame, noise_scales: Sequence[float]) -> list[alt.Chart]:
     table = pd.DataFrame({"batch_size": [low], "high": [high], "label": [_("noise scale")], "text": [text]})
     bar = alt.Chart(table).mark_bar(height=NOISE_BAR, color=TEXT[frame.dark], opacity=0.55)
     tooltip = [alt.Tooltip("text:N", title=_("Gradient noise scale"))]
-    bottom, above = (alt.value(alt.ExprRef(f"height - {times * NOISE_BAR}")) for times in (1, 2))
-    return [
-        bar.encode(x=frame.x, x2="high:Q", y=bottom, tooltip=tooltip),
-        frame.words(table, above, fontSize=11, baseline="bottom"),
-    ]
+    bottom = alt.value(alt.ExprRef(f"height - {NOISE_BAR}"))
+    look: dict[str, Any] = {"fontSize": 11, "baseline": "middle", "dx": 5}
+    if high > frame.sizes[-1] / 8:  # no room beside the bar
+        look |= {"align": "right", "dy": -12, "dx": 0}
+    words = frame.words(table.assign(batch_size=high), bottom, **look)
+    return [bar.encode(x=frame.x, x2="high:Q", y=bottom, tooltip=tooltip), *words]
 
 
 def rate_map(
@@ -358,10 +365,8 @@ def rate_map(
     if shown:
         table = pd.DataFrame(shown, columns=["label", "learning_rate"])
         rule = alt.Chart(table).mark_rule(color=TEXT[dark], strokeDash=[5, 4], strokeWidth=1.5, tooltip=None)
-        text = alt.Chart(table).mark_text(
-            align="left", dx=4, dy=-7, fontSize=12, fontWeight="bold", color=TEXT[dark], tooltip=None
-        )
-        layers += [rule.encode(y=y), text.encode(x=alt.value(0), y=y, text="label:N")]
+        words_of = _words(table, dark, x=alt.value(0), y=y, dx=4, dy=-8, fontSize=12, fontWeight="bold")
+        layers += [rule.encode(y=y), *words_of]
     return _finished(alt.LayerChart(layer=layers), title, subtitle, dark, height)
 
 

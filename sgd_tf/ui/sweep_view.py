@@ -22,6 +22,7 @@ from sgd_tf.ui.runs import SessionRun
 from sgd_tf.ui.sweep_controls import RANGES, range_of
 
 CHART_HEIGHT = 370  # px
+NOTABLE = 1.05  # times as long, from which on it is told
 SMALL_HEIGHT = 270  # px, of one of four
 VIEWS = {
     "target": N_("To the target"),
@@ -180,7 +181,7 @@ def _subtitle(plan: SweepPlan) -> str:
         "linear": _("learning rate proportional to k"),
         "square_root": _("learning rate proportional to √k"),
     }[plan.rule]
-    return what + " · " + _("median of the seeds, band from the lowest to the highest")
+    return what
 
 
 def _common(plan: SweepPlan) -> dict[str, Any]:
@@ -213,7 +214,7 @@ def _target_charts(
         sweep_results.spread(best, "examples_to_target"),
         title=_("Samples to a training loss of {target}").format(target=target),
         y_title=_("Samples seen"),
-        subtitle=_("updates times k: what the learning costs in samples"),
+        subtitle=_("median of the seeds, band from the lowest to the highest"),
         least=True,
         fit=fit,
         height=CHART_HEIGHT,
@@ -233,7 +234,7 @@ def _seconds_charts(
         sweep_results.spread(sweep_results.tuned(table, "updates_to_target"), "steady_seconds_to_target"),
         title=_("Seconds of training to a training loss of {target}").format(target=f"{plan.target:g}"),
         y_title=_("Seconds of training"),
-        subtitle=_subtitle(plan),
+        subtitle=_subtitle(plan) + " · " + _("median of the seeds, band from the lowest to the highest"),
         height=CHART_HEIGHT,
         **_common(plan),
     )
@@ -372,7 +373,7 @@ def _answer_sentences(plan: SweepPlan, best: Recommendation) -> list[str]:
             k=count(best.best), seconds=digits(best.seconds, 2), target=f"{plan.target:g}"
         ),
     ]
-    if best.low != best.high:
+    if best.slowest >= NOTABLE:
         sentences.append(
             _("Within the range none takes more than {times} times as long.").format(times=digits(best.slowest, 2))
         )

@@ -1,0 +1,315 @@
+"""The page "Which batch size?" in both languages, with workers that answer from a formula instead of training."""
+
+import functools
+import math
+
+import pandas as pd
+import pytest
+
+from sgd_tf import sweep
+from sgd_tf.jobs import JobFailure
+from sgd_tf.ui import runs, sweep_controls, sweep_runs
+from tests.lab import LANGUAGES, FakeCluster, InProcessCluster, checked, open_app
+
+PAGE = "pages/lab/batch_size.py"
+SMALL = {"sweep_k": ["4", "32", "256", "all"], "sweep_rates": "0.1, 0.4", "sweep_seeds": "3"}
+
+
+@pytest.fixture(autouse=True)
+def cluster(monkeypatch, request):
+    if "done" in request.fixturenames:
+        return None
+    fake = FakeCluster()
+    monkeypatch.setattr(runs, "connect", lambda: fake)
+    monkeypatch.setattr(sweep_runs, "_store", functools.cache(sweep_runs._store.__wrapped__))
+    return fake
+
+
+def answer(job):
+    """The rows that a worker would send: S = 100 (1 + 32/k) updates of 1 ms + k · 20 µs at the rate 0.1."""
+    if job.function == sweep_runs.MEASURE_LANDSCAPE:
+        return [
+            {"landscape": place, "train_loss": 1.0, "update": 0, "noise_scale": scale, "max_learning_rate": 0.5}
+            for place, scale in (("start", 20.0), ("target", 200.0))
+        ]
+    rows = []
+    for cell in job.arguments[1]:
+        k, seed = cell.batch_size, cell.seed
+        updates = 100 * (1 + 32 / k) * (2 if cell.learning_rate > 0.1 else 1) * (1 + 0.01 * seed)
+        one_update, loss = 1e-3 + 2e-5 * k, 0.1 * (1 + k / 1000) * (1 + 0.001 * seed * k / 100)
+        rows.append(
+            {
+                "batch_size": k,
+                "learning_rate": cell.learning_rate,
+                "seed": seed,
+                "num_examples": 1437,
+                "updates_to_target": updates,
+                "examples_to_target": k * updates,
+                "seconds_to_target": updates * one_update,
+                **{f"{m}_after_{b}": loss for m in ("train_loss", "test_loss") for b in ("epochs", "seconds")},
+                **{f"test_accuracy_after_{b}": 1 - loss for b in ("epochs", "seconds")},
+                "examples_per_second": k / one_update,
+                "updates": 1000,
+                "seconds": 1000 * one_update,
+                "train_loss": 0.04,
+                "start_loss": 2.3,
+                "diverged_at": None,
+                "wall_seconds": 0.5,
+            }
+        )
+    return rows
+
+
+def press_run(app):
+    return checked(app.button(key="sweep_run").click().run())
+
+
+def serve(app, cluster):
+    """Let the workers answer until the sweep has ended."""
+    while any(job.status == "running" for job in cluster.jobs):
+        for job in cluster.jobs:
+            if job.status == "running":
+                job.rows, job.status = answer(job), "done"
+        checked(app.run())
+    return checked(app.run())
+
+
+def finished(cluster, language="en", **address):
+    return serve(press_run(open_app(language, page=PAGE, **{**SMALL, **address})), cluster)
+
+
+@pytest.fixture(scope="module")
+def done():
+    """A sweep at its end, with the workers that made it; tests read it, and may choose another picture."""
+    workers = FakeCluster()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "connect", lambda: workers)
+        patch.setattr(sweep_runs, "_store", functools.cache(sweep_runs._store.__wrapped__))
+        yield workers, finished(workers)
+
+
+def text_of(app):
+    return " ".join(element.value for element in app.markdown)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_opens_in_each_language_and_runs_nothing(cluster, language):
+    app = open_app(language, page=PAGE)
+    assert app.subheader[0].value == {"ko": "배치 크기는 얼마가 좋을까", "en": "Which batch size?"}[language]
+    assert not app.button(key="sweep_run").disabled
+    assert app.button(key="sweep_stop").disabled
+    assert not cluster.jobs
+
+
+def test_the_default_sweep_takes_all_powers_of_two_and_n_with_tuned_rates_and_five_seeds(cluster):
+    press_run(open_app(page=PAGE))
+    family, cells, _seconds = cluster.jobs[0].arguments
+    assert family.problem == "digits"
+    assert {cell.batch_size for cell in cells} == {*(2**i for i in range(11)), 1437}
+    assert {cell.learning_rate for cell in cells} == set(sweep.rate_grid("digits", family.model))
+    assert {cell.seed for cell in cells} == {0}
+
+
+def test_a_sweep_goes_on_slice_by_slice_to_its_end_and_measures_the_noise_last(done):
+    workers, app = done
+    assert [job.function for job in workers.jobs] == [
+        sweep_runs.RUN_CELLS,
+        sweep_runs.RUN_CELLS,
+        sweep_runs.MEASURE_LANDSCAPE,
+    ]
+    first, second = ({cell.seed for cell in job.arguments[1]} for job in workers.jobs[:2])
+    assert (first, second) == ({0}, {1, 2})
+    assert "All 16 runs are there" in app.get("progress")[-1].text  # 4 k × 2 rates, and 4 × 2 more seeds of the best
+
+
+def test_results_come_while_it_runs(cluster):
+    app = press_run(open_app(page=PAGE, **SMALL))
+    cluster.jobs[0].rows = answer(cluster.jobs[0])[:3]
+    checked(app.run())
+    assert "3 of about " in app.get("progress")[-1].text
+    assert app.button(key="sweep_run").disabled
+
+
+def test_the_answer_is_the_fastest_k_of_the_formula(done):
+    # Seconds: 100 (1 + 32/k)(1 + 0.02 k) ms: 0.97 at k = 4, 0.328 at 32, 0.689 at 256, 3.04 at N.
+    _workers, app = done
+    assert "**k = 32**" in text_of(app)
+    assert "k = 32 is the fastest: 0.33 s of training" in text_of(app)
+    assert "in 100%" in text_of(app)
+
+
+def test_the_critical_batch_size_is_that_of_the_formula(done):
+    assert "at about **k = 32**, the critical batch size" in text_of(done[1])
+
+
+def test_the_noise_scale_stands_beside_it(done):
+    assert "predicts 20 at the start and 200 at the target" in text_of(done[1])
+
+
+@pytest.mark.parametrize(("guess", "kind"), [("32", "success"), ("more", "warning")])
+def test_the_prediction_is_judged_by_the_fastest_k(cluster, guess, kind):
+    app = open_app(page=PAGE, **SMALL)
+    app.pills(key="sweep_prediction").set_value(guess).run()
+    app = serve(press_run(app), cluster)
+    assert any("5 to 32" in element.value for element in app.get(kind))
+
+
+def test_the_verdict_has_a_row_for_epochs_and_seconds_at_one_rate_and_at_tuned_ones(done):
+    table = done[1].table[0].value
+    assert table.index.tolist() == ["10 epochs", "10 epochs", "0.1 s of training", "0.1 s of training"]
+    assert table["Learning rate"].tolist() == ["0.1 for all k", "best for each k"] * 2
+    # The test loss is 0.1 (1 + k/1000): 1.256/1.004 at k = 256 against k = 4.
+    assert table["256 or 512"].iloc[0] == "k = 256: 1.25 times the lowest, worse"
+    assert table["Larger k"].iloc[0] == "worse from k = 1,437 on"
+
+
+def test_two_settings_are_compared_with_their_ratio_and_a_test(done):
+    _workers, app = done
+    assert app.selectbox(key="sweep_one").value == "k = 32 · γ = 0.1"
+    assert app.selectbox(key="sweep_other").value == "k = 256 · γ = 0.1"
+    app.selectbox(key="sweep_measure").set_value("updates_to_target").run()
+    ratio = (1 + 32 / 32) / (1 + 32 / 256)
+    assert f"k = 32 · γ = 0.1 has {ratio:.3g} times the value of k = 256 · γ = 0.1" in text_of(checked(app))
+    app.selectbox(key="sweep_other").set_value("k = 32 · γ = 0.1").run()
+    assert any("Choose two different settings." in element.value for element in checked(app).info)
+
+
+def test_more_seeds_run_only_what_is_missing(cluster):
+    app = finished(cluster)
+    made = len(cluster.jobs)
+    app.number_input(key="sweep_seeds").set_value(4).run()
+    assert "16 of about 20 runs are there" in checked(app).get("progress")[-1].text
+    app = serve(press_run(app), cluster)
+    (job,) = cluster.jobs[made:]
+    assert {cell.seed for cell in job.arguments[1]} == {3}
+    assert len(job.arguments[1]) == 4
+
+
+def test_a_sweep_that_somebody_else_has_made_is_there_when_run_is_pressed(cluster):
+    finished(cluster)
+    made = len(cluster.jobs)
+    other = open_app(page=PAGE, **SMALL)
+    assert "Ready when you are" in other.get("progress")[-1].text  # who has not predicted yet is shown nothing
+    assert "**k = 32**" in text_of(serve(press_run(other), cluster))
+    assert len(cluster.jobs) == made
+
+
+def test_stop_keeps_what_is_there_and_run_goes_on_from_there(cluster):
+    app = press_run(open_app(page=PAGE, **SMALL))
+    cluster.jobs[0].rows = answer(cluster.jobs[0])[:3]
+    app.button(key="sweep_stop").click().run()
+    assert cluster.jobs[0].status == "stopped"
+    assert "3 of about " in checked(app).get("progress")[-1].text
+    press_run(app)
+    assert len(cluster.jobs[1].arguments[1]) == 8 - 3
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_failure_is_one_sentence(cluster, language):
+    app = press_run(open_app(language, page=PAGE, **SMALL))
+    cluster.jobs[0].failure, cluster.jobs[0].status = JobFailure("memory", "The worker …"), "failed"
+    checked(app.run())
+    (message,) = [element.value for element in app.error]
+    assert any("가" <= letter <= "힣" for letter in message) == (language == "ko")
+
+
+@pytest.mark.parametrize("view", ["target", "seconds", "budget", "map", "throughput"])
+def test_each_picture_is_drawn_after_a_sweep(done, view):
+    _workers, app = done
+    app.segmented_control(key="sweep_view").set_value(view).run()
+    num_charts = {"target": 2, "budget": 4}.get(view, 1)
+    assert len(checked(app).get("vega_lite_chart")) == num_charts
+
+
+@pytest.mark.parametrize("view", ["target", "seconds", "budget", "map", "throughput"])
+def test_each_picture_has_its_axes_before_the_first_sweep(view):
+    app = open_app("ko", page=PAGE, sweep_view=view, **SMALL)
+    assert len(app.get("vega_lite_chart")) == {"target": 2, "budget": 4}.get(view, 1)
+
+
+def test_the_results_are_there_in_korean(cluster):
+    app = finished(cluster, "ko")
+    assert "알맞은 배치 크기: **k = 32**" in text_of(app)
+    assert "**k = 32** 부근, 곧 임계 배치 크기" in text_of(app)
+
+
+@pytest.mark.parametrize("rule", ["fixed", "linear", "square_root"])
+def test_a_rule_gives_each_k_one_rate(cluster, rule):
+    app = finished(cluster, sweep_rule=rule, sweep_rate="0.05")
+    rates = {cell.batch_size: cell.learning_rate for cell in cluster.jobs[0].arguments[1]}
+    exponent = {"fixed": 0, "linear": 1, "square_root": 0.5}[rule]
+    assert rates == pytest.approx({k: 0.05 * (k / 32) ** exponent for k in (4, 32, 256, 1437)}, rel=1e-5)
+    assert "tuned ones may say something else" in text_of(app)
+
+
+def test_another_problem_brings_its_own_sizes_and_the_address_stays_short():
+    app = open_app(page=PAGE)
+    app.selectbox(key="sweep_problem").set_value("line").run()
+    assert app.session_state["sweep_chips"][-2:] == ["512", "all"]
+    assert "sweep_k" not in app.query_params
+
+
+def test_fewer_than_two_sizes_are_refused():
+    app = open_app(page=PAGE, sweep_k="32")
+    assert app.button(key="sweep_run").disabled
+    assert "Choose from 2 to 24" in app.warning[0].value
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        {"sweep_problem": "moon", "sweep_k": "-3", "sweep_rates": "a, b", "sweep_seeds": "nan", "sweep_view": "x"},
+        {"sweep_rates": "0", "sweep_epochs": "-1", "sweep_seconds": "inf", "sweep_target": "nan", "sweep_rule": ""},
+    ],
+)
+def test_nonsense_in_the_address_is_the_default(cluster, address):
+    app = open_app(page=PAGE, **address)
+    press_run(app)
+    family, cells, _seconds = cluster.jobs[0].arguments
+    assert (family.problem, len({cell.batch_size for cell in cells})) == ("digits", 12)
+
+
+def test_numbers_that_are_no_rates_are_named():
+    app = open_app(page=PAGE)
+    app.text_input(key="sweep_rates").set_value("0.1, 1000").run()
+    assert "write at most 16 numbers above 0 and up to 100" in checked(app).error[0].value
+
+
+def test_the_ranges_of_the_prediction_hold_every_k_once():
+    assert [sweep_controls.range_of(k) for k in (1, 4, 5, 32, 33, 256, 257, 10**6)] == [
+        *["4"] * 2,
+        *["32"] * 2,
+        *["256"] * 2,
+        *["more"] * 2,
+    ]
+
+
+def test_the_script_of_a_sweep_makes_the_same_runs():
+    from sgd_tf import export
+
+    plan = sweep.SweepPlan(problem="line", batch_sizes=(8, 50), learning_rates=(0.01,), target=1.0, rule="linear")
+    source = export.sweep_script(plan)
+    names = {}
+    exec(source.split("rows = []")[0].replace("problem = sgd_tf.load", "problem = str"), names)
+    assert names["plan"] == plan
+
+
+def test_the_page_sweeps_for_real(monkeypatch):
+    workers = InProcessCluster()
+    monkeypatch.setattr(runs, "connect", lambda: workers)
+    address = {"sweep_problem": "line", "sweep_model": "linear", "sweep_n": "50", "sweep_k": ["8", "all"]}
+    app = open_app(page=PAGE, sweep_rates="0.1", sweep_seeds="2", **address)
+    app.default_timeout = 120
+    app = checked(press_run(app).run())
+    assert "k = 50" in text_of(app) or "k = 8" in text_of(app)
+    assert workers.jobs[-1].function == sweep_runs.MEASURE_LANDSCAPE
+    assert len(app.table) == 1
+
+
+def test_the_csv_has_a_row_for_each_run(done):
+    _workers, app = done
+    table = app.session_state["sweep_analysis"][1].table
+    assert len(table) == 16
+    assert table["updates_to_target"].min() == pytest.approx(100 * (1 + 32 / 1437))
+    assert isinstance(table, pd.DataFrame)
+    assert not math.isnan(table["seconds_per_update"].max())
