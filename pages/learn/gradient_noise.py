@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from sgd_tf.ui import noise_view
+from sgd_tf.ui import noise_path_view, noise_view
 from sgd_tf.ui.language import prose
 
 part = noise_view.part()
 
 if part == "path":
     st.markdown(prose(__file__, "path"))
-    noise_view.path()
+    noise_path_view.draw()
     st.markdown(prose(__file__, "path: notice"))
 
 elif part == "law":
@@ -26,3 +26,5 @@ else:
     st.markdown(prose(__file__, "edge"))
     noise_view.edge()
     st.markdown(prose(__file__, "edge: notice"))
+
+noise_view.code(part)

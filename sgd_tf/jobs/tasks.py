@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sgd_tf import history, playback, problems
@@ -270,6 +270,7 @@ def descend_around_the_limit(
     from sgd_tf.gradient_noise import Gradients, set_weights
 
     data = problems.load(problem, num_examples=num_examples)
+    data = replace(data, x_test=data.x_test[:100], y_test=data.y_test[:100])  # the training loss alone is shown
     gradients = Gradients(data, models.build(data, model, seed=seed))
     found = curvature.largest_eigenvalue(gradients.hessian_product, gradients.num_parameters, seed=seed)
     yield {

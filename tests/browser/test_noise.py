@@ -67,8 +67,7 @@ def test_arrows_point_the_way_they_go(open_lab):
     assert all(90 < angle < 180 for angle in angles)
 
 
-@pytest.mark.parametrize("locale", JUDGED)
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize(("part", "locale"), [("law", "ko-KR"), ("escape", "en-US"), ("edge", "ko-KR")])
 def test_each_experiment_runs_and_judges_the_prediction(open_lab, part, locale):
     query = {"law": "&noise_problem=line&noise_model=linear"}.get(part, "")
     lab = open_lab(f"noise_part={part}{query}", page="gradient_noise", ready=f"noise_{part}_run", locale=locale)
@@ -78,7 +77,7 @@ def test_each_experiment_runs_and_judges_the_prediction(open_lab, part, locale):
     if part == "law":
         expect(lab.keyed("noise_law_chart").locator("svg.marks")).to_contain_text("k = N: 0")
     elif part == "escape":
-        expect(results).to_contain_text(re.compile(r"0 of 300|0번"))
+        expect(results).to_contain_text("0 of 300")
         expect(lab.keyed("noise_shares").locator("svg.marks")).to_contain_text("91%")
     else:
         expect(results.locator("tbody tr")).to_have_count(4)
