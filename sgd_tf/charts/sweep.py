@@ -192,7 +192,12 @@ class _Frame:
 def _words(table: pd.DataFrame, dark: bool, *, x: Any, y: Any, **look: Any) -> list[alt.Chart]:
     """The column "label" of a table as text, and a halo behind it."""
     look = {"align": "left", "tooltip": None} | look
-    halo: dict[str, Any] = {"stroke": BACKGROUND[dark], "strokeWidth": 4, "strokeJoin": "round", "color": BACKGROUND[dark]}
+    halo: dict[str, Any] = {
+        "stroke": BACKGROUND[dark],
+        "strokeWidth": 4,
+        "strokeJoin": "round",
+        "color": BACKGROUND[dark],
+    }
     marks = [alt.Chart(table).mark_text(**halo, **look), alt.Chart(table).mark_text(color=TEXT[dark], **look)]
     return [mark.encode(x=x, y=y, text="label:N") for mark in marks]
 

@@ -70,8 +70,8 @@ def _go(key: str, to: int) -> None:
     state = st.session_state
     rests = not is_playing(key) and state.get(f"{key}_paused_at") is None
     state[f"{key}_position"], state[f"{key}_playing"], state[f"{key}_paused_at"] = to, False, None
-    if rests:  # nothing but buttons and picture has changed: they alone are drawn again, which is quicker
-        st.rerun([f"{key}_buttons", f"{key}_picture", *state[f"{key}_redraw"]])
+    # At rest nothing but buttons and picture has changed: they alone are drawn again, which is quicker.
+    st.rerun([f"{key}_buttons", f"{key}_picture", *state[f"{key}_redraw"]] if rests else "app")
 
 
 def rewind(key: str) -> None:
@@ -105,6 +105,7 @@ def _play_or_pause(key: str, film: Film) -> None:
     state[f"{key}_playing"] = playing
     state[f"{key}_paused_at"] = None if playing else position(key)
     state[f"{key}_moved"] = -SECONDS["slow"] + clock()  # the first step comes at once
+    st.rerun()  # the whole page: the buttons' own fragment has no say in how often the picture is drawn
 
 
 def controls(key: str, film: Film | None, *, redraw: Sequence[str] = ()) -> None:
