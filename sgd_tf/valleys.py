@@ -33,7 +33,7 @@ def stationary_points() -> tuple[float, float, float]:
     """Where f′(w) = 0: the bottom of the deeper valley, the ridge, and the bottom of the shallow valley.
 
     >>> [round(w, 3) for w in stationary_points()]
-    [-1.055, 0.122, 0.933]
+    [-1.055, 0.122, 0.934]
     """
     deep, ridge, shallow = np.sort(np.roots([1, 0, -1, TILT]).real)
     return float(deep), float(ridge), float(shallow)

@@ -759,7 +759,7 @@ def calculator() -> None:
         st.latex(
             rf"\begin{{aligned}}\left\lceil \frac{{N}}{{k}} \right\rceil \times \text{{{word}}}"
             rf" &= \left\lceil \frac{{{t['n']}}}{{{t['k']}}} \right\rceil \times {t['e']}"
-            rf" \\ &= {t['i']} \times {t['e']} = \mathbf{{{t['u']}}}\end{{aligned}}"
+            rf" \\ &= {t['i']} \times {t['e']} \\ &= \mathbf{{{t['u']}}}\end{{aligned}}"
         )
     with st.container(horizontal=True, key="count_results"):
         st.metric(_("Iterations per epoch"), f"{iterations:,}", width="content")
