@@ -53,6 +53,8 @@ ORDER = (
     "__main__",
     "racing",
     "terminal",
+    "sweep_results",
+    "sweep",
     "sampling",
     "gradient_noise",
     "curvature",
