@@ -756,10 +756,11 @@ def calculator() -> None:
         word = _("epochs")
         shown = {"n": n, "k": k, "e": epochs, "i": iterations, "u": updates}
         t = {name: f"{value:,}".replace(",", "{,}") for name, value in shown.items()}
-        st.latex(
-            rf"\begin{{aligned}}\left\lceil \frac{{N}}{{k}} \right\rceil \times \text{{{word}}}"
+        # Within a line, since the box of a formula of its own can scroll, but not be reached by keyboard.
+        st.markdown(
+            rf"$\begin{{aligned}}\left\lceil \frac{{N}}{{k}} \right\rceil \times \text{{{word}}}"
             rf" &= \left\lceil \frac{{{t['n']}}}{{{t['k']}}} \right\rceil \times {t['e']}"
-            rf" \\ &= {t['i']} \times {t['e']} \\ &= \mathbf{{{t['u']}}}\end{{aligned}}"
+            rf" \\ &= {t['i']} \times {t['e']} \\ &= \mathbf{{{t['u']}}}\end{{aligned}}$"
         )
     with st.container(horizontal=True, key="count_results"):
         st.metric(_("Iterations per epoch"), f"{iterations:,}", width="content")

@@ -162,6 +162,10 @@ class Lab:
         rows = self.keyed(key).locator("tbody tr").all()
         return [[cell.strip() for cell in row.locator("th, td").all_inner_texts()] for row in rows]
 
+    def settle(self) -> None:
+        """Wait until the page has been redrawn: its script runs no more."""
+        expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
     def start(self) -> None:
         """Press Run and wait until the contestants train."""
         self.run.click()

@@ -53,6 +53,7 @@ def test_sliders_move_the_point_and_change_k_and_the_address_keeps_both(open_lab
     expect(lab.keyed("noise_steps")).to_contain_text("k = 32")
     if locale == "ko-KR":
         assert ENGLISH.findall(main_text(lab)) == []
+    lab.settle()  # the address changes before the numbers do
     text = numbers.inner_text()
     lab.page.reload()
     expect(numbers).to_have_text(re.compile(re.escape(text.split("\n")[0])))
