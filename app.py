@@ -2,58 +2,70 @@
 
 import streamlit as st
 
-from sgd_tf.ui import address, language, runs
+from sgd_tf.ui import address, language, runs, server
 from sgd_tf.ui.language import _
 
 LEARN, LAB = "pages/learn/", "pages/lab/"
 
-language_setting = language.setting()
-address.restore([language_setting])
-st.set_page_config(page_title=_("The SGD lab"), page_icon="🏁", layout="wide")
-page = st.navigation(
-    {
-        _("Learn"): [
-            st.Page(
-                f"{LEARN}what_is_sgd.py",
-                title=_("What is SGD?"),
-                icon=":material/school:",
-                help=_("Epoch, iteration, minibatch and the double loop, step by step."),
-            ),
-            st.Page(
-                f"{LEARN}sampling.py",
-                title=_("How samples are drawn"),
-                icon=":material/shuffle:",
-                help=_("Reshuffling, replacement, a shuffle buffer: who is visited when, and what it does."),
-            ),
-            st.Page(
-                f"{LEARN}gradient_noise.py",
-                title=_("What the noise does"),
-                icon=":material/grain:",
-                help=_("How far k samples lead astray, and what comes of it: the law, the escape, the limit 2/λmax."),
-            ),
-        ],
-        _("Lab"): [
-            st.Page(
-                f"{LAB}gd_vs_sgd.py",
-                title=_("GD against SGD"),
-                icon=":material/sports_score:",
-                help=_("Race full gradient descent against minibatch SGD on the same clock."),
-                default=True,
-            ),
-            st.Page(
-                f"{LAB}batch_size.py",
-                title=_("Which batch size?"),
-                icon=":material/tune:",
-                help=_("Sweep over k, learning rates and seeds: the fastest k, and when more stops helping."),
-            ),
-        ],
-    },
-    position="top",
-)
-with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-    st.subheader(page.title, anchor=False, width="content")
-    language.switch()
-address.publish([language_setting])
-runs.cluster()
-page.run()
-runs.keep_alive()  # last: a part that comes and goes would push the others, which then stand there twice for a moment
+
+def draw() -> None:
+    """Draw the page that the address names, in its frame."""
+    language_setting = language.setting()
+    address.restore([language_setting])
+    st.set_page_config(page_title=_("The SGD lab"), page_icon="🏁", layout="wide")
+    page = st.navigation(
+        {
+            _("Learn"): [
+                st.Page(
+                    f"{LEARN}what_is_sgd.py",
+                    title=_("What is SGD?"),
+                    icon=":material/school:",
+                    help=_("Epoch, iteration, minibatch and the double loop, step by step."),
+                ),
+                st.Page(
+                    f"{LEARN}sampling.py",
+                    title=_("How samples are drawn"),
+                    icon=":material/shuffle:",
+                    help=_("Reshuffling, replacement, a shuffle buffer: who is visited when, and what it does."),
+                ),
+                st.Page(
+                    f"{LEARN}gradient_noise.py",
+                    title=_("What the noise does"),
+                    icon=":material/grain:",
+                    help=_(
+                        "How far k samples lead astray, and what comes of it: the law, the escape, the limit 2/λmax."
+                    ),
+                ),
+            ],
+            _("Lab"): [
+                st.Page(
+                    f"{LAB}gd_vs_sgd.py",
+                    title=_("GD against SGD"),
+                    icon=":material/sports_score:",
+                    help=_("Race full gradient descent against minibatch SGD on the same clock."),
+                    default=True,
+                ),
+                st.Page(
+                    f"{LAB}batch_size.py",
+                    title=_("Which batch size?"),
+                    icon=":material/tune:",
+                    help=_("Sweep over k, learning rates and seeds: the fastest k, and when more stops helping."),
+                ),
+            ],
+        },
+        position="top",
+    )
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.subheader(page.title, anchor=False, width="content")
+        language.switch()
+    address.publish([language_setting])
+    runs.cluster()
+    page.run()
+    # Last: a part that comes and goes would push the others, which then stand there twice for a moment.
+    runs.keep_alive()
+
+
+if server.is_starting():
+    app = st.App(__file__, lifespan=server.lifespan)
+else:
+    draw()

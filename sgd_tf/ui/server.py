@@ -1,0 +1,43 @@
+"""What the server does once, as it starts: settles how pages are found, and makes ready what every visitor needs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio.to_thread
+import streamlit as st
+from streamlit.cli_util import open_browser
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.web.server.server_util import get_url
+
+from sgd_tf.ui import runs
+
+OPENING = 0.5  # seconds that the server takes from here until it answers
+
+
+def is_starting() -> bool:
+    """Whether `app.py` is imported by the server as it starts, and not run for a visitor."""
+    return get_script_run_ctx(suppress_warning=True) is None
+
+
+@asynccontextmanager
+async def lifespan(_: Any) -> AsyncIterator[None]:
+    """Before the first visitor: import what pages import, start the workers, and open a browser where there is one."""
+    # Since there is a folder pages/, Streamlit would look there for the page of the first deep link, and say that there
+    # is none, until st.navigation has run once.
+    PagesManager.uses_pages_directory = False
+    await anyio.to_thread.run_sync(_make_ready)
+    if not st.get_option("server.headless"):
+        asyncio.get_running_loop().call_later(OPENING, open_browser, get_url("localhost"))
+    yield
+
+
+def _make_ready() -> None:
+    import sgd_tf.charts
+    import sgd_tf.ui.race_view  # noqa: F401
+
+    runs.cluster()
