@@ -121,17 +121,23 @@ def answer(server, method: str, path: str, headers: dict[str, str]) -> int:
             return response.status
 
 
-def test_the_servers_end_leaves_no_process_and_the_pages_come_back_with_the_next_server(server, new_tab):
+def test_the_first_visitor_of_a_server_may_come_by_a_link_to_a_page(server, new_tab):
+    assert server.end() == []
+    server.start()
+    with new_tab() as lab:
+        lab.open(f"{server.url}batch_size?lang=en", "sweep_controls")
+        expect(lab.page.get_by_role("heading", name="Which batch size?")).to_be_visible()
+        lab.settle()
+        expect(lab.page.get_by_role("dialog")).to_have_count(0)  # "Page not found"
+
+
+def test_the_servers_end_leaves_no_process_and_the_page_comes_back_with_the_next_server(server, new_tab):
     with new_tab(cut=True) as lab:
         lab.open(f"{server.url}?problem=spirals&k=32&k=all&seconds=30")
         lab.start()
         assert server.worker() in server.family()
         assert server.end() == []
         server.start()
-        with new_tab() as first:  # the first visitor of the next server, by a link to a page
-            first.open(f"{server.url}batch_size?lang=en", "sweep_controls")
-            expect(first.page.get_by_role("heading", name="Which batch size?")).to_be_visible()
-            expect(first.page.get_by_role("dialog")).to_have_count(0)  # "Page not found"
         expect(lab.run).to_be_enabled(timeout=60 * SECONDS)
         expect(lab.problem).to_have_value("Two spirals")
         expect(lab.chosen("k")).to_have_text(["32", "GD"])
