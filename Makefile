@@ -15,6 +15,9 @@ ifndef REQUIREMENTS
 REQUIREMENTS := $(shell if nvidia-smi -L >/dev/null 2>&1; then echo requirements.txt; else echo requirements-cpu.txt; fi)
 endif
 
+# Many containers forbid Python to keep what it has compiled: then every worker compiles TensorFlow's sources anew.
+export PYTHONDONTWRITEBYTECODE =
+
 IN_VENV := .venv/bin/python
 # Empty files that stand for a finished installation; one that broke off leaves none.
 INSTALLED := .venv/installed-$(notdir $(REQUIREMENTS))

@@ -1,13 +1,18 @@
 """The app without a browser and without worker processes, for the tests of its pages."""
 
+import functools
 from pathlib import Path
 
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from sgd_tf.jobs.worker import check_row, resolve
 
 APP = str(Path(__file__).parents[1] / "app.py")
 LANGUAGES = ("ko", "en")
+
+# For each app that a test opens, Streamlit looks through all installed packages for components: once is enough.
+manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
 
 
 class FakeJob:
@@ -32,7 +37,7 @@ class FakeCluster:
     """Takes jobs and leaves them to the test: it sets their rows and their status."""
 
     status = "ready"
-    num_workers, num_waiting = 1, 0
+    num_workers, num_waiting, memory_limit = 1, 0, 6_000_000_000
 
     def __init__(self):
         self.jobs = []
