@@ -5,12 +5,18 @@ import sys
 
 import pytest
 
+from sgd_tf import sampling
 from sgd_tf.jobs import JobFailure
 from sgd_tf.jobs.worker import check_row, resolve
 from sgd_tf.ui import runs, sampling_experiments
 from tests.lab import APP, LANGUAGES, FakeCluster, InProcessCluster, checked, open_app
 
 PAGE = "pages/learn/sampling.py"
+ADDRESS = {
+    "floor": {"sampling_floor_k": "8"},
+    "sorted": {"sampling_sorted_b": "300"},
+    "genie": {"sampling_copies": "4"},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -233,6 +239,26 @@ def test_each_part_shows_what_its_worker_really_sends(cluster, part, language):
     app = run_part(cluster, part, None, one_seed, language=language, sampling_counter="epoch")
     assert {"floor": "γ", "sorted": "%", "genie": "GD"}[part] in texts(app)
     assert any(text.value.startswith("**") and "1" in text.value for text in app.markdown)
+
+
+@pytest.mark.parametrize(
+    ("part", "function", "given"),
+    [
+        ("floor", "error_floors", {"batch_size": 8, "learning_rates": (0.2, 0.1, 0.05, 0.025, 0.0125)}),
+        ("sorted", "sorted_runs", {"batch_size": 32, "buffer_size": 300}),
+        ("genie", "genie_runs", {"num_copies": 4, "batch_size": 32}),
+    ],
+)
+@pytest.mark.usefixtures("cluster")
+def test_the_code_asks_for_what_the_controls_say(monkeypatch, part, function, given):
+    app = open_page(sampling_part=part, sampling_seeds="3", **ADDRESS[part])
+    asked = []
+    monkeypatch.setattr(sampling, function, lambda problem, **given: asked.append((problem.name, given)) or [])
+    exec(app.code[0].value, {})
+    ((name, told),) = asked
+    assert name == ("line" if part == "floor" else "digits")
+    assert {key: told[key] for key in given} == given
+    assert told["seeds"] == range(3)
 
 
 def test_a_guess_of_another_run_is_not_judged(cluster):

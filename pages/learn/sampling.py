@@ -25,8 +25,7 @@ if part == "ways":
         view.five_ways(drawn)
         st.markdown(prose(__file__, "ways"))
         view.missed_table(drawn)
-        with st.expander(_("The code")):
-            st.code(view.ledger_code(), language="python")
+        trials.code(view.ledger_code())
 
 if part == "floor":
     left, right = st.columns([1, 2], gap="medium")
@@ -44,6 +43,7 @@ if part == "floor":
     with right:
         experiment.follow("sampling_floor", trials.floor_picture)
     st.markdown(prose(__file__, "floor_notice"))
+    trials.code(trials.floor_code(*wanted))
 
 if part == "sorted":
     left, right = st.columns([1, 2], gap="medium")
@@ -60,6 +60,7 @@ if part == "sorted":
         trials.measure()
         experiment.follow("sampling_sorted", trials.sorted_picture)
     st.markdown(prose(__file__, "sorted_notice"))
+    trials.code(trials.sorted_code(*wanted))
 
 if part == "genie":
     left, right = st.columns([1, 2], gap="medium")
@@ -76,3 +77,4 @@ if part == "genie":
         trials.counter()
         experiment.follow("sampling_genie", trials.genie_picture)
     st.markdown(prose(__file__, "genie_notice"))
+    trials.code(trials.genie_code(*wanted))

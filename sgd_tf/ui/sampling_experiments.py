@@ -44,6 +44,12 @@ def _num_seeds() -> int:
     )
 
 
+def code(source: str) -> None:
+    """Draw the code of an experiment, folded."""
+    with st.expander(_("The code")):
+        st.code(source, language="python")
+
+
 def frame(run: SessionRun | None, *required: str) -> pd.DataFrame:
     """The rows of a run so far that have all of these columns."""
     rows = [row for row in run.job.rows if all(name in row for name in required)] if run else []
@@ -74,6 +80,17 @@ def floor_arguments() -> tuple[int, tuple[float, ...], int]:
         num_seeds = _num_seeds()
     address.publish(view.SETTINGS)
     return k, floor_rates(k), num_seeds
+
+
+def floor_code(batch_size: int, learning_rates: tuple[float, ...], num_seeds: int) -> str:
+    """The code that makes these runs."""
+    return f"""from sgd_tf import load, sampling
+
+line = load("line", num_examples=256)
+for row in sampling.error_floors(
+    line, batch_size={batch_size}, learning_rates={learning_rates}, seeds=range({num_seeds})
+):
+    print(row["sampling"], row["learning_rate"], row["seed"], row["floor"])"""
 
 
 def floor_rates(batch_size: int) -> tuple[float, ...]:
@@ -202,6 +219,21 @@ def _status(run: SessionRun | None, num_rows: int, num_expected: int) -> None:
 
 
 # 2. Data that is sorted by class
+
+
+def sorted_code(batch_size: int, learning_rate: float, buffer_size: int, num_epochs: int, num_seeds: int) -> str:
+    """The code that makes these runs."""
+    return f"""from sgd_tf import load, sampling
+
+for row in sampling.sorted_runs(
+    load("digits"),
+    batch_size={batch_size},
+    learning_rate={learning_rate},
+    buffer_size={buffer_size},
+    num_epochs={num_epochs},
+    seeds=range({num_seeds}),
+):
+    print(row)"""
 
 
 def sorted_arguments() -> tuple[int, float, int, int, int]:
@@ -333,6 +365,17 @@ def sorted_answer(accuracy: Mapping[str, float]) -> str:
 
 
 # 3. The evil genie
+
+
+def genie_code(num_copies: int, batch_size: int, num_epochs: int, num_seeds: int) -> str:
+    """The code that makes these runs."""
+    return f"""from sgd_tf import load, sampling
+
+digits = load("digits", num_examples={GENIE_N})
+for row in sampling.genie_runs(
+    digits, num_copies={num_copies}, batch_size={batch_size}, num_epochs={num_epochs}, seeds=range({num_seeds})
+):
+    print(row)"""
 
 
 def genie_arguments() -> tuple[int, int, int, int]:
