@@ -1,14 +1,12 @@
 """The page on gradient noise in both languages: small experiments on the real TensorFlow, the rest on rows."""
 
 import re
-import subprocess
-import sys
 
 import pytest
 
 from sgd_tf.jobs import JobFailure
 from sgd_tf.ui import noise_view, runs
-from tests.lab import APP, LANGUAGES, FakeCluster, InProcessCluster, checked, open_app
+from tests.lab import LANGUAGES, FakeCluster, InProcessCluster, checked, open_app
 
 PAGE = "pages/learn/gradient_noise.py"
 PARTS = ("path", "law", "escape", "edge")
@@ -92,24 +90,6 @@ def test_a_run_that_is_stopped_at_once_leaves_a_page_that_can_run_again(cluster,
     app.button(key=f"noise_{part}_stop").click().run()
     assert cluster.jobs[-1].status == "stopped"
     assert not checked(app).button(key=f"noise_{part}_run").disabled
-
-
-def test_the_web_server_never_imports_tensorflow():
-    code = f"""
-import sys
-from unittest.mock import patch
-from streamlit.testing.v1 import AppTest
-from sgd_tf.ui import runs
-with patch.object(runs, "connect"):
-    for part in {PARTS!r}:
-        app = AppTest.from_file({APP!r}, default_timeout=60)
-        app.query_params["noise_part"] = part
-        app.switch_page({PAGE!r}).run()
-        assert not app.exception
-print([name for name in ("tensorflow", "keras") if name in sys.modules])
-"""
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip().splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize(

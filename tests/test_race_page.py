@@ -1,8 +1,5 @@
 """The race page in both languages, with workers that answer from a list instead of training."""
 
-import subprocess
-import sys
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -312,21 +309,6 @@ def test_every_problem_can_be_chosen_with_every_model_that_suits_it(cluster, nam
 
 def test_the_pages_offer_every_problem_of_the_catalogue():
     assert set(controls.PROBLEMS) == set(problems.CATALOGUE)
-
-
-def test_the_web_server_never_imports_tensorflow():
-    code = f"""
-import sys
-from unittest.mock import patch
-from streamlit.testing.v1 import AppTest
-from sgd_tf.ui import runs
-with patch.object(runs, "connect"):
-    app = AppTest.from_file({APP!r}, default_timeout=60).run()
-assert not app.exception
-print([name for name in ("tensorflow", "keras") if name in sys.modules])
-"""
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip().splitlines()[-1] == "[]"
 
 
 def test_contestants_keep_the_seed_of_the_page(cluster):

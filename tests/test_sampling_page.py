@@ -1,15 +1,12 @@
 """The page on sampling in both languages: the ledger on the real pipeline, the experiments on rows that are given."""
 
-import subprocess
-import sys
-
 import pytest
 
 from sgd_tf import sampling
 from sgd_tf.jobs import JobFailure
 from sgd_tf.jobs.worker import check_row, resolve
 from sgd_tf.ui import runs, sampling_experiments
-from tests.lab import APP, LANGUAGES, FakeCluster, InProcessCluster, checked, open_app
+from tests.lab import LANGUAGES, FakeCluster, InProcessCluster, checked, open_app
 
 PAGE = "pages/learn/sampling.py"
 ADDRESS = {
@@ -266,21 +263,3 @@ def test_a_guess_of_another_run_is_not_judged(cluster):
     app.pills(key="sampling_guess_floor").set_value("half").run()
     assert not checked(app).success
     assert not app.warning
-
-
-def test_the_web_server_never_imports_tensorflow_for_this_page():
-    code = f"""
-import sys
-from unittest.mock import patch
-from streamlit.testing.v1 import AppTest
-from sgd_tf.ui import runs
-from tests.lab import FakeCluster
-with patch.object(runs, "connect", FakeCluster):
-    for part in ("ways", "floor", "sorted", "genie"):
-        app = AppTest.from_file({APP!r}, default_timeout=60)
-        app.query_params["sampling_part"] = part
-        assert not app.switch_page({PAGE!r}).run().exception
-print([name for name in ("tensorflow", "keras", "scipy.stats") if name in sys.modules])
-"""
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.strip().splitlines()[-1:] == ["[]"], done.stderr[-2000:]
