@@ -15,21 +15,24 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import queue
 import socket
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sgd_tf.records import ModelConfig, check_int
+from sgd_tf.processes import ChildError, Children, serve
+from sgd_tf.records import ModelConfig, TrainConfig, check_int
 
-MAX_SILENCE = 30.0  # seconds without a word after which the processes are ended
-START_SILENCE = 90.0  # the same before the first word: TensorFlow is imported, and the peers are found
+if TYPE_CHECKING:
+    import numpy as np
+
+PATIENCE = 20.0  # seconds without a word, with TensorFlow there, after which a peer counts as missing
+START_PATIENCE = 120.0  # the same for loading TensorFlow itself
 MAX_REPLICAS = 16
+# The words of the lab's workers, which train one run on a few cores, would keep several devices from working at once.
+ENVIRONMENT = {"TF_NUM_INTEROP_THREADS": str(2 * MAX_REPLICAS)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +59,16 @@ class ParallelPlan:
 
 
 class PeerError(RuntimeError):
-    """A process of the run is missing, or has died; all others were ended."""
+    """A process of the run is missing, or has died; all others were ended.
+
+    Attributes:
+        index: number of that process.
+        status: its exit status, negative for a signal; None if it says nothing.
+    """
+
+    def __init__(self, error: ChildError) -> None:
+        super().__init__(f"{error} A peer may be missing. All processes of this run were ended.")
+        self.index, self.status = error.index, error.status
 
 
 def split(num: int, num_replicas: int) -> list[slice]:
@@ -76,74 +88,133 @@ def split(num: int, num_replicas: int) -> list[slice]:
     return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-def over_devices(plan: ParallelPlan, num_devices: int) -> Iterator[dict[str, Any]]:
-    """Train over several devices of this machine, with `tf.distribute.MirroredStrategy`.
+def plane(gradients: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The gradients of the replicas, seen in the plane that shows most of them.
 
-    The devices are GPUs where there are as many, else logical devices that share the processor's cores.
+    The first axis is the direction of their weighted mean g = Σ_r s_r g_r, the second the direction in which they
+    differ most across it (first right singular vector). The projection is linear: the mean of the arrows is the
+    arrow of the mean, which lies on the first axis.
+
+    Args:
+        gradients: (R, P), the mean gradient of the samples of each replica.
+        shares: (R,), s_r = k_r / k, which sum to 1.
+
+    Returns:
+        (R,) along the first axis, and (R,) along the second.
+
+    >>> import numpy as np
+    >>> along, across = plane(np.array([[3.0, 1.0], [3.0, -1.0]]), np.array([0.5, 0.5]))
+    >>> along.tolist(), np.abs(across).round(6).tolist()
+    ([3.0, 3.0], [1.0, 1.0])
+    """
+    import numpy as np
+
+    mean = shares @ gradients
+    length = np.linalg.norm(mean)
+    first = mean / length if length > 0 else np.zeros_like(mean)
+    along = gradients @ first
+    rest = gradients - np.outer(along, first)
+    _left, _sizes, right = np.linalg.svd(rest, full_matrices=False)
+    return along, rest @ right[0]
+
+
+def alone(plan: ParallelPlan) -> np.ndarray:
+    """All parameters after the same run by the lab's own loop on one device, in this process.
 
     Args:
         plan: the run.
-        num_devices: R, in [1, 16].
+
+    Returns:
+        (P,) float32, in the order of `Model.get_weights`.
+    """
+    import numpy as np
+
+    from sgd_tf import models, problems, training
+
+    problem = problems.load(plan.problem, num_examples=plan.num_examples)
+    model = models.build(problem, plan.model, seed=plan.seed)
+    config = TrainConfig(batch_size=plan.batch_size, learning_rate=plan.learning_rate, seed=plan.seed)
+    run = training.Run(problem, config, model=model)
+    run.advance(until=(plan.num_updates, float("inf")))
+    return np.concatenate([np.ravel(weights) for weights in model.get_weights()])
+
+
+def over_devices(plan: ParallelPlan, device_counts: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Train over several devices of this machine, with `tf.distribute.MirroredStrategy`, in a fresh process.
+
+    The devices are GPUs where there are as many as the largest count, else logical devices that share the processor's
+    cores.
+
+    Args:
+        plan: the run, made once for each count from the same weights.
+        device_counts: R of each run, in [1, 16].
 
     Yields:
-        A row for each update: {"update", "seconds", "loss", "device" ("CPU" or "GPU")}; for the first one also, by
-        replica, "indices_<r>" (samples), "norm_<r>" (of its gradient), and "norm" of their sum. The last row has
-        "weights": all parameters in one list.
+        A row for each update: {"replicas": R, "update", "seconds", "loss", "device" ("CPU" or "GPU")}; the first
+        "seconds" of a run are mostly compiling. In the first row of a run also, by replica, "indices_<r>" (samples),
+        "norm_<r>" (length of the mean gradient of these), "along_<r>" and "across_<r>" (of `plane`), and "norm" of the
+        gradient of all. The last row of a run has "weights": all parameters in one list. {"stage": text} tells
+        how far the start is, {"waiting": seconds so far} that nothing has come for half a second.
 
     Raises:
         ValueError: if an argument is out of range.
-        PeerError: if the process dies or says nothing for 30 s.
+        PeerError: if the process dies or says nothing for too long.
     """
-    check_int("num_devices", num_devices, 1, MAX_REPLICAS)
-    yield from _watched([_request(plan, num_devices=num_devices)], [{}])
+    for count in device_counts:
+        check_int("device_counts", count, 1, MAX_REPLICAS)
+    request = asdict(plan) | {"device_counts": list(device_counts)}
+    yield from _watched([request], [ENVIRONMENT])
 
 
-def over_workers(plan: ParallelPlan, num_workers: int) -> Iterator[dict[str, Any]]:
+def over_workers(plan: ParallelPlan, num_workers: int, *, lose_after: int | None = None) -> Iterator[dict[str, Any]]:
     """Train over several processes of this machine, with `tf.distribute.MultiWorkerMirroredStrategy`.
 
     Args:
         plan: the run.
         num_workers: R, in [1, 16].
+        lose_after: update after which the last process is killed, to see what happens then; None for never.
 
     Yields:
-        Rows as `over_devices` gives them, without "indices_<r>" and "norm_<r>"; those of the first process.
+        Rows as `over_devices` gives them, those of the first process, without what is told by replica; {"stage",
+        "worker"} of each process, and {"lost": its number} when it is killed.
 
     Raises:
         ValueError: if an argument is out of range.
-        PeerError: if a process is missing, dies or says nothing for 30 s; then none is left behind.
+        PeerError: if a process is missing, dies or says nothing for too long; then none is left behind.
     """
     check_int("num_workers", num_workers, 1, MAX_REPLICAS)
     hosts = [f"127.0.0.1:{port}" for port in _free_ports(num_workers)]
-    requests = [_request(plan, num_workers=num_workers)] * num_workers
-    yield from _watched(requests, [_tf_config(hosts, index) for index in range(num_workers)])
+    request = asdict(plan) | {"num_workers": num_workers, "on_cpu": True}  # they can not share one GPU
+    environments = [_tf_config(hosts, index) for index in range(num_workers)]
+    yield from _watched([request] * num_workers, environments, lose_after=lose_after)
 
 
-def as_worker(plan: ParallelPlan, hosts: Sequence[str], index: int) -> Iterator[dict[str, Any]]:
+def as_worker(
+    plan: ParallelPlan, hosts: Sequence[str], index: int, *, patience: float | None = None
+) -> Iterator[dict[str, Any]]:
     """This machine's part of a run over several machines, each of which calls this with the same list.
 
     Args:
         plan: the run, the same on all machines.
         hosts: "name:port" of each machine.
         index: of this machine in the list.
+        patience: seconds that the others may be silent, or not there yet; by default 20.
 
     Yields:
         Rows as `over_workers`.
 
     Raises:
         ValueError: if an argument is out of range.
-        PeerError: if a machine is missing, or a process dies or says nothing for 30 s.
+        PeerError: if a machine is missing, or a process dies or says nothing for too long.
     """
     check_int("index", index, 0, len(hosts) - 1)
-    yield from _watched([_request(plan, num_workers=len(hosts))], [_tf_config(hosts, index)])
-
-
-def _request(plan: ParallelPlan, **size: int) -> str:
-    return json.dumps(asdict(plan) | size)
+    request = asdict(plan) | {"num_workers": len(hosts)}
+    yield from _watched([request], [_tf_config(hosts, index)], patience=patience)
 
 
 def _tf_config(hosts: Sequence[str], index: int) -> dict[str, str]:
     cluster = {"cluster": {"worker": list(hosts)}, "task": {"type": "worker", "index": index}}
-    return {"TF_CONFIG": json.dumps(cluster)} if len(hosts) > 1 else {}
+    return ENVIRONMENT | ({"TF_CONFIG": json.dumps(cluster)} if len(hosts) > 1 else {})
 
 
 def _free_ports(num: int) -> list[int]:
@@ -157,82 +228,74 @@ def _free_ports(num: int) -> list[int]:
             one.close()
 
 
-def _watched(requests: Sequence[str], environments: Sequence[dict[str, str]]) -> Iterator[dict[str, Any]]:
-    """Run one child for each request, give the rows of the first, and end all when one is silent or dies."""
-    command = [sys.executable, "-W", "ignore", "-m", "sgd_tf.data_parallel", "--child"]
-    children = [
-        subprocess.Popen(
-            [*command, request],
-            env=os.environ | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        for request, environment in zip(requests, environments, strict=True)
-    ]
-    lines: queue.Queue[tuple[int, str | None]] = queue.Queue()
-
-    def listen(index: int) -> None:
-        for line in children[index].stdout or ():
-            lines.put((index, line))
-        lines.put((index, None))
-
-    listeners = [threading.Thread(target=listen, args=(index,), daemon=True) for index in range(len(children))]
-    for listener in listeners:
-        listener.start()
-    heard = dict.fromkeys(range(len(children)), time.monotonic())
-    patience = dict.fromkeys(heard, START_SILENCE)
-    try:
-        while heard:
-            for index, when in heard.items():
-                if time.monotonic() - when > patience[index]:
-                    raise PeerError(f"Worker {index} has said nothing for {patience[index]:.0f} s: a peer is missing.")
-            try:
-                index, line = lines.get(timeout=0.2)
-            except queue.Empty:
-                continue
-            if line is None:
-                if children[index].wait() != 0:
-                    raise PeerError(f"Worker {index} ended with exit status {children[index].returncode}.")
-                heard.pop(index, None)
-            else:
-                heard[index], patience[index] = time.monotonic(), MAX_SILENCE
-                row = json.loads(line)
-                if index == 0 and "update" in row:
+def _watched(
+    requests: Sequence[dict[str, Any]],
+    environments: Sequence[dict[str, str]],
+    *,
+    lose_after: int | None = None,
+    patience: float | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Rows of the first child; all are ended when one is silent or dies."""
+    start = time.monotonic()
+    with Children("sgd_tf.data_parallel", requests, environments) as children:
+        rows = children.rows(start_patience=START_PATIENCE, patience=PATIENCE if patience is None else patience)
+        try:
+            for index, row in rows:
+                if "stage" in row:
+                    yield row | {"worker": index}
+                elif index == 0:
                     yield row
-    finally:
-        for child, listener in zip(children, listeners, strict=True):
-            child.kill()  # SIGKILL: a process that waits for its peer ignores SIGTERM
-            child.wait()
-            listener.join()
-            assert child.stdout is not None
-            child.stdout.close()
+                elif index < 0:
+                    yield {"waiting": time.monotonic() - start}
+                if index == 0 and lose_after is not None and row.get("update") == lose_after:
+                    children.kill(len(requests) - 1)
+                    yield {"lost": len(requests) - 1}
+        except ChildError as error:
+            raise PeerError(error) from error
 
 
 def _child(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """In a child process: train, and tell each update."""
-    import numpy as np
+    """In a child process: train with each number of devices, and tell each update."""
     import tensorflow as tf
 
-    num_devices = request.get("num_devices", 1)
-    on_gpu = len(tf.config.list_physical_devices("GPU")) >= num_devices
+    yield {"stage": "tensorflow"}
+    counts = request.get("device_counts", [1])
+    gpus = tf.config.list_physical_devices("GPU")
+    is_worker = "TF_CONFIG" in os.environ
+    on_gpu = bool(gpus) and not request.get("on_cpu") and (is_worker or len(gpus) >= max(counts))
     kind = "GPU" if on_gpu else "CPU"
     if not on_gpu:
         tf.config.set_visible_devices([], "GPU")
-        parts = [tf.config.LogicalDeviceConfiguration()] * num_devices
-        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
-    if "TF_CONFIG" in os.environ:
-        strategy: Any = tf.distribute.MultiWorkerMirroredStrategy()
+        if not is_worker:
+            parts = [tf.config.LogicalDeviceConfiguration()] * max(counts)
+            tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
+    if is_worker:
+        strategies: list[Any] = [tf.distribute.MultiWorkerMirroredStrategy()]  # waits for all others
     else:
-        strategy = tf.distribute.MirroredStrategy([f"{kind}:{r}" for r in range(num_devices)])
-    yield {"ready": True}
-
-    import keras
-
-    from sgd_tf import models, pipeline, problems
+        # The usual way on CPUs, a collective, can not serve groups of different sizes in one process.
+        adding = None if on_gpu else tf.distribute.ReductionToOneDevice()
+        strategies = [
+            tf.distribute.MirroredStrategy([f"{kind}:{r}" for r in range(count)], cross_device_ops=adding)
+            for count in counts
+        ]
+    yield {"stage": "devices"}
+    from sgd_tf import problems
 
     problem = problems.load(request["problem"], num_examples=request["num_examples"])
+    for strategy in strategies:
+        yield {"stage": "training"}
+        for row in _train(strategy, problem, request):
+            yield row | {"device": kind}
+
+
+def _train(strategy: Any, problem: Any, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The double loop: a minibatch, its parts to the replicas, one update of all copies of the weights."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from sgd_tf import models, pipeline
+
     config = ModelConfig(**{**request["model"], "widths": tuple(request["model"]["widths"])})
     with strategy.scope():
         model = models.build(problem, config, seed=request["seed"])
@@ -246,65 +309,68 @@ def _child(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     x, y = tf.constant(problem.x_train), tf.constant(problem.y_train)
 
     @tf.function(reduce_retracing=True)
-    def update(rows: Any, k: tf.Tensor) -> tuple[Any, Any, Any]:
-        def replica(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def update(rows: Any, k: tf.Tensor) -> tuple[Any, Any]:
+        def replica(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.GradientTape() as tape:
                 targets = tf.gather(y, rows)[:, None] if problem.num_classes is None else tf.gather(y, rows)
                 # Divided by k, the size of the whole minibatch: the gradients of the replicas add up to its gradient.
                 loss = tf.reduce_sum(losses(targets, model(tf.gather(x, rows), training=True))) / k
             gradients = tape.gradient(loss, model.trainable_variables)
             optimizer.apply(gradients, model.trainable_variables)  # adds up the gradients of all replicas
-            context = tf.distribute.get_replica_context()
-            total = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-            return loss, tf.linalg.global_norm(gradients), tf.linalg.global_norm(total)
+            return loss, tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0)
 
         return strategy.run(replica, args=(rows,))
 
     num_replicas = strategy.num_replicas_in_sync
-    mine = strategy.cluster_resolver.task_id if "TF_CONFIG" in os.environ else None
-    batch_size = min(request["batch_size"], problem.num_examples)
-    order = pipeline.order(problem.num_examples, batch_size, seed=request["seed"]).repeat()
-    seconds = 0.0
-    for i, indices in enumerate(order.take(request["num_updates"]), 1):
+    order = pipeline.order(problem.num_examples, min(request["batch_size"], problem.num_examples), seed=request["seed"])
+    for number, indices in enumerate(order.repeat().take(request["num_updates"]), 1):
         parts = [indices[part] for part in split(len(indices), num_replicas)]
         start = time.perf_counter()
-        if mine is None:
-            rows = strategy.experimental_distribute_values_from_function(
-                lambda context, parts=parts: parts[context.replica_id_in_sync_group]
-            )
-        else:
-            rows = parts[mine]
-        told = update(rows, tf.constant(float(len(indices))))
-        loss, norms, total = ([float(one) for one in strategy.experimental_local_results(each)] for each in told)
+        rows = strategy.experimental_distribute_values_from_function(
+            lambda context, parts=parts: parts[context.replica_id_in_sync_group]
+        )
+        losses_of, gradients_of = map(
+            strategy.experimental_local_results, update(rows, tf.constant(float(len(indices))))
+        )
+        loss = float(sum(float(one) for one in losses_of))
         seconds = time.perf_counter() - start
-        row: dict[str, Any] = {"update": i, "seconds": seconds, "loss": sum(loss), "norm": total[0], "device": kind}
-        if i == 1 and mine is None:
-            for r, part in enumerate(parts):
-                row |= {f"indices_{r}": part.numpy().tolist(), f"norm_{r}": norms[r]}
-        if i == request["num_updates"]:
+        row: dict[str, Any] = {"replicas": num_replicas, "update": number, "seconds": seconds, "loss": loss}
+        if number == 1 and len(gradients_of) == num_replicas:  # all of them are in this process
+            shares = np.array([len(part) / len(indices) for part in parts])
+            summands = np.stack([gradient.numpy() for gradient in gradients_of]).astype(np.float64)
+            means = summands[shares > 0] / shares[shares > 0, None]
+            along, across = plane(means, shares[shares > 0])
+            row["norm"] = float(np.linalg.norm(summands.sum(axis=0)))
+            for r, mean in enumerate(means):
+                row |= {
+                    f"indices_{r}": parts[r].numpy().tolist(),
+                    f"norm_{r}": float(np.linalg.norm(mean)),
+                    f"along_{r}": float(along[r]),
+                    f"across_{r}": float(across[r]),
+                }
+        if number == request["num_updates"]:
             row["weights"] = np.concatenate([np.ravel(weights) for weights in model.get_weights()]).tolist()
         yield row
 
 
 def main() -> None:
     """The command line of this module."""
+    if sys.argv[1:2] == ["--child"]:
+        serve(_child(json.loads(sys.argv[2])))
+        return
     parser = argparse.ArgumentParser(prog="python -m sgd_tf.data_parallel", description=__doc__.splitlines()[0])
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument("--devices", type=int, help="devices of one process")
     how.add_argument("--workers", type=int, help="processes on this machine")
     how.add_argument("--hosts", help="name:port of each machine, separated by commas; the same list on all")
-    how.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--index", type=int, default=0, help="of this machine in the list of hosts")
+    parser.add_argument("--patience", type=float, help="seconds that other machines may be silent or not there yet")
     parser.add_argument("--problem", default="digits")
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--learning-rate", type=float, default=0.1)
     parser.add_argument("--updates", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    if arguments.child:
-        for row in _child(json.loads(arguments.child)):
-            print(json.dumps(row), flush=True)
-        return
     try:
         plan = ParallelPlan(
             problem=arguments.problem,
@@ -314,13 +380,16 @@ def main() -> None:
             seed=arguments.seed,
         )
         if arguments.devices:
-            rows = over_devices(plan, arguments.devices)
+            rows = over_devices(plan, [arguments.devices])
         elif arguments.workers:
             rows = over_workers(plan, arguments.workers)
         else:
-            rows = as_worker(plan, arguments.hosts.split(","), arguments.index)
+            rows = as_worker(plan, arguments.hosts.split(","), arguments.index, patience=arguments.patience)
         for row in rows:
-            print(f"update {row['update']:>5}  loss {row['loss']:.5f}  {1e3 * row['seconds']:.1f} ms", flush=True)
+            if "update" in row:
+                print(f"update {row['update']:>5}  loss {row['loss']:.5f}  {1e3 * row['seconds']:.1f} ms", flush=True)
+            if "weights" in row:
+                print(f"sum of all weights {sum(row['weights']):.7f}", flush=True)
     except (ValueError, PeerError) as error:
         sys.exit(str(error))
 

@@ -2,32 +2,45 @@
 
 What grows with k is the batch and the activations that the backward pass needs; parameters and gradients do not.
 With gradient accumulation, `micro_batch_size` takes the place of k in what grows. The prediction needs no TensorFlow.
+A measurement may have a limit: the process that goes over it is ended, as it would be where memory is finite.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sgd_tf.counting import resolve_batch_size
+from sgd_tf.processes import Children, serve
 from sgd_tf.records import BatchSize, ModelConfig, TrainConfig, check_int
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
+    import numpy as np
+
     from sgd_tf.problems import Problem
 
 FLOAT = 4  # bytes of a float32, and of a label
+MEGABYTE = 10**6  # bytes
 CHANNELS = (8, 16)  # of the convolutions of the lab's CNN
-MEASURED_UPDATES = 3
+MAX_MEASURED_UPDATES, MEASURED_SECONDS = 50, 0.4  # of one measurement, whichever comes first
+WATCH_SECONDS = 0.004  # between two looks at a process that has a limit
+PATIENCE = 120.0  # seconds that a measurement may take before its process counts as hanging
+WORKER_BYTES = 1_200_000_000  # of a worker that has TensorFlow, its compiled programs and a data set, about
+SAFE_SHARE = 0.5  # of a limit that a recommended size may fill by the prediction, which is right within a factor of 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +117,8 @@ def predict(
     parameters 4P; gradients 4P, and as much again for the sum of several parts; with momentum 4P;
     the minibatch 4k(d + 1); activations 8m(ΣA + max A): the outputs of all layers, before and after the activation,
     wait for the backward pass, and the gradients of a layer are there before and after the activation, too. A
-    convolution adds its patches, twice. On a CPU this was found to be right within a tenth for MLPs, and within a
-    quarter for the CNN; what the compiler merges differs from device to device.
+    convolution adds its patches, twice. Which of these numbers exist at the same time is the compiler's choice: on a
+    CPU, peaks from half to 1.7 times this were measured, besides a few MB that do not grow with k.
 
     Args:
         sizes: of the layers, from input to output.
@@ -160,101 +173,367 @@ def largest_batch_size(
     return min(num_examples, 1 + (limit - needed(1)) // slope)
 
 
-def measure(
-    problem: str,
-    model: ModelConfig,
-    batch_sizes: Sequence[BatchSize],
-    *,
-    num_examples: int | None = None,
-    micro_batch_size: int | None = None,
-) -> Iterator[dict[str, Any]]:
-    """Peak memory of updates with each k, each in a fresh process.
+def largest_micro_batch_size(
+    sizes: Sequence[LayerSizes], limit: int, *, batch_size: int, num_examples: int, num_features: int
+) -> int | None:
+    """The largest m below k with which an update of k samples fits into so many bytes, or None if there is none.
 
-    On a CPU: how much the resident memory grows while updates are made, compiled before, plus the parameters and the
-    minibatch that were there. On a GPU: the peak of `tf.config.experimental.get_memory_info`.
+    Args:
+        sizes: of the layers.
+        limit: bytes that are there.
+        batch_size: k.
+        num_examples: N.
+        num_features: d, numbers in a sample.
+
+    >>> sizes = layers(ModelConfig(widths=(32,)), num_features=64, num_outputs=10)
+    >>> largest_micro_batch_size(sizes, 400_000, batch_size=1000, num_examples=1437, num_features=64)
+    187
+    """
+
+    def needed(m: int) -> int:
+        config = TrainConfig(batch_size=batch_size, micro_batch_size=m)
+        return predict(sizes, config, num_examples=num_examples, num_features=num_features).total
+
+    k = min(batch_size, num_examples)
+    if k < 2 or needed(1) > limit:
+        return None
+    slope = needed(2) - needed(1) if k > 2 else 1  # linear in m, as long as m < k
+    return min(k - 1, 1 + (limit - needed(1)) // slope)
+
+
+def recommend(
+    sizes: Sequence[LayerSizes], limit: int, *, batch_size: int, num_examples: int, num_features: int
+) -> tuple[int | None, int | None]:
+    """A k that fits, and an m with which the wanted k fits: powers of two that fill at most half of the limit.
+
+    Args:
+        sizes: of the layers.
+        limit: bytes that are there.
+        batch_size: k that is wanted.
+        num_examples: N.
+        num_features: d, numbers in a sample.
+
+    Returns:
+        (k, m), either of them None where not even 1 fits.
+
+    >>> sizes = layers(ModelConfig(widths=(32,)), num_features=64, num_outputs=10)
+    >>> recommend(sizes, 800_000, batch_size=1000, num_examples=1437, num_features=64)
+    (256, 128)
+    """
+    safe = max(1, int(SAFE_SHARE * limit))
+    k = largest_batch_size(sizes, safe, num_examples=num_examples, num_features=num_features)
+    m = largest_micro_batch_size(
+        sizes, safe, batch_size=batch_size, num_examples=num_examples, num_features=num_features
+    )
+    return tuple(None if found is None else 2 ** (found.bit_length() - 1) for found in (k, m))  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One measurement: updates with this batch size, in a process of its own."""
+
+    batch_size: BatchSize  # k
+    micro_batch_size: int | None = None  # m: gradients of parts of this size are added up
+    limit: int | None = None  # bytes after which the process is ended; None for no limit
+
+
+def measure(
+    problem: str, model: ModelConfig, trials: Sequence[Trial], *, num_examples: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """Peak memory and time of updates, for each trial in a fresh process.
+
+    On a CPU: how much the resident memory of the process grows while updates are made (`VmHWM` of Linux, the peak),
+    compiled before, plus the parameters and the minibatch that were there. TensorFlow itself is not counted. On a
+    GPU: the peak of `tf.config.experimental.get_memory_info`. A trial with a limit is watched on a CPU, and its
+    process is ended as soon as the same number is above the limit; a GPU has the limit set in TensorFlow.
 
     Args:
         problem: name for `problems.load`.
         model: which model.
-        batch_sizes: k, measured from small to large.
+        trials: made one after the other.
         num_examples: N; None for as many as the problem has.
-        micro_batch_size: gradients of parts of this size are added up.
 
     Yields:
-        {"batch_size": k, "bytes": peak, "seconds": of an update, "device": "CPU" or "GPU"} for each k.
+        For each trial {"batch_size": k, "micro_batch_size": m or None, "limit", "fits", "bytes": peak, "base": resident
+        before the updates, "seconds": of an update, "updates", "device": "CPU" or "GPU"}; "seconds" is None where
+        the trial did not fit, and "bytes" then is what there was when it was ended. While nothing comes,
+        {"waiting": seconds so far}.
 
     Raises:
-        MemoryError: if a process was ended from outside, as by a system without memory left; the text names its k.
+        sgd_tf.processes.ChildError: if the measuring process itself ends or hangs.
     """
-    order = {"problem": problem, "num_examples": num_examples, "micro_batch_size": micro_batch_size}
-    request = json.dumps({**order, "model": asdict(model), "batch_sizes": list(batch_sizes)})
-    command = [sys.executable, "-W", "ignore", "-m", "sgd_tf.memory", request]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
-        assert child.stdout is not None
-        try:
-            for line in child.stdout:
-                row = json.loads(line)
-                if "bytes" not in row:
-                    raise MemoryError(f"k = {row['batch_size']:,} did not fit")
-                yield row
-        finally:
-            child.kill()
+    request = {
+        "problem": problem,
+        "num_examples": num_examples,
+        "model": asdict(model),
+        "trials": [asdict(trial) for trial in trials],
+    }
+    yield from _ask(request)
 
 
-def main() -> None:
-    """Measure what the only argument asks for: a line of JSON for each k, without "bytes" if its process died."""
-    from sgd_tf import problems, training  # noqa: F401  # TensorFlow: imported once, and not used in this process
+def differences(
+    problem: str,
+    model: ModelConfig,
+    batch_size: BatchSize,
+    micro_batch_sizes: Sequence[int],
+    *,
+    num_examples: int | None = None,
+    batch_norm: bool = False,
+) -> Iterator[dict[str, Any]]:
+    """How far an update by micro-batches is from the update by the whole minibatch, from the same weights.
 
-    request = json.loads(sys.argv[1])
+    With the updates Δ (whole) and Δ′ (parts) of all parameters: max |Δ′ − Δ| / max |Δ|. Both have learning rate 1, so
+    that Δ is the negative gradient. The sum of the parts' gradients, each weighted by its share of k, is the gradient
+    of the whole mean; what is left is rounding. Batch normalisation (Ioffe and Szegedy 2015, arXiv 1502.03167) is the
+    exception: a sample is normalised with the mean and the variance of the others that pass with it.
+
+    Args:
+        problem: name for `problems.load`.
+        model: which model.
+        batch_size: k.
+        micro_batch_sizes: m of each comparison.
+        num_examples: N; None for as many as the problem has.
+        batch_norm: whether each hidden layer is followed by batch normalisation; for MLPs alone.
+
+    Yields:
+        {"micro_batch_size": m, "batch_norm", "difference"} for each m; {"waiting": seconds so far} while nothing comes.
+
+    Raises:
+        ValueError: if `batch_norm` is asked of another model than an MLP.
+        sgd_tf.processes.ChildError: if the measuring process itself ends or hangs.
+    """
+    if batch_norm and model.kind != "mlp":
+        raise ValueError(f"`batch_norm` needs an MLP; `model` is of kind {model.kind!r}.")
+    parts = {"batch_size": batch_size, "micro_batch_sizes": list(micro_batch_sizes), "batch_norm": batch_norm}
+    yield from _ask({"problem": problem, "num_examples": num_examples, "model": asdict(model), "parts": parts})
+
+
+def measure_and_compare(
+    problem: str,
+    model: ModelConfig,
+    trials: Sequence[Trial],
+    batch_size: BatchSize,
+    micro_batch_sizes: Sequence[int],
+    *,
+    num_examples: int | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Rows of `measure`, then of `differences` without and, for an MLP, with batch normalisation, by one process.
+
+    Args:
+        problem: name for `problems.load`.
+        model: which model.
+        trials: as in `measure`.
+        batch_size: k of the comparison.
+        micro_batch_sizes: m of the comparison.
+        num_examples: N; None for as many as the problem has.
+
+    Yields:
+        Rows of both.
+    """
+    parts = {"batch_size": batch_size, "micro_batch_sizes": list(micro_batch_sizes)}
+    yield from _ask(
+        {
+            "problem": problem,
+            "num_examples": num_examples,
+            "model": asdict(model),
+            "trials": [asdict(trial) for trial in trials],
+            "parts": parts | {"batch_norm": None if model.kind == "mlp" else False},
+        }
+    )
+
+
+def gpu_memory() -> int | None:
+    """Bytes of the first GPU as `nvidia-smi` tells, or None without one."""
+    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    if shutil.which(command[0]) is None:
+        return None
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    first = done.stdout.strip().splitlines()[:1]
+    return int(first[0]) * 2**20 if first and first[0].isdigit() else None
+
+
+def _ask(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    start = time.monotonic()
+    with Children("sgd_tf.memory", [request]) as children:
+        for _index, row in children.rows(start_patience=PATIENCE, patience=PATIENCE):
+            yield row or {"waiting": time.monotonic() - start}
+
+
+def _serve(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """In the measuring process, which imports TensorFlow once and uses it in none but its own children."""
+    from sgd_tf import problems, training  # noqa: F401
+
     data = problems.load(request["problem"], num_examples=request["num_examples"])
     model = ModelConfig(**{**request["model"], "widths": tuple(request["model"]["widths"])})
-    # A forked child is there at once; it has the imports and the data, but nothing of TensorFlow has begun.
+    for trial in request.get("trials", ()):
+        k = resolve_batch_size(data.num_examples, trial["batch_size"])
+        yield {**trial, "batch_size": k, **_watched(data, model, Trial(**{**trial, "batch_size": k}))}
+    if parts := request.get("parts"):
+        k = resolve_batch_size(data.num_examples, parts["batch_size"])
+        norms = (False, True) if parts["batch_norm"] is None else (parts["batch_norm"],)
+        for batch_norm in norms:
+            yield from _in_child(_compare, data, model, k, parts["micro_batch_sizes"], batch_norm)
+
+
+def _fork(target: Any, *arguments: Any) -> tuple[Any, Connection]:
+    """A process of its own, and the end of the pipe on which it tells rows.
+
+    A forked child is there at once; it has the imports and the data, but nothing of TensorFlow has begun.
+    """
     processes: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    for k in sorted({resolve_batch_size(data.num_examples, k) for k in request["batch_sizes"]}):
-        mine, theirs = processes.Pipe(duplex=False)
-        config = TrainConfig(batch_size=k, micro_batch_size=request["micro_batch_size"])
-        child = processes.Process(target=_measure_one, args=(theirs, data, model, config))
-        child.start()
-        theirs.close()
-        try:
-            row = mine.recv()
-        except EOFError:
-            row = {}
+    mine, theirs = processes.Pipe(duplex=False)
+    child = processes.Process(target=_guarded, args=(target, theirs, *arguments))
+    child.start()
+    theirs.close()
+    return child, mine
+
+
+def _guarded(target: Any, answer: Connection, *arguments: Any) -> None:
+    """In the child: end with the parent, and tell an error as a row."""
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        target(answer, *arguments)
+    except Exception as error:
+        if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+            answer.send({"fits": False})
+        else:
+            answer.send({"error": f"{type(error).__name__}: {error}"[:300]})
+    answer.close()
+    os._exit(0)  # an orderly end would take its time with TensorFlow's threads
+
+
+def _in_child(target: Any, *arguments: Any) -> Iterator[dict[str, Any]]:
+    child, answer = _fork(target, *arguments)
+    try:
+        while True:
+            try:
+                row = answer.recv()
+            except EOFError:
+                break
+            if "error" in row:
+                raise RuntimeError(row["error"])
+            yield row
+        child.join(PATIENCE)
+    finally:
+        child.kill()
         child.join()
-        print(json.dumps({"batch_size": k, **row}), flush=True)
+    if child.exitcode:
+        raise MemoryError(f"A process of the comparison ended with exit status {child.exitcode}.")
 
 
-def _measure_one(answer: Connection, problem: Problem, model: ModelConfig, config: TrainConfig) -> None:
+def _watched(data: Problem, model: ModelConfig, trial: Trial) -> dict[str, Any]:
+    """Make one trial, and end its process when it goes over its limit."""
+    child, answer = _fork(_measure_one, data, model, trial)
+    limit = math.inf if trial.limit is None else trial.limit
+    before: dict[str, Any] | None = None  # what the process says before its updates
+    peak = 0
+    try:
+        while True:
+            if answer.poll(WATCH_SECONDS):
+                row = answer.recv()
+                if "error" in row:
+                    raise RuntimeError(row["error"])
+                if "bytes" not in row and "fits" not in row:
+                    before = row
+                    continue
+                row = (before or {}) | {"bytes": peak, "seconds": None, "updates": 0} | row
+                fits = row.get("fits", True) and row["bytes"] <= limit
+                return {**row, "fits": fits, "seconds": row["seconds"] if fits else None}
+            if before and before["device"] == "CPU":
+                peak = max(peak, _resident("VmHWM", child.pid) - before["base"] + before["held"])
+                if peak > limit:
+                    break
+    except EOFError:  # ended from outside, as by a system without memory left
+        pass
+    finally:
+        child.kill()
+        child.join()
+    return (before or {"base": 0, "held": 0, "device": "CPU"}) | {
+        "bytes": peak,
+        "seconds": None,
+        "updates": 0,
+        "fits": False,
+    }
+
+
+def _measure_one(answer: Connection, problem: Problem, model: ModelConfig, trial: Trial) -> None:
     import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus and trial.limit is not None:
+        part = tf.config.LogicalDeviceConfiguration(memory_limit=max(1, trial.limit // 2**20))
+        tf.config.set_logical_device_configuration(gpus[0], [part])
 
     from sgd_tf import models
     from sgd_tf.training import Run
 
-    on_gpu = bool(tf.config.list_physical_devices("GPU"))
+    kind = "GPU" if gpus else "CPU"
     warm = Run(problem, TrainConfig(batch_size=1), model=models.build(problem, model))
-    warm.advance(until=(MEASURED_UPDATES, math.inf))
+    warm.advance(until=(3, math.inf))
+    config = TrainConfig(batch_size=trial.batch_size, micro_batch_size=trial.micro_batch_size)
     run = Run(problem, config, model=models.build(problem, model))
-    before = 0 if on_gpu else _resident("VmRSS")
-    _reset_peak(on_gpu)
-    run.advance(until=(MEASURED_UPDATES, math.inf))
-    if on_gpu:
-        peak = int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
-    else:
-        held = run.model.count_params() + run.batch_size * (problem.x_train[0].size + 1)
-        peak = _resident("VmHWM") - before + FLOAT * held
-    seconds = run.seconds / MEASURED_UPDATES
-    answer.send({"bytes": peak, "seconds": seconds, "device": "GPU" if on_gpu else "CPU"})
+    base = _resident("VmRSS")
+    held = FLOAT * (run.model.count_params() + run.batch_size * (problem.x_train[0].size + 1))
+    _reset_peak(bool(gpus))
+    answer.send({"base": base, "held": held, "device": kind})
+    run.advance(until=(MAX_MEASURED_UPDATES, MEASURED_SECONDS))
+    on_gpu = bool(gpus)
+    peak = tf.config.experimental.get_memory_info("GPU:0")["peak"] if on_gpu else _resident("VmHWM") - base + held
+    answer.send({"bytes": int(peak), "seconds": run.seconds / run.update, "updates": run.update})
 
 
-def _resident(field: str) -> int:
-    """Bytes of this process in memory: now ("VmRSS"), or at its peak ("VmHWM"); the peak alone without /proc."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith(field))
-        return int(line.split()[1]) * 1024
-    import resource
+def _compare(
+    answer: Connection,
+    problem: Problem,
+    config: ModelConfig,
+    batch_size: int,
+    micro_batch_sizes: Sequence[int],
+    batch_norm: bool,
+) -> None:
+    import numpy as np
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on macOS
+    from sgd_tf import models
+    from sgd_tf.training import Run
+
+    def update(micro_batch_size: int | None) -> np.ndarray:
+        """The step of all parameters from their initial values, as one vector."""
+        if batch_norm:
+            model = models.mlp(problem, widths=config.widths, activation=config.activation, batch_norm=True)
+        else:
+            model = models.build(problem, config)
+        training = TrainConfig(batch_size=batch_size, micro_batch_size=micro_batch_size, learning_rate=1.0)
+        before = [weights.numpy().astype(np.float64) for weights in model.trainable_variables]
+        run = Run(problem, training, model=model)
+        run.advance(until=(1, math.inf))
+        steps = [now.numpy() - then for now, then in zip(model.trainable_variables, before, strict=True)]
+        return np.concatenate([step.ravel() for step in steps])
+
+    whole = update(None)
+    for m in micro_batch_sizes:
+        difference = float(np.abs(update(m) - whole).max() / np.abs(whole).max())
+        answer.send({"micro_batch_size": m, "batch_norm": batch_norm, "difference": difference})
+
+
+def _resident(field: str, process: int | None = None) -> int:
+    """Bytes of a process in memory: now ("VmRSS"), or at its peak ("VmHWM"); the own peak alone without /proc."""
+    status = Path(f"/proc/{process or 'self'}/status")
+    with contextlib.suppress(OSError, StopIteration):  # no /proc, or the process has gone
+        lines = status.read_text(encoding="utf-8").splitlines()
+        return int(next(line for line in lines if line.startswith(field)).split()[1]) * 1024
+    if process is not None:
+        return 0  # judged by what the process itself says at its end
+    with contextlib.suppress(ImportError):
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on macOS
+    return 0
 
 
 def _reset_peak(on_gpu: bool) -> None:
@@ -268,4 +547,4 @@ def _reset_peak(on_gpu: bool) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(_serve(json.loads(sys.argv[2])))

@@ -48,7 +48,12 @@ def linear(problem: Problem, *, seed: int = 0) -> keras.Model:
 
 
 def mlp(
-    problem: Problem, *, widths: Sequence[int] = (32,), activation: Activation = "relu", seed: int = 0
+    problem: Problem,
+    *,
+    widths: Sequence[int] = (32,),
+    activation: Activation = "relu",
+    batch_norm: bool = False,
+    seed: int = 0,
 ) -> keras.Model:
     """Multilayer perceptron with one dense layer per entry of ``widths`` and a dense output layer.
 
@@ -59,6 +64,7 @@ def mlp(
         problem: gives the shape of a sample and the number of outputs.
         widths: units of each hidden layer, from input to output; empty for a linear model.
         activation: of the hidden layers; ``"leaky_relu"`` has slope 0.01 below zero.
+        batch_norm: whether batch normalisation follows each hidden layer.
         seed: of the initial weights.
 
     Returns:
@@ -69,6 +75,8 @@ def mlp(
         layers.append(keras.layers.Flatten(name="flatten"))
     for i, width in enumerate(widths):
         layers.append(_dense(width, activation, name=f"hidden_{i + 1}", seed=seed * 100 + i))
+        if batch_norm:
+            layers.append(keras.layers.BatchNormalization(name=f"norm_{i + 1}"))
     layers.append(_dense(_num_outputs(problem), None, name="output", seed=seed * 100 + 99))
     return keras.Sequential(layers, name="mlp" if widths else "linear")
 

@@ -1,5 +1,7 @@
 """Draws what the package has measured, in one visual language: a table goes in, an Altair chart comes out."""
 
+from sgd_tf.charts.claims import claim_spec
+from sgd_tf.charts.data_parallel import gradient_arrows, sample_parts, time_by_devices
 from sgd_tf.charts.double_loop import (
     CODE_LINE,
     MAX_IMAGES,
@@ -14,6 +16,7 @@ from sgd_tf.charts.double_loop import (
 )
 from sgd_tf.charts.learning_curves import COUNTERS, METRICS, Counter, Metric, curves, curves_spec, four_axes
 from sgd_tf.charts.ledger import positions_spec, visit_shares, visits_spec
+from sgd_tf.charts.memory import memory_growth, time_by_size
 from sgd_tf.charts.noise import arrows_spec, escapes_spec, noise_spec, steps_spec, valleys_spec
 from sgd_tf.charts.rate_search import learning_rates
 from sgd_tf.charts.sampling import Line, floors, sampling_lines, seed_curves
@@ -33,6 +36,7 @@ __all__ = [
     "arrows_spec",
     "batch_size_color",
     "by_batch_size",
+    "claim_spec",
     "code_spec",
     "curves",
     "curves_spec",
@@ -42,17 +46,22 @@ __all__ = [
     "floors",
     "flow_spec",
     "four_axes",
+    "gradient_arrows",
     "learning_rates",
+    "memory_growth",
     "noise_spec",
     "points_spec",
     "positions_spec",
     "rate_map",
+    "sample_parts",
     "sampling_lines",
     "save_html",
     "seed_curves",
     "steps_spec",
     "surface_grid",
     "tiles_spec",
+    "time_by_devices",
+    "time_by_size",
     "updates_spec",
     "valleys_spec",
     "visit_shares",

@@ -195,6 +195,7 @@ class _Worker:
     """What the manager knows of a worker process."""
 
     address: str
+    memory_limit: int = 0  # bytes; 0 for none
     busy: bool = False  # a job or the warm-up has it
     warm: bool = False
     gone: asyncio.Event = field(default_factory=asyncio.Event)
@@ -281,6 +282,12 @@ class Cluster:
     def num_workers(self) -> int:
         """Worker processes that are there now, hence jobs that can run at the same time."""
         return len(self._living())
+
+    @property
+    def memory_limit(self) -> int | None:
+        """Bytes that a worker may take, the least of all workers; None if that is not known."""
+        limits = [worker.memory_limit for worker in self._living() if worker.memory_limit]
+        return min(limits, default=None)
 
     @property
     def num_waiting(self) -> int:
@@ -507,7 +514,7 @@ class Cluster:
                     del self._workers[worker.address]
         for address, information in identity["workers"].items():
             if address not in self._workers and information["status"] == "running":
-                self._workers[address] = _Worker(address)
+                self._workers[address] = _Worker(address, memory_limit=int(information.get("memory_limit") or 0))
         if self._living():
             self._workers_seen = time.monotonic()
         elif self._child is not None and time.monotonic() - self._workers_seen > START_SECONDS:

@@ -11,6 +11,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from sgd_tf import history, playback, problems
+from sgd_tf.data_parallel import ParallelPlan
+from sgd_tf.memory import Trial
 from sgd_tf.records import SAMPLINGS, BatchSize, ModelConfig, RacePlan, TrainConfig
 from sgd_tf.sweep import Cell, SweepPlan
 
@@ -423,3 +425,143 @@ def measure_landscape(plan: SweepPlan, config: TrainConfig) -> Iterator[dict[str
     from sgd_tf import sweep
 
     yield from sweep.landscape(problems.load(plan.problem, num_examples=plan.num_examples), plan, config)
+
+
+def hit_the_memory_wall(
+    problem: str, num_examples: int | None, model: ModelConfig, trial: Trial, batch_sizes: tuple[int, ...]
+) -> Iterator[dict[str, Any]]:
+    """Make updates under a limit of memory, then measure what they take with other batch sizes.
+
+    Args:
+        problem: name for `problems.load`.
+        num_examples: N; None for as many as the problem has.
+        model: which model.
+        trial: what the learner wants to try.
+        batch_sizes: k of the measurements, each with half of this worker's memory as its limit.
+
+    Yields:
+        First {"device", "device_memory": bytes that it has}; then rows of `memory.measure`, that of the trial first.
+    """
+    from sgd_tf import memory
+
+    limit = _memory_limit()
+    yield {"device": _device(), "device_memory": memory.gpu_memory() or limit}
+    most = limit // 2  # the measuring process has TensorFlow of its own beside this worker
+    trial = replace(trial, limit=min(trial.limit or most, most))
+    yield from memory.measure(
+        problem, model, [trial, *(Trial(batch_size=k, limit=most) for k in batch_sizes)], num_examples=num_examples
+    )
+
+
+def accumulate_gradients(
+    problem: str, num_examples: int | None, model: ModelConfig, batch_size: BatchSize, parts: tuple[int, ...]
+) -> Iterator[dict[str, Any]]:
+    """The same minibatch whole and by micro-batches: memory, time, and how far the updates are from each other.
+
+    Args:
+        problem: name for `problems.load`.
+        num_examples: N; None for as many as the problem has.
+        model: which model.
+        batch_size: k.
+        parts: micro-batch sizes m.
+
+    Yields:
+        Rows of `memory.measure_and_compare`: first the whole minibatch, then each m.
+    """
+    from sgd_tf import memory
+
+    most = _memory_limit() // 2
+    trials = [Trial(batch_size=batch_size, micro_batch_size=m, limit=most) for m in (None, *parts)]
+    yield from memory.measure_and_compare(problem, model, trials, batch_size, parts, num_examples=num_examples)
+
+
+def _memory_limit() -> int:
+    from sgd_tf.jobs.worker import memory_limit
+
+    return memory_limit()
+
+
+def train_over_devices(plan: ParallelPlan, device_counts: tuple[int, ...]) -> Iterator[dict[str, Any]]:
+    """The same run over different numbers of devices, and how far its result is from that of one device.
+
+    Args:
+        plan: the run.
+        device_counts: R of each run.
+
+    Yields:
+        First {"cores"}; then rows of `data_parallel.over_devices`, with "difference" in place of "weights": the
+        largest of any parameter to the lab's own loop on one device.
+    """
+    from sgd_tf import data_parallel
+
+    yield {"cores": _num_cores()}
+    yield from _compared(plan, data_parallel.over_devices(plan, device_counts))
+
+
+def train_over_workers(plan: ParallelPlan, num_workers: int, lose_after: int | None) -> Iterator[dict[str, Any]]:
+    """The same run over several processes of this machine.
+
+    Args:
+        plan: the run.
+        num_workers: processes.
+        lose_after: update after which the last of them is killed; None for never.
+
+    Yields:
+        Rows of `data_parallel.over_workers`, with "difference" in place of "weights"; after a loss the last row is
+        {"ended": what the watcher says, "seconds": from the loss until no process is left}.
+    """
+    from sgd_tf import data_parallel
+
+    yield {"cores": _num_cores()}
+    lost_at = time.monotonic()
+    try:
+        for row in _compared(plan, data_parallel.over_workers(plan, num_workers, lose_after=lose_after)):
+            if "lost" in row:
+                lost_at = time.monotonic()
+            yield row
+    except data_parallel.PeerError as error:
+        if lose_after is None:
+            raise
+        yield {"ended": str(error), "index": error.index, "seconds": time.monotonic() - lost_at}
+
+
+def _compared(plan: ParallelPlan, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows with the difference to one device in place of the weights."""
+    import numpy as np
+
+    from sgd_tf import data_parallel
+
+    expected = None
+    for row in rows:
+        if "weights" in row:
+            expected = data_parallel.alone(plan) if expected is None else expected
+            row["difference"] = float(np.abs(np.array(row.pop("weights")) - expected).max())
+        yield row
+
+
+def _num_cores() -> int:
+    from dask.system import CPU_COUNT
+
+    return int(CPU_COUNT)
+
+
+def try_claim(key: str, num_seeds: int) -> Iterator[dict[str, Any]]:
+    """Make the experiment of a claim and judge it.
+
+    Args:
+        key: of `claims.CLAIMS`.
+        num_seeds: of its runs.
+
+    Yields:
+        {"claim", "points": number so far} as it goes; last a row of `claims.Finding.to_row`, or {"claim", "failure"}
+        where the experiment could not be made: the other claims go on.
+    """
+    from sgd_tf.claim_experiments import try_claim as steps
+    from sgd_tf.claims import CLAIMS, Finding
+
+    yield {"claim": key, "points": 0}
+    try:
+        for number, step in enumerate(steps(CLAIMS[key], num_seeds=num_seeds), 1):
+            yield step.to_row() if isinstance(step, Finding) else {"claim": key, "points": number}
+    except (RuntimeError, ValueError, OSError, MemoryError) as error:
+        yield {"claim": key, "failure": f"{type(error).__name__}: {error}"}

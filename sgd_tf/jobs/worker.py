@@ -64,6 +64,15 @@ def describe(error: BaseException) -> JobFailure:
     return JobFailure(kind, f"{name}: {message}" if message else name)
 
 
+def memory_limit() -> int:
+    """Bytes that this worker process may take; outside a worker those of the machine."""
+    try:
+        limit = get_worker().memory_manager.memory_limit
+    except ValueError:  # no worker
+        limit = None
+    return int(limit or psutil.virtual_memory().total)
+
+
 def resolve(function: Callable[..., Any] | str) -> Callable[..., Any]:
     """The function itself, or the one that a dotted name stands for.
 

@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
+from sgd_tf import memory
 from sgd_tf.jobs import JobFailure
 from sgd_tf.problems import CATALOGUE, N_
+from sgd_tf.records import RacePlan, TrainConfig
+from sgd_tf.sweep import SweepPlan
 from sgd_tf.ui import runs
 from sgd_tf.ui.controls import PROBLEMS
 from sgd_tf.ui.language import _, titles
@@ -59,12 +62,13 @@ def judge(prediction: str | None, answer: str, options: Mapping[str, str]) -> No
         st.warning(text.format(guess=_(options[str(prediction)]), answer=_(options[answer])))
 
 
-def run_and_stop(kind: str, *, disabled: bool = False) -> bool:
+def run_and_stop(kind: str, *, disabled: bool = False, label: str | None = None) -> bool:
     """Draw the two buttons of an experiment.
 
     Args:
         kind: of the run; keys of the buttons are `<kind>_run` and `<kind>_stop`.
         disabled: whether Run can not be pressed for another reason than a job of this session.
+        label: of Run, in the learner's language; None for "Run".
 
     Returns:
         Whether Run was pressed.
@@ -72,7 +76,7 @@ def run_and_stop(kind: str, *, disabled: bool = False) -> bool:
     is_active = runs.active() is not None
     with st.container(horizontal=True):
         pressed = st.button(
-            _("Run"),
+            label or _("Run"),
             type="primary",
             icon=":material/play_arrow:",
             key=f"{kind}_run",
@@ -120,7 +124,7 @@ def status(run: SessionRun | None, share: float = 0.0, text: str = "") -> None:
         elif run.job.status == "waiting":
             st.progress(0.0, waiting_text(run))
         elif run.job.status == "failed":
-            st.error(failure_text(run.job.failure))
+            st.error(failure_text(run.job.failure, run.plan))
         else:
             st.progress(min(1.0, share), text or _("Loading the data and compiling …"))
 
@@ -145,7 +149,7 @@ def answer(kind: str, function: str, *arguments: object, seconds: float = 20.0, 
         return found
     with st.container(height=height, border=False, key=f"{kind}_waiting"):
         if found.job.status == "failed":
-            st.error(failure_text(found.job.failure))
+            st.error(failure_text(found.job.failure, found.plan))
         else:
             follow(kind, _skeleton)
     return None
@@ -157,9 +161,16 @@ def _skeleton(run: SessionRun | None) -> None:
         st.skeleton("stretch")
 
 
-def failure_text(failure: JobFailure | None) -> str:
-    """What went wrong and what to do, in the learner's language."""
+def failure_text(failure: JobFailure | None, plan: object = None) -> str:
+    """What went wrong and what to do, in the learner's language.
+
+    Args:
+        failure: of the job.
+        plan: what was asked for: a race or a sweep that took too much memory gets a batch size that fits.
+    """
     detail = failure.detail if failure else ""
+    if failure and failure.kind == "memory" and (advice := _memory_advice(plan)):
+        return advice
     if detail.startswith("DownloadError"):
         offline = [_(PROBLEMS[name]) for name, info in CATALOGUE.items() if info.kind != "download"]
         return _("The data could not be downloaded. Without a network these work: {names}.").format(
@@ -167,6 +178,42 @@ def failure_text(failure: JobFailure | None) -> str:
         )
     kind = failure.kind if failure else "error"
     return _(FAILURES[kind]) + (f" ({detail})" if kind == "error" and detail else "")
+
+
+def _memory_advice(plan: object) -> str:
+    """The limit of a worker, what the largest k of a plan takes, and a k that fits; empty for other plans."""
+    limit = runs.cluster().memory_limit
+    if limit is None or not isinstance(plan, RacePlan | SweepPlan):
+        return ""
+    info = CATALOGUE[plan.problem]
+    num_examples = plan.num_examples or info.num_examples
+    sizes = memory.layers(
+        plan.model,
+        num_features=info.num_features,
+        num_outputs=info.num_classes or 1,
+        image_shape=info.image_shape,
+    )
+    if isinstance(plan, RacePlan):
+        k = max(config.minibatch_size(num_examples) for config in plan.configs.values())
+    else:
+        k = max(num_examples if size == "all" else min(size, num_examples) for size in plan.batch_sizes)
+    room = max(1, limit - memory.WORKER_BYTES)
+    needed = memory.predict(
+        sizes, TrainConfig(batch_size=k), num_examples=num_examples, num_features=info.num_features
+    ).total
+    fitting, _m = memory.recommend(sizes, room, batch_size=k, num_examples=num_examples, num_features=info.num_features)
+    if fitting is None or fitting >= k:
+        return ""
+    text = _(
+        "The run took more memory than a worker has, {limit} with TensorFlow itself. An update with k = {k} takes "
+        "about {needed}; k = {fitting} fits."
+    )
+    values = {"limit": _gigabytes(limit), "needed": _gigabytes(needed)}
+    return text.format(k=f"{k:,}", fitting=f"{fitting:,}", **values)
+
+
+def _gigabytes(num_bytes: int) -> str:
+    return f"{num_bytes / 1e9:.2g} GB"
 
 
 def waiting_text(run: SessionRun) -> str:

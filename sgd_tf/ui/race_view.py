@@ -194,7 +194,7 @@ def _clock(run: SessionRun | None, table: pd.DataFrame) -> None:
             text = _("Started again") + " · " + text
         st.progress(min(1.0, done / total), text)
     elif job.status == "failed":
-        st.error(experiment.failure_text(job.failure))
+        st.error(experiment.failure_text(job.failure, run.plan))
     elif table.empty or not table["seconds"].any():
         st.progress(0.0, _("Stopped before anything was trained."))
     else:

@@ -24,7 +24,7 @@ def _draw(search: SessionRun | None) -> None:
     with st.container(key="search_results"):
         st.subheader(_("Which learning rate is best for each k?"))
         if search.job.status == "failed":
-            st.error(experiment.failure_text(search.job.failure))
+            st.error(experiment.failure_text(search.job.failure, search.plan))
         elif not search.is_active:
             found = controls.searched_rates()
             st.success(_("Found. With “Tuned” the next race uses these rates.") if found else _("Stopped."))
