@@ -1,16 +1,20 @@
-"""The command line: `python -m sgd_tf race --problem digits --batch-size all 256 32 --seconds 5`."""
+"""The command line: `python -m sgd_tf race --batch-size all 256 32 --seconds 5`, `python -m sgd_tf claims`."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sgd_tf import presets, problems
-from sgd_tf.records import ModelConfig, TrainConfig
+from sgd_tf import claims, presets, problems
+from sgd_tf.records import ModelConfig, TrainConfig, check_int
 
 DEFAULT_LEARNING_RATE = 0.1  # where no learning rate was ever searched
+STATUS = (
+    "exit status: 0 when all experiments ran, whatever the verdicts; 1 when one could not be run; 2 for bad arguments."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        return _race(options)
+        return _claims(options) if options.command == "claims" else _race(options)
     except (ValueError, problems.DownloadError, OSError) as error:
         print(f"sgd_tf: {error}", file=sys.stderr)
         return 2
@@ -41,6 +45,10 @@ def _parser() -> argparse.ArgumentParser:
     race.add_argument("--seed", type=int, default=0, help="of the initial weights and the order")
     race.add_argument("--target", type=float, help="training loss to reach; a preset by default")
     race.add_argument("--output", type=Path, default=Path("race"), help="path of the CSV and HTML, no suffix")
+    trial = commands.add_parser("claims", help="try well-known claims, and give a verdict on each", epilog=STATUS)
+    trial.add_argument("--only", nargs="+", choices=list(claims.CLAIMS), metavar="KEY", help=", ".join(claims.CLAIMS))
+    trial.add_argument("--seeds", type=int, default=claims.NUM_SEEDS, help="runs of each experiment, at most 20")
+    trial.add_argument("--json", metavar="PATH", help="write the findings as JSON; - for the standard output, alone")
     return parser
 
 
@@ -71,6 +79,30 @@ def _race(options: argparse.Namespace) -> int:
     charts.save_html(charts.curves(table, target=target, log_y=True, width=900), html)
     print(f"{csv}\n{html}")
     return 0
+
+
+def _claims(options: argparse.Namespace) -> int:
+    check_int("seeds", options.seeds, 1, claims.MAX_SEEDS)
+    from sgd_tf import claim_experiments, terminal  # TensorFlow
+
+    keys = options.only or list(claims.CLAIMS)
+    rows, failures = [], {}
+    for key in terminal.show_claims(keys):
+        try:
+            *_points, finding = claim_experiments.try_claim(claims.CLAIMS[key], num_seeds=options.seeds)
+        except Exception as error:  # whatever it is: the others go on
+            failures[key] = f"{type(error).__name__}: {error}"
+        else:
+            rows.append(finding.to_row())
+    entries = claims.to_json(rows) + [{"claim": key, "failure": text} for key, text in failures.items()]
+    if options.json == "-":
+        print(json.dumps(entries, indent=1, ensure_ascii=False))
+    else:
+        terminal.print_claims(rows, failures)
+        if options.json:
+            Path(options.json).write_text(json.dumps(entries, indent=1, ensure_ascii=False), encoding="utf-8")
+            print(options.json)
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

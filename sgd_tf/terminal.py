@@ -1,15 +1,22 @@
-"""What a terminal shows: a progress bar while a race runs, and its results as a table."""
+"""What a terminal shows: a progress bar while something runs, and the results as a table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-from sgd_tf import history, records
+from sgd_tf import claims, history, records
+
+PIPE_WIDTH = 1_000  # of a line that is not broken
+WORDS: dict[str, str] = {"holds": "holds", "fails": "does not hold", "depends": "depends"}
+COLOURS: dict[str, str] = {"holds": "green", "fails": "red", "depends": "yellow"}
 
 
 def show_progress(
@@ -83,3 +90,65 @@ def print_race(table: pd.DataFrame, *, target: float | None, learning_rates: Map
     for row in rows.itertuples(index=False):
         grid.add_row(*row)
     console.print(grid)
+
+
+def show_claims(keys: Sequence[str]) -> Iterator[str]:
+    """Pass the keys of claims on, and show on a terminal which one is tried and how long the rest may take.
+
+    Args:
+        keys: of `claims.CLAIMS`.
+
+    Yields:
+        The same keys.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield from keys
+        return
+    columns = (BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=sum(claims.CLAIMS[key].seconds for key in keys))
+        for key in keys:
+            bar.update(task, description=claims.CLAIMS[key].sentence)
+            yield key
+            bar.advance(task, claims.CLAIMS[key].seconds)
+
+
+def print_claims(rows: Sequence[Mapping[str, Any]], failures: Mapping[str, str]) -> None:
+    """Print the verdicts with their numbers: on a terminal as a table with lines, in a pipe as one of Markdown.
+
+    Args:
+        rows: of `claims.Finding.to_row`.
+        failures: why an experiment could not be run, by key of the claim.
+    """
+    console = Console()
+    on_terminal = console.is_terminal
+    grid = Table(title="Claims", box=box.HEAVY_HEAD, show_lines=True) if on_terminal else Table(box=box.MARKDOWN)
+    for column in ("claim", "verdict", "numbers", "seeds", "seconds"):
+        grid.add_column(column, justify="right" if column in ("seeds", "seconds") else "left", no_wrap=not on_terminal)
+    for row in rows:
+        claim, numbers = claims.CLAIMS[row["claim"]], claims.numbers_of(row)
+        lines = []
+        for measure in claim.measures:
+            value = numbers[measure.name]
+            mark = ("✓" if measure.is_met(value) else "✗") if measure.is_condition else "·"
+            asked = f" ({measure.bound()})" if measure.is_condition else ""
+            lines.append(f"{mark} {measure.title}: {measure.text(value)}{asked}")
+        verdict = WORDS[row["verdict"]] + (f" on {claim.depends_on}" if row["verdict"] == "depends" else "")
+        grid.add_row(
+            Text(f"{claim.key}: {claim.sentence}"),
+            Text(verdict, style=COLOURS[row["verdict"]]),
+            Text(("\n" if on_terminal else "; ").join(lines)),
+            str(row["num_seeds"]),
+            f"{row['seconds']:.1f}",
+        )
+    for key, why in failures.items():
+        grid.add_row(Text(f"{key}: {claims.CLAIMS[key].sentence}"), Text("could not be tried"), Text(why), "–", "–")
+    if on_terminal:
+        console.print(grid)
+    else:
+        Console(width=PIPE_WIDTH).print(grid)
+    counts = claims.tally(row["verdict"] for row in rows)
+    total = sum(row["seconds"] for row in rows)
+    words = ", ".join(f"{number} {WORDS[verdict]}" for verdict, number in counts.items())
+    print(f"{words}, {len(failures)} could not be tried; {total:.0f} s")

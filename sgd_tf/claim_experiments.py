@@ -1,0 +1,756 @@
+"""The experiments that try the claims: each makes real runs with several seeds and tells numbers, never a verdict.
+
+Each is a generator that takes the seeds, yields the points of its chart as they come, and returns its numbers by the
+names that `claims.CLAIMS` judges. A number that must hold for all seeds is that of the worst one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import keras
+import numpy as np
+
+from sgd_tf import (
+    counting,
+    curvature,
+    data_parallel,
+    gradient_noise,
+    ledger,
+    lesson,
+    memory,
+    models,
+    noise_law,
+    pipeline,
+    presets,
+    problems,
+    racing,
+    sampling,
+    sweep,
+    sweep_results,
+)
+from sgd_tf.claims import MAX_SEEDS, NUM_SEEDS, Claim, Finding, Point
+from sgd_tf.records import BatchSize, ModelConfig, Progress, Sampling, TrainConfig, check_int
+from sgd_tf.training import Run
+
+if TYPE_CHECKING:
+    from sgd_tf.problems import Problem
+
+Array: TypeAlias = "np.ndarray[Any, Any]"
+Numbers: TypeAlias = dict[str, float]
+
+MLP = ModelConfig(widths=(32,))
+LINEAR = ModelConfig(kind="linear", widths=())
+SMALL_K = 32  # samples per update of SGD, where one k stands for it
+NUM_PLACES = 24  # at which a curve is told
+
+
+Experiment: TypeAlias = Generator[Point | None, None, Numbers]  # None: a sign of life, so that Stop is heard
+
+
+def try_claim(
+    claim: Claim, *, num_seeds: int = NUM_SEEDS, clock: Callable[[], float] = time.perf_counter
+) -> Iterator[Point | Finding | None]:
+    """Make the experiment of a claim and judge it.
+
+    Args:
+        claim: of `claims.CLAIMS`.
+        num_seeds: seeds 0, 1, …; in [1, 20].
+        clock: gives seconds.
+
+    Yields:
+        The points of the chart as they come, and None as a sign of life; last the finding.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Example::
+
+        *points, finding = try_claim(CLAIMS["efficient"], num_seeds=5)
+        print(finding.verdict, finding.numbers)
+    """
+    check_int("num_seeds", num_seeds, 1, MAX_SEEDS)
+    return _try_claim(claim, num_seeds, clock)
+
+
+def _try_claim(claim: Claim, num_seeds: int, clock: Callable[[], float]) -> Iterator[Point | Finding | None]:
+    start = clock()
+    points: list[Point] = []
+    experiment = EXPERIMENTS[claim.key](range(num_seeds))
+    while True:
+        try:
+            point = next(experiment)
+        except StopIteration as end:
+            numbers = {measure.name: float(end.value[measure.name]) for measure in claim.measures}
+            break
+        if point is not None:
+            points.append(point)
+        yield point
+    yield Finding(
+        claim=claim.key,
+        verdict=claim.judge(numbers),
+        numbers=numbers,
+        points=tuple(points),
+        num_seeds=num_seeds,
+        seconds=clock() - start,
+    )
+
+
+# Gradient descent
+
+
+def full_pass(seeds: Sequence[int]) -> Experiment:
+    """One update of gradient descent beside w − γ (1/N) Σᵢ ∇lossᵢ, whose gradients are taken one by one."""
+    digits = problems.load("digits")
+    N, rate, passed = digits.num_examples, 0.5, set()
+    differences, speedups = [], []
+    for seed in seeds:
+        gradients = gradient_noise.Gradients(digits, models.build(digits, MLP, seed=seed))
+        mean = sum(gradients.of_each(rows).sum(axis=0, dtype=np.float64) for rows in gradients.chunks()) / N
+        by_hand = gradient_noise.get_weights(gradients.model) - rate * mean
+        speed = {}
+        for k in (N, 1):
+            config = TrainConfig(batch_size=k, learning_rate=rate if k == N else 0.05, seed=seed)
+            with contextlib.closing(Run(digits, config, model=MLP)) as run:
+                run.advance(until=(1, math.inf))
+                if k == N:
+                    passed.add(run.examples / N)
+                    differences.append(_difference(gradient_noise.get_weights(run.model), by_hand))
+                run.advance(until=(math.inf, 0.15))
+                speed[k] = run.examples / run.seconds
+            yield Point(series="gd" if k == N else "one", x=speed[k], seed=seed)
+        speedups.append(speed[N] / speed[1])
+    return {
+        "passes": max(passed, key=lambda share: abs(share - 1)),
+        **_low("speedup", speedups),
+        **_high("difference", differences),
+    }
+
+
+def accumulation(seeds: Sequence[int]) -> Experiment:
+    """Peak memory of an update in fresh processes, whole and in parts; the same update in parts whose gradients add up.
+
+    The line of the chart is computed: `memory.predict`.
+    """
+    k, part, num_updates = 8_192, 256, 3
+    model = ModelConfig(widths=(256, 256))
+    info = problems.CATALOGUE["teacher"]
+    sizes = memory.layers(model, num_features=info.num_features, num_outputs=info.num_classes or 1)
+    for size in (part, 512, 1_024, 2_048, 4_096, k):
+        held = memory.predict(sizes, TrainConfig(batch_size=size), num_examples=k, num_features=info.num_features)
+        yield Point(series="computed", x=size, y=held.total / 1e6)
+    measured: dict[tuple[str, int], float] = {}
+    trials = [memory.Trial(batch_size=size) for size in (part, k)]
+    trials.append(memory.Trial(batch_size=k, micro_batch_size=part))
+    for row in memory.measure("teacher", model, trials, num_examples=k):
+        if "bytes" not in row:
+            yield None
+        else:
+            series = "parts" if row["micro_batch_size"] else "whole"
+            measured[series, row["batch_size"]] = row["bytes"]
+            yield Point(series=series, x=row["batch_size"], y=row["bytes"] / 1e6)
+    digits, differences = problems.load("digits"), []
+    for seed in seeds:
+        ends = []
+        for micro in (None, part):
+            config = TrainConfig(batch_size="all", learning_rate=0.5, micro_batch_size=micro, seed=seed)
+            ends.append(_end(digits, config, MLP, updates=num_updates)[1])
+        differences.append(_difference(*ends))
+    whole = measured["whole", k]
+    return {
+        "growth": whole / measured["whole", part],
+        "saving": whole / measured["parts", k],
+        **_high("difference", differences),
+    }
+
+
+def slow_updates(seeds: Sequence[int]) -> Experiment:
+    """GD and SGD side by side on one clock, each at its tuned learning rate, and after as many epochs."""
+    digits, seconds, epochs = problems.load("digits"), 0.4, 10
+    N = digits.num_examples
+    places = np.geomspace(seconds / 50, seconds, NUM_PLACES)
+    ratios: dict[str, list[float]] = {"same_seconds": [], "same_epochs": []}
+    updates = []
+    for seed in seeds:
+        configs = {name: _tuned(digits, MLP, k, seed) for name, k in (("gd", N), ("sgd", SMALL_K))}
+        records: dict[str, list[Progress]] = {name: [] for name in configs}
+        for record in racing.race(digits, configs, seconds=seconds, model=MLP, progress=False):
+            records[record.run].append(record)
+        for name, told in records.items():
+            losses = np.interp(places, [record.seconds for record in told], [record.train_loss for record in told])
+            for place, loss in zip(places, losses, strict=True):
+                yield Point(series=name, x=place, y=loss, seed=seed)
+        gd, sgd = (records[name][-1] for name in ("gd", "sgd"))
+        ratios["same_seconds"].append(gd.train_loss / sgd.train_loss)
+        updates.append(sgd.update / gd.update)
+        after = [_end(digits, config, MLP, epochs=epochs)[0].train_loss for config in configs.values()]
+        ratios["same_epochs"].append(after[0] / after[1])
+    return {
+        **_low("same_seconds", ratios["same_seconds"]),
+        **_low("same_epochs", ratios["same_epochs"]),
+        "updates": float(np.median(updates)),
+    }
+
+
+# Drawing samples
+
+
+def minibatch_gradient(seeds: Sequence[int]) -> Experiment:
+    """Minibatch gradients beside the full one: their mean, and how far they lie from it, beside the law.
+
+    E‖g_B − g‖² = (S²/k)(1 − k/N) for k of N samples, drawn without replacement (`noise_law.variance_law`).
+    """
+    digits = problems.load("digits")
+    N, sizes = digits.num_examples, (8, 32, 128, 512)
+    offsets, ratios = [], []
+    for seed in seeds:
+        gradients, _ = gradient_noise.trained(digits, _tuned(digits, MLP, SMALL_K, seed), MLP, num_epochs=2)
+        exact = gradient_noise.exact_noise(gradients)
+        drawn, shares = gradient_noise.minibatch_gradients(gradients, SMALL_K, seed=seed)
+        offsets.append(np.linalg.norm(shares @ drawn - exact.gradient) / math.sqrt(exact.signal))
+        for found in gradient_noise.gradient_variance(gradients, exact, sizes, num_draws=192, seed=100 * seed):
+            ratios.append((found.batch_size, found.mean / found.law))
+            yield Point(series="measured", x=found.batch_size, y=found.mean / exact.signal, seed=seed)
+            yield Point(series="law", x=found.batch_size, y=found.law / exact.signal, seed=seed)
+    means = [float(np.mean([ratio for size, ratio in ratios if size == k])) for k in sizes]
+    return {**_high("offset", offsets), "lowest_law": min(means), "highest_law": max(means), "N": N}
+
+
+def without_replacement(seeds: Sequence[int]) -> Experiment:
+    """Who is drawn how often: minibatches of the pipeline, with and without replacement, beside (1 − 1/N)^N."""
+    N, num_epochs = problems.load("digits").num_examples, 5
+    most_in_minibatch, missed, replaced = [], [], []
+    for seed in seeds:
+        for way in ("reshuffle", "with_replacement"):
+            epochs = sampling.epoch_orders(N, num_epochs, sampling=way, seed=seed)
+            shares = ledger.missed_shares(epochs, N)
+            for epoch, share in enumerate(shares, 1):
+                yield Point(series=way, x=epoch, y=share, seed=seed)
+            if way == "reshuffle":
+                missed.append(shares[0])
+                drawn = [rows for epoch in epochs for rows in noise_law.cut_order(epoch, SMALL_K)]
+                most_in_minibatch += [np.bincount(rows).max() for rows in drawn]
+            else:
+                replaced.append(shares[0])
+    return {
+        **_high("most_in_minibatch", most_in_minibatch),
+        **_high("missed", missed),
+        "missed_replaced": float(np.mean(replaced)),
+        "expected": ledger.expected_missed_share(N),
+    }
+
+
+def used_up(seeds: Sequence[int]) -> Experiment:
+    """Samples that wait while others are drawn again; and how often Keras's own `fit` visits each sample.
+
+    The model that is fitted has one weight for each sample, from which each visit takes 1: its weights are the visits.
+    """
+    N = problems.load("digits").num_examples
+    places = np.unique(np.linspace(0, N, NUM_PLACES).astype(int))
+    repeats, replaced, most, least = [], [], [], []
+    for seed in seeds:
+        for way in ("reshuffle", "with_replacement"):
+            (epoch,) = sampling.epoch_orders(N, 1, sampling=way, seed=seed)
+            again = N - len(np.unique(epoch))  # draws of a sample that was used, while as many others wait
+            (repeats if way == "reshuffle" else replaced).append(again)
+            for place in places:
+                yield Point(series=way, x=place / N, y=1 - len(np.unique(epoch[:place])) / N, seed=seed)
+        visits = _keras_visits(N, SMALL_K, seed)
+        most.append(visits.max())
+        least.append(visits.min())
+    return {
+        **_high("repeats", repeats),
+        **_high("most", most),
+        **_low("least", least),
+        "repeats_replaced": float(np.mean(replaced)),
+    }
+
+
+def new_order(seeds: Sequence[int]) -> Experiment:
+    """Orders of successive epochs: whether each is a permutation, and how much one has of the one before."""
+    N, num_epochs = problems.load("digits").num_examples, 4
+    broken, same, correlations = 0, [], []
+    for seed in seeds:
+        for way in ("reshuffle", "shuffle_once"):
+            epochs = sampling.epoch_orders(N, num_epochs, sampling=way, seed=seed)
+            places = np.argsort(epochs, axis=1)  # where each sample stands
+            for before, after in zip(range(num_epochs - 1), range(1, num_epochs), strict=True):
+                correlation = float(np.corrcoef(places[before], places[after])[0, 1])
+                yield Point(series=way, x=correlation, seed=seed)
+                if way == "reshuffle":
+                    correlations.append(abs(correlation))
+                    same.append(ledger.same_places(epochs[before], epochs[after]) / N)
+            if way == "reshuffle":
+                broken += sum(not np.array_equal(np.sort(epoch), np.arange(N)) for epoch in epochs)
+    return {"broken": broken, "same": float(np.mean(same)), **_high("correlation", correlations)}
+
+
+# Counting
+
+
+def iterations(seeds: Sequence[int]) -> Experiment:
+    """Minibatches that the pipeline really yields, and steps that Keras's own `fit` makes, beside ⌈N/k⌉ × epochs."""
+    wrong = wrong_keras = checked = 0
+    for seed in seeds:
+        random = np.random.default_rng(seed)
+        for _ in range(12):
+            N = int(np.exp(random.uniform(0, np.log(3_000))))
+            k = int(random.integers(1, N + 1)) if random.random() < 0.3 else min(N, int(2 ** random.uniform(0, 9)))
+            sizes = [len(rows) for rows in pipeline.order(N, k, seed=seed)]
+            expected = counting.iterations_per_epoch(N, k)
+            wrong += len(sizes) != expected or sum(sizes) != N
+            checked += 1
+            yield Point(series="yielded", x=expected, y=len(sizes), seed=seed)
+        steps = _keras_steps(N, k, num_epochs=2)
+        wrong_keras += steps != counting.num_updates(N, k, 2)
+    return {"wrong": wrong, "wrong_keras": wrong_keras, "checked": checked}
+
+
+def more_updates(seeds: Sequence[int]) -> Experiment:
+    """Updates that runs of as many epochs make, from k = N down to k = 4."""
+    digits, epochs = problems.load("digits"), 3
+    N = digits.num_examples
+    sizes = (N, 256, 32, 4)
+    steps, seen, least = [], [], math.inf
+    for seed in seeds:
+        made = []
+        for k in sizes:
+            record, _ = _end(digits, TrainConfig(batch_size=k, learning_rate=0.05, seed=seed), MLP, epochs=epochs)
+            made.append(record.update)
+            seen.append(abs(record.examples / N - epochs))
+            yield Point(series="updates", x=k, y=record.update, seed=seed)
+        steps += [after / before for before, after in itertools.pairwise(made)]
+        least = min(least, made[-1] / made[0])
+    return {**_low("step", steps), **_high("unequal", seen), "times": least}
+
+
+def double_loop(seeds: Sequence[int]) -> Experiment:
+    """The double loop in plain Keras, the engine of the lab and Keras's own `fit`: their weights at the end."""
+    digits, epochs, rate = problems.load("digits", num_examples=320), 2, 0.3
+    engine, fitted = [], []
+    for seed in seeds:
+        network = models.build(digits, MLP, seed=seed)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        drawn = pipeline.minibatches(digits, SMALL_K, seed=seed)
+        for _ in lesson.double_loop(network, drawn, loss, rate, epochs):
+            pass
+        plain = gradient_noise.get_weights(network)
+        config = TrainConfig(batch_size=SMALL_K, learning_rate=rate, seed=seed)
+        engine.append(_difference(_end(digits, config, MLP, epochs=epochs)[1], plain))
+        network = models.build(digits, MLP, seed=seed)
+        network.compile(optimizer=keras.optimizers.SGD(rate), loss=loss)
+        drawn = pipeline.minibatches(digits, SMALL_K, seed=seed)
+        network.fit(drawn, epochs=epochs, shuffle=False, verbose=0)
+        fitted.append(_difference(gradient_noise.get_weights(network), plain))
+        yield Point(series="engine", x=max(engine[-1], 1e-10), seed=seed)
+        yield Point(series="fit", x=max(fitted[-1], 1e-10), seed=seed)
+    return {**_high("engine", engine), **_high("fit", fitted)}
+
+
+# Training
+
+
+def efficient(seeds: Sequence[int]) -> Experiment:
+    """Seconds of training to a target loss: GD's as a multiple of those of SGD, each at its best learning rate.
+
+    The rate of each k is the better of two by the median of its seconds. A run that does not reach the target in its
+    time counts with that time, in favour of whoever did not; where neither did, there is no number.
+    """
+    numbers: Numbers = {}
+    problems_tried = (
+        ("digits", MLP, 0.1),
+        ("teacher", MLP, 0.45),
+        ("breast_cancer", LINEAR, 0.1),
+        ("diabetes", LINEAR, 0.46),
+    )
+    for name, model, target in problems_tried:
+        problem = problems.load(name)
+        plan = sweep.SweepPlan(
+            problem=name,
+            model=model,
+            batch_sizes=(SMALL_K, problem.num_examples),
+            target=target,
+            epochs=1e-3,
+            seconds=1e-3,
+            max_seconds=1.0,
+        )
+        fastest: dict[int, list[float]] = {}
+        for k in plan.batch_sizes:
+            for rate in _rates(problem, model, k):
+                seconds = []
+                for seed in seeds:
+                    cell = sweep.Cell(batch_size=k, learning_rate=rate, seed=seed)
+                    row = sweep.cell_row(plan, cell, list(sweep.train_cell(problem, plan, cell)))
+                    seconds.append(row["seconds_to_target"] or math.inf)
+                    yield None
+                if k not in fastest or np.median(seconds) < np.median(fastest[k]):
+                    fastest[k] = seconds
+        ratios = []
+        for seed, gd, sgd in zip(seeds, fastest[problem.num_examples], fastest[SMALL_K], strict=True):
+            is_known = math.isfinite(min(gd, sgd))
+            ratios.append(min(gd, plan.max_seconds) / min(sgd, plan.max_seconds) if is_known else math.nan)
+            yield Point(series=name, x=ratios[-1], seed=seed)
+        numbers[name] = float(np.min(ratios))  # nan where one is
+    return numbers
+
+
+def k_matters(seeds: Sequence[int]) -> Experiment:
+    """Training loss after as many epochs for several k, at one learning rate and at tuned ones.
+
+    How far the medians of the k lie apart, as a multiple of how far the seeds of one k lie apart; both as a factor
+    between the largest and the smallest loss.
+    """
+    digits, epochs = problems.load("digits"), 10
+    sizes = (8, 32, 128, 512, digits.num_examples)
+    numbers: Numbers = {}
+    for series in ("one", "tuned"):
+        losses: dict[int, list[float]] = {}
+        for k in sizes:
+            for rate in (0.1,) if series == "one" else _rates(digits, MLP, k):
+                configs = [TrainConfig(batch_size=k, learning_rate=rate, seed=seed) for seed in seeds]
+                values = [_end(digits, config, MLP, epochs=epochs)[0].train_loss for config in configs]
+                yield None
+                if k not in losses or np.median(values) < np.median(losses[k]):
+                    losses[k] = values
+            for seed, loss in zip(seeds, losses[k], strict=True):
+                yield Point(series=series, x=k, y=loss, seed=seed)
+        medians = [np.median(values) for values in losses.values()]
+        across_seeds = max(max(values) / min(values) for values in losses.values())
+        numbers |= {f"{series}_sizes": float(max(medians) / min(medians)), f"{series}_seeds": float(across_seeds)}
+        numbers[f"{series}_ratio"] = numbers[f"{series}_sizes"] / numbers[f"{series}_seeds"]
+    return numbers
+
+
+def practical(seeds: Sequence[int]) -> Experiment:
+    """A sweep on 16,384 samples: 256 or 512 beside the best k, and the largest k beyond 4,000 beside 256 or 512.
+
+    Test losses after as many epochs and after as many seconds, at one learning rate and at the best for each k.
+    """
+    sizes = (32, 256, 512, 4_096, 16_384)
+    plan = sweep.SweepPlan(
+        problem="teacher",
+        num_examples=sizes[-1],
+        model=MLP,
+        batch_sizes=sizes,
+        learning_rates=(0.1, 0.5, 2.0),
+        num_seeds=len(seeds),
+        target=0.5,
+        epochs=5,
+        seconds=0.2,
+        max_seconds=0.4,
+    )
+    rows: list[sweep.Row] = []
+    for row in sweep.sweep(problems.load("teacher", num_examples=sizes[-1]), plan):
+        rows = [*rows, row]
+        yield None
+    table = sweep_results.to_table(rows)
+    numbers: Numbers = {}
+    for budget in ("epochs", "seconds"):
+        measure = f"test_loss_after_{budget}"
+        shared = sweep_results.at_rates(table, sweep_results.shared_rate(table))
+        for rates, chosen in (("one", shared), ("tuned", sweep_results.tuned(table, measure))):
+            losses = chosen.pivot(index="seed", columns="batch_size", values=measure).fillna(math.inf)
+            for k in sizes:
+                for seed, loss in losses[k].items():
+                    yield Point(series=f"{budget}_{rates}", x=k, y=loss, seed=int(seed))
+            usual = losses[[256, 512]].median().idxmin()
+            best = losses.median().idxmin()
+            name = f"{budget}_{rates}"
+            numbers |= _high(f"usual_{name}", losses[usual] / losses[best])
+            numbers |= _low(f"large_{name}", losses[sizes[-1]] / losses[usual])
+    return numbers
+
+
+def many_devices(seeds: Sequence[int]) -> Experiment:
+    """One minibatch over two devices and on one, in a process of their own, beside the lab's own loop; the first seed.
+
+    What one device must hold is what `memory.predict` says of its part of the minibatch.
+    """
+    num_devices = 2
+    plan = data_parallel.ParallelPlan(
+        problem="digits", model=MLP, batch_size=256, num_updates=12, learning_rate=0.5, seed=seeds[0]
+    )
+    weights: dict[int, Array] = {}
+    part = 0
+    for row in data_parallel.over_devices(plan, [1, num_devices]):
+        if "update" not in row:
+            yield None
+            continue
+        yield Point(series="alone" if row["replicas"] == 1 else "two", x=row["update"], y=row["loss"])
+        if "weights" in row:
+            weights[row["replicas"]] = np.array(row["weights"])
+        part = max(part, *(len(row.get(f"indices_{r}", ())) for r in range(num_devices) if row["replicas"] > 1), 0)
+    digits = problems.load("digits")
+    sizes = memory.layers(MLP, num_features=digits.num_features, num_outputs=digits.num_classes or 1)
+    held = [
+        memory.predict(
+            sizes,
+            TrainConfig(batch_size=k),
+            num_examples=digits.num_examples,
+            num_features=digits.num_features,
+        ).total
+        for k in (part, plan.batch_size)
+    ]
+    others = (weights[1], data_parallel.alone(plan))
+    return {
+        **_high("difference", [_difference(weights[num_devices], other) for other in others]),
+        "part": part / plan.batch_size,
+        "memory": held[0] / held[1],
+    }
+
+
+# Claims of other texts
+
+
+def stability(seeds: Sequence[int]) -> Experiment:
+    """Gradient descent 1 % above 2/λmax, on a least-squares problem and on a network: growth, and plateau before it.
+
+    λmax is that of the Hessian at the initial weights. A plateau is a stretch of updates whose losses lie within 10 %
+    of each other; the longest one counts that ends before the loss has risen above its start.
+    """
+    factor, num_updates, limit = 1.01, 400, 1e4
+    numbers: Numbers = {}
+    for series, name, model in (("squares", "diabetes", LINEAR), ("network", "digits", MLP)):
+        problem = problems.load(name)
+        growths, plateaus = [], []
+        for seed in seeds:
+            gradients = gradient_noise.Gradients(problem, models.build(problem, model, seed=seed))
+            found = curvature.largest_eigenvalue(gradients.hessian_product, gradients.num_parameters, seed=seed)
+            losses = []
+            descent = curvature.descend(
+                problem, factor * found.max_learning_rate, name="", model=model, num_updates=num_updates, seed=seed
+            )
+            with contextlib.closing(descent):
+                for record, _weights in descent:
+                    loss = record.train_loss if math.isfinite(record.train_loss) else math.inf
+                    losses.append((record.update, min(loss, limit * (losses[0][1] if losses else math.inf))))
+                    if loss >= limit * losses[0][1]:
+                        break
+            updates, values = np.array(losses).T
+            growths.append(values[-1] / values[0])
+            plateaus.append(longest_plateau(updates, values))
+            for update, value in zip(updates[::5], values[::5], strict=True):
+                yield Point(series=series, x=update, y=value / values[0], seed=seed)
+        numbers |= {**_low(f"growth_{series}", growths), **_low(f"plateau_{series}", plateaus)}
+    return numbers
+
+
+def longest_plateau(updates: Array, losses: Array, *, width: float = 0.1) -> float:
+    """Updates of the longest stretch whose losses lie within 10 % of each other, before the loss exceeds its start.
+
+    A run whose loss never exceeds its start has none: it comes to rest.
+
+    Args:
+        updates: (n,) at which the losses were measured, rising.
+        losses: (n,) of a run.
+        width: largest loss of a stretch over its smallest one, less 1.
+
+    >>> longest_plateau(np.array([0, 1, 2, 3, 4, 5]), np.array([8.0, 2.0, 1.01, 1.0, 1.02, 9.0]))
+    2.0
+    >>> longest_plateau(np.array([0, 1, 2, 3]), np.array([8.0, 2.0, 2.0, 2.0]))
+    0.0
+    """
+    above = np.nonzero(losses[1:] > losses[0])[0]
+    if not len(above):
+        return 0.0
+    best = 0.0
+    end = int(above[0]) + 1
+    for first in range(end):
+        low = high = losses[first]
+        for last in range(first, end):
+            low, high = min(low, losses[last]), max(high, losses[last])
+            if high > (1 + width) * low:
+                break
+            best = max(best, float(updates[last] - updates[first]))
+    return best
+
+
+def linear_scaling(seeds: Sequence[int]) -> Experiment:
+    """Training loss after as many epochs when the learning rate grows in proportion to k, from k = 8 on."""
+    digits, epochs, base, rate = problems.load("digits"), 10, 8, 0.05
+    sizes = {"small": 4 * base, "medium": 16 * base, "large": 64 * base}
+    ratios: dict[str, list[float]] = {name: [] for name in sizes}
+    for seed in seeds:
+        losses = {}
+        for series in ("scaled", "fixed"):
+            for k in (base, *sizes.values()):
+                scaled = rate * k / base if series == "scaled" else rate
+                config = TrainConfig(batch_size=k, learning_rate=scaled, seed=seed)
+                losses[series, k] = _end(digits, config, MLP, epochs=epochs)[0].train_loss
+                yield Point(series=series, x=k, y=losses[series, k], seed=seed)
+        for name, k in sizes.items():
+            ratio = losses["scaled", k] / losses["scaled", base]
+            ratios[name].append(max(ratio, 1 / ratio) if math.isfinite(ratio) else math.inf)
+    return {name: value for size, values in ratios.items() for name, value in _high(size, values).items()}
+
+
+def shuffle_buffer(seeds: Sequence[int]) -> Experiment:
+    """A shuffle buffer of 1,000 on 1,500 rows that are sorted by class: where the rows come out, and how it trains."""
+    N, buffer_size, epochs = 1_500, 1_000, 10
+    problem = problems.load("teacher", num_examples=N)
+    correlations, last_class = [], []
+    ordered = sampling.sorted_by_class(problem)
+    for seed in seeds:
+        orders = {
+            way: sampling.epoch_orders(N, 1, sampling=way, buffer_size=buffer_size, seed=seed)[0]
+            for way in ("buffer", "reshuffle")
+        }
+        for way, order in orders.items():
+            for place, share in _late_shares(order, buffer_size):
+                yield Point(series=way, x=place, y=share, seed=seed)
+        places = np.argsort(orders["buffer"])
+        correlations.append(float(np.corrcoef(np.arange(N), places)[0, 1]))
+        labels = ordered.y_train[orders["buffer"][: N // 5]]
+        last_class.append(float((labels == labels.max()).mean()) if len(labels) else 0.0)
+    rows = sampling.sorted_runs(
+        problem,
+        batch_size=SMALL_K,
+        learning_rate=0.2,
+        buffer_size=buffer_size,
+        num_epochs=epochs,
+        records_per_epoch=4,
+        seeds=seeds,
+    )
+    accuracies: dict[tuple[Sampling, int], list[float]] = {}
+    for row in rows:
+        yield None
+        if row["epoch"] > epochs - 2:
+            accuracies.setdefault((row["sampling"], row["seed"]), []).append(row["test_accuracy"])
+    lost = [float(np.mean(accuracies["reshuffle", seed]) - np.mean(accuracies["buffer", seed])) for seed in seeds]
+    return {**_high("correlation", correlations), **_high("lost", lost), "late": float(np.mean(last_class))}
+
+
+def generalisation(seeds: Sequence[int]) -> Experiment:
+    """Test accuracy of k = 32 less that of k = N: after as many epochs, and at the same training loss.
+
+    At one learning rate, and at the better of two for each k by the median of its accuracies. Gradient descent may take
+    1.5 s of training to the training loss.
+    """
+    digits, epochs, target = problems.load("digits"), 20, 0.05
+    N = digits.num_examples
+    numbers: Numbers = {}
+    for name in ("one_epochs", "tuned_epochs", "tuned_target"):
+        accuracies: dict[int, list[float]] = {}
+        for k in (SMALL_K, N):
+            for rate in (0.1,) if name == "one_epochs" else _rates(digits, MLP, k):
+                configs = [TrainConfig(batch_size=k, learning_rate=rate, seed=seed) for seed in seeds]
+                if name == "tuned_target":
+                    values = [_accuracy_at(digits, config, MLP, target) for config in configs]
+                else:
+                    records = [_end(digits, config, MLP, epochs=epochs)[0] for config in configs]
+                    values = [record.test_accuracy or 0.0 for record in records]
+                yield None
+                if k not in accuracies or np.median(values) > np.median(accuracies[k]):
+                    accuracies[k] = values
+        lost = [small - full for small, full in zip(accuracies[SMALL_K], accuracies[N], strict=True)]
+        for seed, points in zip(seeds, lost, strict=True):
+            yield Point(series=name, x=points, seed=seed)
+        numbers |= _low(name, lost)
+    return numbers
+
+
+# What several of them need
+
+
+def _rates(problem: Problem, model: ModelConfig, batch_size: int) -> tuple[float, float]:
+    """Learning rates to choose from: the one that a search found for this k, and a third of it, which is safer."""
+    rate = _tuned(problem, model, batch_size, 0).learning_rate
+    return rate / 3, rate
+
+
+def _tuned(problem: Problem, model: ModelConfig, batch_size: int, seed: int) -> TrainConfig:
+    """This k with the learning rate that a search found for it."""
+    rate = presets.tuned_learning_rate(problem.name, model.kind, batch_size)
+    assert rate is not None, problem.name
+    return TrainConfig(batch_size=batch_size, learning_rate=rate, seed=seed)
+
+
+def _end(
+    problem: Problem, config: TrainConfig, model: ModelConfig, *, epochs: int | None = None, updates: int | None = None
+) -> tuple[Progress, Array]:
+    """The record at the end of a run, and its (P,) weights."""
+    k: BatchSize = config.batch_size
+    num = updates if updates is not None else counting.num_updates(problem.num_examples, k, epochs or 0)
+    with contextlib.closing(Run(problem, config, model=model)) as run:
+        run.advance(until=(num, math.inf))
+        return run.record(), gradient_noise.get_weights(run.model)
+
+
+def _accuracy_at(problem: Problem, config: TrainConfig, model: ModelConfig, target: float) -> float:
+    """Test accuracy at the first record whose training loss is at the target, or of the last one after 1.5 s."""
+    with contextlib.closing(Run(problem, config, model=model)) as run:
+        step = 4 if run.batch_size < problem.num_examples else 8
+        while True:
+            run.advance(until=(run.update + step, math.inf))
+            record = run.record()
+            if record.train_loss <= target or run.is_over or run.seconds > 1.5:
+                return record.test_accuracy or 0.0
+
+
+def _keras_visits(num_examples: int, batch_size: int, seed: int) -> Array:
+    """How often Keras's own `fit` shows each of the samples to a model in one epoch."""
+    keras.utils.set_random_seed(seed)
+    table = keras.layers.Embedding(num_examples, 1, embeddings_initializer="zeros")
+    model = keras.Sequential([keras.Input((), dtype="int32"), table])
+    model.compile(optimizer=keras.optimizers.SGD(1.0), loss=lambda _, visits: keras.ops.sum(visits))
+    indices = np.arange(num_examples, dtype=np.int32)
+    model.fit(indices, np.zeros(num_examples, np.float32), batch_size=batch_size, epochs=1, verbose=0)
+    return -np.asarray(table.get_weights()[0])[:, 0]
+
+
+def _keras_steps(num_examples: int, batch_size: int, *, num_epochs: int) -> int:
+    """Parameter updates that Keras's own `fit` makes."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(optimizer=keras.optimizers.SGD(0.0), loss="mse")
+    x = np.zeros((num_examples, 1), np.float32)
+    model.fit(x, x, batch_size=batch_size, epochs=num_epochs, verbose=0)
+    return int(model.optimizer.iterations)
+
+
+def _late_shares(order: Array, buffer_size: int) -> Iterable[tuple[float, float]]:
+    """Share of the rows from number `buffer_size` on among each tenth of what is drawn, by the middle of that tenth."""
+    parts = np.array_split(np.asarray(order), 10)
+    return [((i + 0.5) / 10, float((part >= buffer_size).mean())) for i, part in enumerate(parts)]
+
+
+def _difference(one: Array, other: Array) -> float:
+    """The largest difference between two weights."""
+    return float(np.abs(np.asarray(one, np.float64) - np.asarray(other, np.float64)).max())
+
+
+def _low(name: str, values: Iterable[float]) -> Numbers:
+    return {name: float(min(values))}
+
+
+def _high(name: str, values: Iterable[float]) -> Numbers:
+    return {name: float(max(values))}
+
+
+EXPERIMENTS: dict[str, Callable[[Sequence[int]], Experiment]] = {
+    experiment.__name__: experiment
+    for experiment in (
+        full_pass,
+        accumulation,
+        slow_updates,
+        minibatch_gradient,
+        without_replacement,
+        used_up,
+        new_order,
+        iterations,
+        more_updates,
+        double_loop,
+        efficient,
+        k_matters,
+        practical,
+        many_devices,
+        stability,
+        linear_scaling,
+        shuffle_buffer,
+        generalisation,
+    )
+}
