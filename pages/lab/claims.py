@@ -1,0 +1,32 @@
+"""Claims in court: what is said of SGD, tried here, with a verdict by a rule that was written down before."""
+
+import streamlit as st
+
+from sgd_tf.claims import CLAIMS
+from sgd_tf.ui import claims_view, experiment
+from sgd_tf.ui.language import _, prose
+
+question, settings = st.columns([3, 1], gap="medium", vertical_alignment="bottom")
+question.markdown(prose(__file__, "question"))
+with settings:
+    num_seeds = claims_view.seeds()
+guess = experiment.predict(
+    _("Predict: how many of the 18 claims will hold just as they stand?"), claims_view.HOW_MANY, key="claims_guess"
+)
+buttons, progress = st.columns([1, 3], gap="medium", vertical_alignment="center")
+with buttons:
+    if experiment.run_and_stop(claims_view.KIND, label=_("Run all")):
+        claims_view.start(list(CLAIMS), num_seeds, guess)
+        st.rerun()
+
+found = claims_view.collect()
+with progress:
+    claims_view.follow()
+claims_view.summary(found)
+claims_view.rows(found, num_seeds)
+
+notice, method = st.columns(2, gap="medium")
+notice.markdown(prose(__file__, "notice"))
+method.markdown(prose(__file__, "method"))
+with st.expander(_("The same without this page")):
+    st.code(f"python -m sgd_tf claims --seeds {num_seeds} --json claims.json", language="shell")
