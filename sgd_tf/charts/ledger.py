@@ -165,7 +165,7 @@ def visit_shares(
         alt.Tooltip("measured:Q", title=_("Measured"), format=".2%"),
         alt.Tooltip("expected:Q", title=_("Expected"), format=".2%"),
     ]
-    y_axis = _axis(_("Share of the samples"), upward=True, format=".0%", tickCount=5)
+    y_axis = _axis(_("Share of the samples"), grid=True, format=".0%", tickCount=5)
     base = alt.Chart(table).encode(x=alt.X("visits:O", axis=_axis(_("Visits"), labelAngle=0)), tooltip=tooltip)
     scale = alt.Scale(domain=[0, top], nice=False)
     bars = base.mark_bar(color=SAMPLING_COLORS[dark]["with_replacement"]).encode(
