@@ -292,6 +292,10 @@ def test_a_worker_that_is_killed_is_replaced_within_15_seconds(cluster, gate):
     eventually(lambda: cluster.num_workers == 2, timeout=15.0)
 
 
+def test_the_memory_limit_of_the_workers_is_known(cluster):
+    eventually(lambda: cluster.memory_limit == 400_000_000)
+
+
 def test_a_job_over_the_memory_limit_fails_and_is_not_run_again(cluster):
     job = ended(cluster.submit(job_functions.allocate, learner="kim"))
     assert job.status == "failed"

@@ -4,9 +4,11 @@ import dataclasses
 
 import keras
 import numpy as np
+import psutil
 import pytest
 
 from sgd_tf import memory, models
+from sgd_tf.memory import Trial
 from sgd_tf.problems import Problem
 from sgd_tf.records import ModelConfig, TrainConfig
 
@@ -69,7 +71,7 @@ def test_momentum_keeps_one_number_per_parameter():
     assert predicted.optimizer == predicted.parameters == 4 * (65 * 32 + 33 * 10)
 
 
-@pytest.mark.parametrize("limit", [20_132, 50_000, 1_000_000])
+@pytest.mark.parametrize("limit", [20_052, 50_000, 1_000_000])
 def test_the_largest_k_fits_and_the_next_one_does_not(limit):
     def needed(k):
         return memory.predict(SIZES, TrainConfig(batch_size=k), num_examples=10_000, num_features=64).total
@@ -79,18 +81,91 @@ def test_the_largest_k_fits_and_the_next_one_does_not(limit):
 
 
 def test_where_not_even_one_sample_fits_there_is_no_largest_k():
-    assert memory.largest_batch_size(SIZES, 20_131, num_examples=10_000, num_features=64) is None
+    assert memory.largest_batch_size(SIZES, 20_051, num_examples=10_000, num_features=64) is None
 
 
-def test_the_measured_peak_grows_with_k_as_predicted_and_micro_batches_bring_it_down():
-    model = ModelConfig(widths=(256,))
-    sizes = memory.layers(model, num_features=20, num_outputs=3)
-    ks = (10_000, 40_000)
-    measured = {row["batch_size"]: row["bytes"] for row in memory.measure("teacher", model, ks, num_examples=40_000)}
-    predicted = {
-        k: memory.predict(sizes, TrainConfig(batch_size=k), num_examples=40_000, num_features=20).total for k in ks
-    }
-    grown, expected = (numbers[40_000] - numbers[10_000] for numbers in (measured, predicted))
-    assert grown == pytest.approx(expected, rel=0.25)
-    (parts,) = memory.measure("teacher", model, [40_000], num_examples=40_000, micro_batch_size=1_000)
-    assert parts["bytes"] < measured[40_000] / 3
+@pytest.mark.parametrize("limit", [25_000, 60_000, 400_000])
+def test_the_largest_micro_batch_fits_and_the_next_one_does_not(limit):
+    def needed(m):
+        config = TrainConfig(batch_size=50, micro_batch_size=m)
+        return memory.predict(SIZES, config, num_examples=10_000, num_features=64).total
+
+    m = memory.largest_micro_batch_size(SIZES, limit, batch_size=50, num_examples=10_000, num_features=64)
+    if m is None:
+        assert needed(1) > limit
+    else:
+        assert needed(m) <= limit
+        assert m == 49 or needed(m + 1) > limit
+
+
+def test_a_recommended_size_is_a_power_of_two_that_leaves_half_of_the_limit():
+    k, m = memory.recommend(SIZES, 2_000_000, batch_size=2_000, num_examples=10_000, num_features=64)
+    config = TrainConfig(batch_size=2_000, micro_batch_size=m)
+    assert (k, m) == (1 << 10, 1 << 9)
+    assert memory.predict(SIZES, TrainConfig(batch_size=k), num_examples=10_000, num_features=64).total <= 1_000_000
+    assert memory.predict(SIZES, config, num_examples=10_000, num_features=64).total <= 1_000_000
+
+
+# What follows is measured in fresh processes, which load TensorFlow once for all.
+
+MODEL = ModelConfig(widths=(256,))
+LIMIT = 60_000_000  # bytes
+SPECS = memory.layers(MODEL, num_features=20, num_outputs=3)
+K, M = memory.recommend(SPECS, LIMIT, batch_size=40_000, num_examples=40_000, num_features=20)
+TRIALS = [
+    Trial(batch_size="all", limit=LIMIT),
+    Trial(batch_size=K, limit=LIMIT),
+    Trial(batch_size="all", micro_batch_size=M, limit=LIMIT),
+    Trial(batch_size=20_000),
+    Trial(batch_size="all"),
+]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """What the worker of the page would be told."""
+    return list(memory.measure_and_compare("teacher", MODEL, TRIALS, 20_000, [5_000, 300], num_examples=40_000))
+
+
+@pytest.fixture(scope="module")
+def measured(rows):
+    return [row for row in rows if "bytes" in row]
+
+
+def test_a_run_that_does_not_fit_is_ended_and_the_sizes_that_are_named_fit(measured):
+    over, smaller, in_parts, *_ = measured
+    assert not over["fits"]
+    assert over["bytes"] > LIMIT
+    assert over["seconds"] is None
+    for row in (smaller, in_parts):
+        assert row["fits"]
+        assert row["bytes"] <= LIMIT
+        assert row["seconds"] > 0
+
+
+def test_the_measured_peak_grows_with_k_as_predicted(measured):
+    small, large = measured[-2:]
+    config = [TrainConfig(batch_size=row["batch_size"]) for row in (small, large)]
+    predicted = [memory.predict(SPECS, each, num_examples=40_000, num_features=20).total for each in config]
+    assert large["bytes"] - small["bytes"] == pytest.approx(predicted[1] - predicted[0], rel=0.25)
+
+
+def test_an_update_by_micro_batches_is_the_update_of_the_whole_minibatch_but_for_batch_norm(rows):
+    plain = {row["micro_batch_size"]: row["difference"] for row in rows if row.get("batch_norm") is False}
+    normed = {row["micro_batch_size"]: row["difference"] for row in rows if row.get("batch_norm") is True}
+    assert set(plain) == set(normed) == {5_000, 300}  # 300 does not divide 20,000: the last part is smaller
+    assert max(plain.values()) < 1e-5
+    assert min(normed.values()) > 1e-3
+
+
+def test_the_measuring_process_tells_that_it_is_at_work_and_ends_with_the_one_who_asks():
+    asking = memory.measure("teacher", MODEL, [Trial(batch_size=10)])
+    assert "waiting" in next(asking)
+    (child,) = [each for each in psutil.Process().children() if "sgd_tf.memory" in " ".join(each.cmdline())]
+    asking.close()
+    assert not child.is_running()
+
+
+def test_batch_norm_is_compared_for_mlps_alone():
+    with pytest.raises(ValueError, match="`batch_norm` needs an MLP"):
+        next(memory.differences("digits", ModelConfig(kind="cnn"), 64, [8], batch_norm=True))

@@ -14,7 +14,6 @@ left, right = st.columns([1, 2], gap="medium")
 
 if part == "wall":
     with left, st.container(key="memory_controls"):
-        view.wall_ways_out()
         wanted = view.wall_arguments()
         guess = experiment.predict(
             _("Predict: does this update fit into the limit?"), view.FITS, key="memory_guess_wall"
@@ -22,6 +21,7 @@ if part == "wall":
         if experiment.run_and_stop("memory_wall"):
             runs.start("memory_wall", f"{TASKS}hit_the_memory_wall", *wanted, seconds=40, prediction=guess)
             st.rerun()
+        view.wall_ways_out()
     with right:
         experiment.follow("memory_wall", view.wall_picture)
     notice, method = st.columns(2, gap="medium")

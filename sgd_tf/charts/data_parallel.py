@@ -127,7 +127,7 @@ def gradient_arrows(
     side = max(1.35 * float(table["across"].abs().max()), 0.3 * right)
     x_scale = alt.Scale(domain=[left, right], nice=False)
     y_scale = alt.Scale(domain=[-side, side], nice=False)
-    axis = {"tickCount": 5, "format": "~g", "gridColor": GRID[dark]}
+    axis: dict[str, Any] = {"tickCount": 5, "format": "~g", "gridColor": GRID[dark]}
     x_axis = alt.Axis(title=_("Along the gradient of all k samples"), **axis)
     y_axis = alt.Axis(title=_("Across it"), **axis)
     x, y = alt.X("along:Q", scale=x_scale, axis=x_axis), alt.Y("across:Q", scale=y_scale, axis=y_axis)

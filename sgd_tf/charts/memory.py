@@ -64,7 +64,8 @@ def memory_growth(
     7
     """
     _ = translate
-    ticks = [size for size in (4**i for i in range(11)) if x_domain[0] <= size <= x_domain[1]]
+    largest = predicted["size"].max()  # right of it the labels stand
+    ticks = [size for size in (4**i for i in range(11)) if x_domain[0] <= size <= largest]
     x_scale = alt.Scale(type="log", base=2, domain=list(x_domain), nice=False)
     x = alt.X(
         "size:Q",

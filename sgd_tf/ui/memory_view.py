@@ -28,12 +28,12 @@ MODELS: dict[str, ModelConfig] = {
 }
 MODEL_TITLES = {"wide": N_("MLP, 256"), "deep": N_("MLP, 4 × 256"), "cnn": N_("CNN")}
 LIMITS = ("16", "64", "256", "1024")  # MB
-SIZES = ("64", "256", "1024", "4096", "16384", "65536", "131072", "all")
-MICRO = ("0", "256", "1024", "4096", "16384", "65536")  # 0: the whole minibatch at once
+SIZES = (*(str(2**i) for i in range(4, 18)), "all")
+MICRO = ("0", *(str(2**i) for i in range(4, 18)))  # 0: the whole minibatch at once
 FITS = {"fits": N_("It fits"), "ended": N_("It does not fit")}
 FALLS = {"same": N_("It stays the same"), "little": N_("It falls by less than half"), "much": N_("To half, or less")}
 ROUNDING = 1e-5  # relative: what float32 may leave of the difference between whole and parts
-CHART_HEIGHT = 400  # px
+CHART_HEIGHT = 350  # px
 MEASURED_SHARES = (1 / 64, 1 / 16, 1 / 4, 1.0)  # of N, whose memory is measured besides the learner's k
 PART_SHARES = (4, 16, 64)  # the minibatch is cut into so many micro-batches
 
@@ -255,7 +255,7 @@ def wall_picture(run: SessionRun | None) -> None:
                 title=_("Memory of one update: lines predicted, points measured"),
                 subtitle=subtitle,
                 x_domain=(0.8, 14.0 * info.num_examples),
-                y_domain=(max(1e-4, predicted["megabytes"].min() / 3), top),
+                y_domain=(predicted.loc[predicted["part"] == "parameters", "megabytes"].min() / 3, top),
                 dark=experiment.is_dark(),
                 translate=_,
                 height=CHART_HEIGHT,
