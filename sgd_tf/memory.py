@@ -236,6 +236,31 @@ def recommend(
     return tuple(None if found is None else 2 ** (found.bit_length() - 1) for found in (k, m))  # type: ignore[return-value]
 
 
+def largest_measured(peaks: Sequence[tuple[int, float]], limit: int, *, num_examples: int) -> int | None:
+    """The largest k that fits by what was measured: on the straight line through the two points nearest to the limit.
+
+    Args:
+        peaks: (k, bytes) of measurements that came to their end.
+        limit: bytes that are there.
+        num_examples: N: k is at most that.
+
+    Returns:
+        k, or None where there are no two measurements that rise with k.
+
+    >>> largest_measured([(1_000, 2e6), (4_000, 5e6), (16_000, 17e6)], 8_000_000, num_examples=10**6)
+    7000
+    """
+    points = sorted(dict(peaks).items())
+    if len(points) < 2:
+        return None
+    at = min(max(1, sum(size <= limit for _k, size in points)), len(points) - 1)
+    (k, low), (more, high) = points[at - 1], points[at]
+    if high <= low:
+        return None
+    found = int(k + (limit - low) * (more - k) / (high - low))
+    return min(num_examples, found) if found >= 1 else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Trial:
     """One measurement: updates with this batch size, in a process of its own."""
@@ -327,6 +352,8 @@ def measure_and_compare(
 ) -> Iterator[dict[str, Any]]:
     """Rows of `measure`, then of `differences` without and, for an MLP, with batch normalisation, by one process.
 
+    Nothing is compared where the whole minibatch went over its limit.
+
     Args:
         problem: name for `problems.load`.
         model: which model.
@@ -373,10 +400,15 @@ def _serve(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
     data = problems.load(request["problem"], num_examples=request["num_examples"])
     model = ModelConfig(**{**request["model"], "widths": tuple(request["model"]["widths"])})
+    too_large = set()  # k whose whole minibatch did not fit
     for trial in request.get("trials", ()):
         k = resolve_batch_size(data.num_examples, trial["batch_size"])
-        yield {**trial, "batch_size": k, **_watched(data, model, Trial(**{**trial, "batch_size": k}))}
-    if parts := request.get("parts"):
+        row = {**trial, "batch_size": k, **_watched(data, model, Trial(**{**trial, "batch_size": k}))}
+        if not row["fits"] and row["micro_batch_size"] is None:
+            too_large.add(k)
+        yield row
+    parts = request.get("parts")
+    if parts and resolve_batch_size(data.num_examples, parts["batch_size"]) not in too_large:
         k = resolve_batch_size(data.num_examples, parts["batch_size"])
         norms = (False, True) if parts["batch_norm"] is None else (parts["batch_norm"],)
         for batch_norm in norms:

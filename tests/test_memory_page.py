@@ -76,6 +76,11 @@ def test_an_update_that_fits_says_what_it_took_and_what_was_predicted(cluster):
     assert next(element.value for element in app.success).startswith("Your prediction was right")
     assert f"took 7.0 MB of 256 MB; predicted were {memory_view.megabytes(predicted.total)}" in texts(app)
     assert "TensorFlow itself, with the data, held 700 MB before" in texts(app)
+    # Measured were k/500 MB, a straight line: 256 MB / (1 MB / 500 samples) = 128,000.
+    assert (
+        memory.largest_measured([(k, k * MB / 500) for k in (65_469, 261_876)], 256 * MB, num_examples=261_876)
+        == 128_000
+    )
     # What was measured is known from now on: the next run makes the learner's update alone.
     app.button(key="memory_wall_run").click().run()
     assert cluster.jobs[-1].arguments[4] == ()

@@ -245,6 +245,9 @@ def wall_picture(run: SessionRun | None) -> None:
         if most
         else _("By the shapes of the layers not even one sample fits")
     )
+    peaks = [(row["batch_size"], row["bytes"]) for row in shown if row["fits"]]
+    if by_points := memory.largest_measured(peaks, trial.limit, num_examples=info.num_examples):
+        subtitle += _("; by the points {k}").format(k=f"{by_points:,}")
     with st.container(key="memory_wall_chart"):
         st.altair_chart(
             charts.memory_growth(
@@ -254,7 +257,7 @@ def wall_picture(run: SessionRun | None) -> None:
                 x_title=_("Batch size k"),
                 title=_("Memory of one update: lines predicted, points measured"),
                 subtitle=subtitle,
-                x_domain=(0.8, 14.0 * info.num_examples),
+                x_domain=(0.8, 1.25 * info.num_examples),
                 y_domain=(predicted.loc[predicted["part"] == "parameters", "megabytes"].min() / 3, top),
                 dark=experiment.is_dark(),
                 translate=_,
@@ -417,7 +420,7 @@ def parts_picture(run: SessionRun | None) -> None:
                 x_title=_("Micro-batch m"),
                 title=_("Memory of one update of k = {k}").format(k=f"{k:,}"),
                 subtitle=_("Lines predicted, points measured; at the right the whole minibatch"),
-                x_domain=(low, 24.0 * k),
+                x_domain=(low, 1.3 * k),
                 y_domain=(predicted["megabytes"].min() / 2, predicted["megabytes"].max() * 4),
                 dark=dark,
                 translate=_,
@@ -444,14 +447,14 @@ def parts_picture(run: SessionRun | None) -> None:
     compared = _part_rows(run, "difference")
     num_all = 1 + len(parts) * (3 if model.kind == "mlp" else 2)
     experiment.status(run, (len(rows) + len(compared)) / num_all, _progress(run, len(rows) + len(compared), num_all))
-    if rows:
-        _parts_table(rows, compared, k)
+    if run and rows:
+        _parts_table(rows, compared, k, nothing="…" if run.is_active else "–")
     if run and not run.is_active and rows:
         _parts_verdict(run, rows, compared)
 
 
-def _parts_table(rows: list[dict[str, Any]], compared: list[dict[str, Any]], k: int) -> None:
-    """Each m: parts, peak, time, and how far its update is from the whole one."""
+def _parts_table(rows: list[dict[str, Any]], compared: list[dict[str, Any]], k: int, *, nothing: str) -> None:
+    """Each m: parts, peak, time, and how far its update is from the whole one; `nothing` where that is not known."""
     found = {(row["batch_norm"], row["micro_batch_size"]): row["difference"] for row in compared}
     plain, norm = _("Difference of the update"), _("The same with batch norm")
     shown = []
@@ -463,22 +466,22 @@ def _parts_table(rows: list[dict[str, Any]], compared: list[dict[str, Any]], k: 
                 _("Parts"): f"{-(-k // (m or k)):,}",
                 _("Peak, MB"): f"{row['bytes'] / MEGABYTE:,.1f}" if row["fits"] else _("ended"),
                 _("Time per update"): f"{1e3 * row['seconds']:,.3g} ms" if row["seconds"] else "–",
-                plain: "–" if m is None else difference_text(found.get((False, m))),
-                norm: "–" if m is None else difference_text(found.get((True, m))),
+                plain: "–" if m is None else difference_text(found.get((False, m)), nothing),
+                norm: "–" if m is None else difference_text(found.get((True, m)), nothing),
             }
         )
     with st.container(key="memory_parts_table"):
         st.table(pd.DataFrame(shown).set_index(_("Micro-batch m")))
 
 
-def difference_text(difference: float | None) -> str:
-    """A relative difference, in per cent where it is large.
+def difference_text(difference: float | None, nothing: str = "…") -> str:
+    """A relative difference, in per cent where it is large; `nothing` where there is none.
 
     >>> difference_text(6.4e-06), difference_text(0.123), difference_text(None)
     ('6.4e-06', '12.3%', '…')
     """
     if difference is None:
-        return "…"
+        return nothing
     return f"{difference:.1%}" if difference > 1e-3 else f"{difference:.1e}"
 
 
