@@ -45,7 +45,7 @@ PAGES = {  # titles as in the menu
     "lab/gd_vs_sgd": N_("GD against SGD"),
     "lab/batch_size": N_("Which batch size?"),
     "lab/memory": N_("The memory wall"),
-    "lab/data_parallel": N_("One minibatch, many devices"),
+    "lab/data_parallel": N_("Several devices"),
 }
 SETTINGS = (address.choice("claims_seeds", str(claims.NUM_SEEDS), map(str, SEEDS)),)
 
