@@ -86,8 +86,8 @@ def test_a_peer_that_dies_ends_the_run_with_a_message_and_leaves_no_process(died
 
 
 def test_two_processes_make_the_updates_of_one_and_are_gone_afterwards(alone):
-    *_, last = over_workers(PLAN, 2)
-    np.testing.assert_allclose(last["weights"], alone, atol=1e-6)
+    (weights,) = [row["weights"] for row in over_workers(PLAN, 2) if "weights" in row]
+    np.testing.assert_allclose(weights, alone, atol=1e-6)
     assert children() == []
 
 
