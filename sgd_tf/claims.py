@@ -25,6 +25,7 @@ Group = Literal["chapter", "elsewhere"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 NUM_SEEDS = 3  # where nothing else is asked for
 MAX_SEEDS = 20
+RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 POINT_COLUMNS = ("series", "x", "y", "seed")
 
 
@@ -59,8 +60,17 @@ class Measure:
 
         >>> Measure(name="share", title="Share", form=".1%").text(0.367)
         '36.7%'
+        >>> Measure(name="difference", title="Difference", form=".1e").text(2.04e-8)
+        '2 · 10⁻⁸'
         """
-        return "∞" if math.isinf(value) else format(value, self.form)
+        if not math.isfinite(value):
+            return "–" if math.isnan(value) else "∞"
+        if self.form == ".1e" and value:
+            mantissa, exponent = f"{value:.1e}".split("e")
+            return f"{float(mantissa):g} · 10" + str(int(exponent)).translate(RAISED)
+        if self.form in (".1e", ".3g") and (value == 0 or abs(value) >= 1_000):
+            return f"{value:,.0f}"
+        return format(value, self.form)
 
     def bound(self, translate: Callable[[str], str] = str) -> str:
         """What is asked of the number, in words; empty where nothing is.

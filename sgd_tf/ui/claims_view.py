@@ -17,7 +17,6 @@ from sgd_tf.problems import N_
 from sgd_tf.ui import address, experiment, runs
 from sgd_tf.ui.language import _
 from sgd_tf.ui.runs import SessionRun
-from sgd_tf.ui.sweep_view import duration
 
 KIND = "claims"
 TRY = "sgd_tf.jobs.tasks.try_claim"
@@ -126,7 +125,7 @@ def _progress(run: SessionRun | None) -> None:
         left = claims.seconds_left(run.plan.keys, _verdicts(ends), num_seeds=run.plan.num_seeds)
         left /= max(1, getattr(run.job, "num_under_way", 1))
         text = _("{done} of {total} claims tried · about {left} left").format(
-            done=len(ends), total=total, left=duration(left)
+            done=len(ends), total=total, left=experiment.duration(left)
         )
     elif run.job.status == "done":
         took = sum(row["seconds"] for row in _verdicts(ends))

@@ -129,6 +129,13 @@ def status(run: SessionRun | None, share: float = 0.0, text: str = "") -> None:
             st.progress(min(1.0, share), text or _("Loading the data and compiling …"))
 
 
+def duration(seconds: float) -> str:
+    """A time that is left, in the learner's language."""
+    if seconds < 90:
+        return _("{n} s").format(n=max(1, round(seconds)))
+    return _("{n} min").format(n=round(seconds / 60))
+
+
 def answer(kind: str, function: str, *arguments: object, seconds: float = 20.0, height: int = 300) -> Rows | None:
     """What a worker computes for a page without a button; a skeleton stands in its place meanwhile.
 

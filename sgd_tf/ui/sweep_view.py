@@ -150,7 +150,7 @@ def _status(plan: SweepPlan, run: SessionRun | None, rows: list[Any], known: swe
         if rows:
             left = sweep.seconds_left(plan, known.cells.values()) / max(1, getattr(run.job, "num_under_way", 1))
             text = _("{done} of about {total} runs · about {left} left").format(
-                done=len(rows), total=total, left=duration(left)
+                done=len(rows), total=total, left=experiment.duration(left)
             )
             if not missing:
                 text = _("All {total} runs are done; measuring the noise of the gradient …").format(total=total)
@@ -165,13 +165,6 @@ def _status(plan: SweepPlan, run: SessionRun | None, rows: list[Any], known: swe
             text = _("{done} of about {total} runs are there. Run makes the rest.").format(done=len(rows), total=total)
         with st.container(height=experiment.STATUS_HEIGHT, border=False, key="sweep_status"):
             st.progress(len(rows) / total, text)
-
-
-def duration(seconds: float) -> str:
-    """A time that is left, in the learner's language."""
-    if seconds < 90:
-        return _("{n} s").format(n=max(1, round(seconds)))
-    return _("{n} min").format(n=round(seconds / 60))
 
 
 def _subtitle(plan: SweepPlan) -> str:
