@@ -89,10 +89,11 @@ def _claims(options: argparse.Namespace) -> int:
     rows, failures = [], {}
     for key in terminal.show_claims(keys):
         try:
-            *_points, finding = claim_experiments.try_claim(claims.CLAIMS[key], num_seeds=options.seeds)
+            *_steps, finding = claim_experiments.try_claim(claims.CLAIMS[key], num_seeds=options.seeds)
         except Exception as error:  # whatever it is: the others go on
             failures[key] = f"{type(error).__name__}: {error}"
         else:
+            assert isinstance(finding, claims.Finding)
             rows.append(finding.to_row())
     entries = claims.to_json(rows) + [{"claim": key, "failure": text} for key, text in failures.items()]
     if options.json == "-":

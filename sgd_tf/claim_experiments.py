@@ -212,7 +212,7 @@ def minibatch_gradient(seeds: Sequence[int]) -> Experiment:
         gradients, _ = gradient_noise.trained(digits, _tuned(digits, MLP, SMALL_K, seed), MLP, num_epochs=2)
         exact = gradient_noise.exact_noise(gradients)
         drawn, shares = gradient_noise.minibatch_gradients(gradients, SMALL_K, seed=seed)
-        offsets.append(np.linalg.norm(shares @ drawn - exact.gradient) / math.sqrt(exact.signal))
+        offsets.append(float(np.linalg.norm(shares @ drawn - exact.gradient)) / math.sqrt(exact.signal))
         for found in gradient_noise.gradient_variance(gradients, exact, sizes, num_draws=192, seed=100 * seed):
             ratios.append((found.batch_size, found.mean / found.law))
             yield Point(series="measured", x=found.batch_size, y=found.mean / exact.signal, seed=seed)
@@ -252,7 +252,9 @@ def used_up(seeds: Sequence[int]) -> Experiment:
     """
     N = problems.load("digits").num_examples
     places = np.unique(np.linspace(0, N, NUM_PLACES).astype(int))
-    repeats, replaced, most, least = [], [], [], []
+    repeats: list[int] = []
+    replaced: list[int] = []
+    most, least = [], []
     for seed in seeds:
         for way in ("reshuffle", "with_replacement"):
             (epoch,) = sampling.epoch_orders(N, 1, sampling=way, seed=seed)
@@ -521,8 +523,8 @@ def stability(seeds: Sequence[int]) -> Experiment:
         for seed in seeds:
             gradients = gradient_noise.Gradients(problem, models.build(problem, model, seed=seed))
             found = curvature.largest_eigenvalue(gradients.hessian_product, gradients.num_parameters, seed=seed)
-            losses = []
-            descent = curvature.descend(
+            losses: list[tuple[int, float]] = []
+            descent: Any = curvature.descend(
                 problem, factor * found.max_learning_rate, name="", model=model, num_updates=num_updates, seed=seed
             )
             with contextlib.closing(descent):
