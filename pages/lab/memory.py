@@ -19,7 +19,7 @@ if part == "wall":
             _("Predict: does this update fit into the limit?"), view.FITS, key="memory_guess_wall"
         )
         if experiment.run_and_stop("memory_wall"):
-            runs.start("memory_wall", f"{TASKS}hit_the_memory_wall", *wanted, seconds=40, prediction=guess)
+            runs.start("memory_wall", f"{TASKS}hit_the_memory_wall", *wanted, seconds=55, prediction=guess)
             st.rerun()
         view.wall_ways_out()
     with right:
@@ -36,7 +36,7 @@ if part == "parts":
             _("Predict: cut into 64 parts, the peak memory of the update …"), view.FALLS, key="memory_guess_parts"
         )
         if experiment.run_and_stop("memory_parts"):
-            runs.start("memory_parts", f"{TASKS}accumulate_gradients", *wanted, seconds=40, prediction=guess)
+            runs.start("memory_parts", f"{TASKS}accumulate_gradients", *wanted, seconds=55, prediction=guess)
             st.rerun()
     with right:
         experiment.follow("memory_parts", view.parts_picture)

@@ -170,15 +170,13 @@ def gradient_arrows(
             tooltip=tooltip,
         )
     )
-    text = alt.Chart(data)
-    look: dict[str, Any] = {"align": "left", "dx": 8, "fontSize": 13, "fontWeight": "bold", "tooltip": None}
-    halo = text.mark_text(**look, stroke=BACKGROUND[dark], strokeWidth=4, color=BACKGROUND[dark])
-    layers: list[Any] = [
-        shafts,
-        tips,
-        halo.encode(x=x, y=y, text="label:N"),
-        text.mark_text(**look).encode(x=x, y=y, text="label:N", color=color),
-    ]
+    layers: list[Any] = [shafts, tips]
+    for chosen, dy in (("datum.replica > 0", 0), ("datum.replica == 0", -14)):  # the mean lies between the others
+        look: dict[str, Any] = {"align": "left", "dx": 8, "dy": dy, "fontSize": 13, "fontWeight": "bold"}
+        text = alt.Chart(data).transform_filter(chosen)
+        halo = text.mark_text(**look, stroke=BACKGROUND[dark], strokeWidth=4, color=BACKGROUND[dark], tooltip=None)
+        layers.append(halo.encode(x=x, y=y, text="label:N"))
+        layers.append(text.mark_text(**look, tooltip=None).encode(x=x, y=y, text="label:N", color=color))
     return finished(alt.LayerChart(layer=layers), height=height, dark=dark, title=title, subtitle=subtitle)
 
 

@@ -15,7 +15,6 @@ from sgd_tf.charts.style import BACKGROUND, MUTED_TEXT, TEXT, Domain, Translate
 
 MEGABYTES = "datum.value < 1000 ? format(datum.value, ',~g') + ' MB' : format(datum.value / 1000, ',~g') + ' GB'"
 LABEL_HEIGHT = 15  # px
-LABEL_ROOM = 112  # px to the right of the plot, for the labels of the lines
 PLOT_HEIGHT = 0.72  # of the chart's height
 # Safe for colour-blind readers, each with a dash of its own; by `dark`.
 PART_COLORS = {
@@ -136,8 +135,7 @@ def memory_growth(
         align="left", dx=6, fontSize=12, stroke=BACKGROUND[dark], strokeWidth=4, strokeJoin="round", tooltip=None
     ).encode(color=alt.value(BACKGROUND[dark]))
     layers: list[Any] = [lines, limit, rule_words, halo, words, marks, ring.encode(shape=alt.value("circle"))]
-    chart = finished(alt.LayerChart(layer=layers), height=height, dark=dark, title=title, subtitle=subtitle)
-    return chart.properties(padding={"left": 4, "top": 4, "right": LABEL_ROOM, "bottom": 4})
+    return finished(alt.LayerChart(layer=layers), height=height, dark=dark, title=title, subtitle=subtitle)
 
 
 def _ends(predicted: pd.DataFrame, y_domain: Domain, height: int) -> pd.DataFrame:
@@ -195,7 +193,7 @@ def time_by_size(
     y = alt.Y(
         "ms:Q",
         scale=alt.Scale(domainMin=0, nice=True),
-        axis=alt.Axis(title=_("Milliseconds per update"), tickCount=5, format=",~g"),
+        axis=alt.Axis(title=_("Milliseconds per update"), tickCount=5, format=",.3~f"),
     )
     base = alt.Chart(data).encode(x=x, y=y)
     tooltip = [

@@ -197,7 +197,7 @@ def times_table(table: pd.DataFrame) -> pd.DataFrame:
 def _time_and_table(run: SessionRun | None, times: pd.DataFrame) -> None:
     cores = next((row["cores"] for row in run.job.rows if "cores" in row), 0) if run else 0
     device = next((row["device"] for row in run.job.rows if "device" in row), "CPU") if run else "CPU"
-    subtitle = (
+    label = (
         _("These devices share {n} cores: no speed-up is to be expected").format(n=cores)
         if device == "CPU"
         else _("Each device is a GPU of its own")
@@ -207,7 +207,7 @@ def _time_and_table(run: SessionRun | None, times: pd.DataFrame) -> None:
             charts.time_by_devices(
                 times,
                 title=_("Time of an update"),
-                subtitle=subtitle + _("; dashed: the ideal t₁/R"),
+                subtitle=_("Line across a bar: the ideal t₁/R"),
                 dark=experiment.is_dark(),
                 translate=_,
                 height=CHART_HEIGHT,
@@ -226,7 +226,9 @@ def _time_and_table(run: SessionRun | None, times: pd.DataFrame) -> None:
                 ],
             }
         )
-        st.table(shown.set_index(_("Devices R")))
+        with st.container():
+            st.caption(f":material/info: {label}")
+            st.table(shown.set_index(_("Devices R")))
 
 
 def _each(run: SessionRun | None, replicas: int) -> str:
