@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -68,8 +69,8 @@ def test_the_page_shows_all_claims_with_their_rules_before_anything_has_run(clus
     assert not cluster.jobs
     assert app.subheader[0].value == {"ko": "주장 확인하기", "en": "Claims in court"}[language]
     words = text_of(app)
-    assert words.count({"ko": "아직 확인하지 않음", "en": "Not tried yet"}[language]) == 18
-    assert words.count("- ○") == sum(len(claim.conditions) for claim in CLAIMS.values())
+    assert words.count({"ko": "아직 확인하지 않음**]", "en": "Not tried yet**]"}[language]) == 18
+    assert len(re.findall(r"^○ ", words, re.MULTILINE)) == sum(len(claim.conditions) for claim in CLAIMS.values())
     if language == "en":
         for claim in CLAIMS.values():
             assert claim.sentence in words

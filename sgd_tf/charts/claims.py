@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import altair as alt
@@ -94,7 +95,8 @@ def _dots(
 ) -> list[dict[str, Any]]:
     """A row for each series, a dot for each run, a stroke for their median."""
     _ = translate
-    scale: dict[str, Any] = {"type": "log" if picture.log_x else "linear", "zero": False, "padding": 12}
+    scale: dict[str, Any] = {"type": "log" if picture.log_x else "linear", "nice": False, "zero": False, "padding": 14}
+    seen = pd.concat([shown["x"], pd.Series([] if bound is None else [bound], dtype="float64")])
     row = {
         "field": "name",
         "type": "nominal",
@@ -103,10 +105,10 @@ def _dots(
         "axis": {"title": None, "labelFontSize": LABEL_SIZE, "labelLimit": 150, "grid": True},
     }
     color = {"field": "name", "type": "nominal", "scale": {"domain": names, "range": colors}, "legend": None}
-    value = {"field": "x", "type": "quantitative", "scale": scale, "axis": _axis(picture, "x", _(picture.x))}
+    value = {"field": "x", "type": "quantitative", "scale": scale, "axis": _axis(picture, "x", _(picture.x), seen)}
     tooltip = [
         {"field": "name", "type": "nominal", "title": _("Series")},
-        {"field": "x", "type": "quantitative", "title": _(picture.x), "format": _format(picture, exact=True)},
+        {"field": "x", "type": "quantitative", "title": _(picture.x), "format": _format(picture)},
         {"field": "seed", "type": "quantitative", "title": _("Seed"), "format": "d"},
     ]
     layers: list[dict[str, Any]] = []
@@ -139,7 +141,6 @@ def _lines(
     translate: Translate,
 ) -> list[dict[str, Any]]:
     """A line for each series through the medians of the seeds, with the band from the lowest to the highest."""
-    del dark
     _ = translate
     table = band(shown, ["name", "x"], "y").sort_values(["name", "x"]) if len(shown) else shown.assign(median=0.0)
     color_scale = {"domain": names, "range": colors}
@@ -153,6 +154,8 @@ def _lines(
             "columns": 2,
             "labelFontSize": LABEL_SIZE,
             "labelLimit": 150,
+            "labelColor": TEXT[dark],
+            "symbolOpacity": 1,
             "symbolSize": 60,
             "symbolStrokeWidth": 2,
             "offset": 4,
@@ -174,16 +177,17 @@ def _lines(
         "field": "x",
         "type": "quantitative",
         "scale": {"type": "log" if picture.log_x else "linear", "nice": False, "zero": False, "padding": 6},
-        "axis": _axis(picture, "x", _(picture.x)),
+        "axis": _axis(picture, "x", _(picture.x), shown["x"]),
     }
-    y_scale = {"type": "log" if picture.log_y else "linear", "zero": False, "padding": 4}
-    y = {"field": "median", "type": "quantitative", "scale": y_scale, "axis": _axis(picture, "y", _(picture.y))}
+    y_scale = {"type": "log" if picture.log_y else "linear", "nice": not picture.log_y, "zero": False, "padding": 8}
+    y_axis = _axis(picture, "y", _(picture.y), shown["y"])
+    y = {"field": "median", "type": "quantitative", "scale": y_scale, "axis": y_axis}
     tooltip = [
         {"field": "name", "type": "nominal", "title": _("Series")},
         {"field": "x", "type": "quantitative", "title": _(picture.x), "format": ",.4~g"},
-        {"field": "median", "type": "quantitative", "title": _("Median"), "format": _format(picture, exact=True)},
-        {"field": "low", "type": "quantitative", "title": _("Lowest"), "format": _format(picture, exact=True)},
-        {"field": "high", "type": "quantitative", "title": _("Highest"), "format": _format(picture, exact=True)},
+        {"field": "median", "type": "quantitative", "title": _("Median"), "format": _format(picture)},
+        {"field": "low", "type": "quantitative", "title": _("Lowest"), "format": _format(picture)},
+        {"field": "high", "type": "quantitative", "title": _("Highest"), "format": _format(picture)},
     ]
     layers: list[dict[str, Any]] = []
     if bound is not None:
@@ -205,7 +209,7 @@ def _lines(
                 "x": x,
                 "y": {**y, "field": "low"},
                 "y2": {"field": "high"},
-                "color": {**color, "legend": None},
+                "color": color,
             },
         },
         {"mark": line, "encoding": {"x": x, "y": y, "color": color, "strokeDash": series([*DASHES[: len(names)]])}},
@@ -221,21 +225,38 @@ def _values(table: pd.DataFrame) -> dict[str, Any]:
     return {"values": table.to_dict("records")}
 
 
-def _axis(picture: Picture, channel: str, title: str) -> dict[str, Any]:
-    is_value = (channel == "x") == (picture.kind == "dots")
+def _axis(picture: Picture, channel: str, title: str, values: pd.Series) -> dict[str, Any]:
     style: dict[str, Any] = {"titleFontSize": 12, "labelFontSize": LABEL_SIZE, "titlePadding": 4, "labelOverlap": True}
-    log = picture.log_x if channel == "x" else picture.log_y
-    return {
-        "title": title,
-        "grid": channel == "y",
-        "tickCount": 4,
-        "format": _format(picture) if is_value else "~s" if log else "~g",
-        **style,
-    }
+    axis = {"title": title, "grid": channel == "y", "tickCount": 4, **style}
+    is_log = picture.log_x if channel == "x" else picture.log_y
+    if is_log and len(values):
+        axis["values"] = log_ticks(float(values.min()), float(values.max()))
+    if picture.percent and (channel == "x") == (picture.kind == "dots"):
+        return axis | {"format": ".0%"}
+    tiny = "datum.value != 0 && abs(datum.value) < 0.001"
+    return axis | {"labelExpr": f"{tiny} ? format(datum.value, '.0e') : format(datum.value, ',.3~r')"}
 
 
-def _format(picture: Picture, *, exact: bool = False) -> str:
-    """How the values are written: shares as percentages, tiny ones with their power of ten."""
-    if picture.percent:
-        return ".2%" if exact else ".0%"
-    return ".3~g" if exact else ".1~g" if picture.log_x or picture.log_y else ".2~g"
+def log_ticks(low: float, high: float) -> list[float]:
+    """Some five round numbers on a logarithmic axis.
+
+    Args:
+        low: the smallest value that is shown, greater than 0.
+        high: the largest one.
+
+    >>> log_ticks(0.01, 3.0), log_ticks(1e-9, 1e-1), log_ticks(30, 50)
+    ([0.01, 0.1, 1.0], [1e-09, 1e-07, 1e-05, 0.001, 0.1], [30.0, 50.0])
+    """
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    if last - first > 2:
+        step = math.ceil((last - first) / 5)
+        mantissas, exponents = (1,), range(first, last + 1, step)
+    else:
+        mantissas, exponents = (1, 3) if high > 10 * low else (1, 2, 3, 5), range(first, last + 1)
+    ticks = [float(f"{mantissa}e{exponent}") for exponent in exponents for mantissa in mantissas]
+    return [tick for tick in ticks if 0.7 * low <= tick <= 1.4 * high]
+
+
+def _format(picture: Picture) -> str:
+    """How exact values are written."""
+    return ".2%" if picture.percent else ".3~g"

@@ -148,8 +148,6 @@ def summary(found: Mapping[str, Finding]) -> None:
         found: of `collect`.
     """
     tried = [found[key] for key in CLAIMS if "verdict" in found.get(key, {})]
-    if not tried:
-        return
     counts = claims.tally(row["verdict"] for row in tried)
     parts = [f"{VERDICTS[verdict][0]} **{_(VERDICTS[verdict][2])}: {number}**" for verdict, number in counts.items()]
     if len(tried) < len(CLAIMS):
@@ -158,7 +156,7 @@ def summary(found: Mapping[str, Finding]) -> None:
     with st.container(key="claims_summary"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(" &nbsp; ".join(parts), width="content")
-            _files(tried)
+            _files(tried)  # from the start, so that nothing moves when the first verdict comes
         if run and not run.is_active and len(tried) == len(CLAIMS):
             experiment.judge(run.prediction, how_many(counts["holds"]), HOW_MANY)
 
@@ -179,7 +177,7 @@ def _files(tried: Sequence[Finding]) -> None:
         (_("Table (CSV)"), table, "claims.csv", "text/csv", ":material/table:"),
         (_("Findings (JSON)"), nested, "claims.json", "application/json", ":material/data_object:"),
     ):
-        st.download_button(label, data, name, kind, icon=icon, on_click="ignore")
+        st.download_button(label, data, name, kind, icon=icon, on_click="ignore", disabled=not tried)
 
 
 def rows(found: Mapping[str, Finding], num_seeds: int) -> None:
@@ -245,7 +243,7 @@ def _rule(claim: Claim, finding: Finding | None) -> str:
         ending = _("Holds if all ○ are met, does not if none is, else it depends.")
     else:
         ending = _("Holds if all ○ are met, else it does not.")
-    return "\n".join([*(f"- {line}" for line in lines), "", ending])
+    return "  \n".join(lines) + f"\n\n{ending}"
 
 
 def _condition(measure: Measure, value: float | None) -> str:
