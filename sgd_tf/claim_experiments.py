@@ -215,8 +215,8 @@ def minibatch_gradient(seeds: Sequence[int]) -> Experiment:
         offsets.append(float(np.linalg.norm(shares @ drawn - exact.gradient)) / math.sqrt(exact.signal))
         for found in gradient_noise.gradient_variance(gradients, exact, sizes, num_draws=192, seed=100 * seed):
             ratios.append((found.batch_size, found.mean / found.law))
-            yield Point(series="measured", x=found.batch_size, y=found.mean / exact.signal, seed=seed)
-            yield Point(series="law", x=found.batch_size, y=found.law / exact.signal, seed=seed)
+            yield Point(series="measured", x=found.batch_size, y=found.mean / exact.s_squared, seed=seed)
+            yield Point(series="law", x=found.batch_size, y=found.law / exact.s_squared, seed=seed)
     means = [float(np.mean([ratio for size, ratio in ratios if size == k])) for k in sizes]
     return {**_high("offset", offsets), "lowest_law": min(means), "highest_law": max(means), "N": N}
 

@@ -348,7 +348,7 @@ _ALL = (
             log_y=True,
         ),
         page="lab/memory",
-        seconds=8,
+        seconds=15,
     ),
     Claim(
         key="slow_updates",
@@ -375,7 +375,7 @@ _ALL = (
             log_y=True,
         ),
         page="lab/gd_vs_sgd",
-        seconds=6,
+        seconds=5,
     ),
     Claim(
         key="minibatch_gradient",
@@ -409,13 +409,13 @@ _ALL = (
             kind="lines",
             title=N_("Noise of the gradient"),
             x=N_("Batch size k"),
-            y=N_("Noise / squared gradient"),
+            y=N_("Noise / S²"),
             series={"law": Series(title=N_("law")), "measured": Series(title=N_("measured"))},
             log_x=True,
             log_y=True,
         ),
         page="learn/gradient_noise",
-        seconds=8,
+        seconds=6,
     ),
     Claim(
         key="without_replacement",
@@ -475,7 +475,7 @@ _ALL = (
             percent=True,
         ),
         page="learn/what_is_sgd",
-        seconds=2,
+        seconds=1.5,
     ),
     Claim(
         key="new_order",
@@ -622,7 +622,7 @@ _ALL = (
             bound="digits",
         ),
         page="lab/gd_vs_sgd",
-        seconds=10,
+        seconds=18,
     ),
     Claim(
         key="k_matters",
@@ -657,7 +657,7 @@ _ALL = (
             log_y=True,
         ),
         page="lab/batch_size",
-        seconds=5,
+        seconds=8,
     ),
     Claim(
         key="practical",
@@ -710,7 +710,7 @@ _ALL = (
         ),
         page="lab/batch_size",
         address={"sweep_problem": "teacher", "sweep_n": "16384", "sweep_view": "budget"},
-        seconds=25,
+        seconds=20,
     ),
     Claim(
         key="many_devices",
@@ -736,7 +736,7 @@ _ALL = (
             series={"alone": Series(title=N_("one device")), "two": Series(title=N_("two devices"))},
         ),
         page="lab/data_parallel",
-        seconds=12,
+        seconds=9,
     ),
     Claim(
         key="stability",
@@ -772,7 +772,7 @@ _ALL = (
         ),
         page="learn/gradient_noise",
         address={"noise_part": "edge"},
-        seconds=6,
+        seconds=5,
     ),
     Claim(
         key="linear_scaling",
@@ -798,7 +798,7 @@ _ALL = (
         ),
         page="lab/batch_size",
         address={"sweep_rule": "linear"},
-        seconds=5,
+        seconds=3,
     ),
     Claim(
         key="shuffle_buffer",
@@ -828,7 +828,7 @@ _ALL = (
         ),
         page="learn/sampling",
         address={"sampling_part": "sorted"},
-        seconds=6,
+        seconds=4,
     ),
     Claim(
         key="generalisation",
@@ -870,7 +870,7 @@ _ALL = (
         ),
         page="lab/batch_size",
         address={"sweep_view": "budget"},
-        seconds=5,
+        seconds=9,
     ),
 )
 CLAIMS: dict[str, Claim] = {claim.key: claim for claim in _ALL}

@@ -30,6 +30,7 @@ VERDICTS = {  # icon, colour and words: the colour is never alone
     "depends": (":material/balance:", "orange", N_("Depends")),
 }
 NOT_TRIED = (":material/pending:", "gray", N_("Not tried yet"))
+NO_RESULT = (":material/error:", "red", N_("Could not be tried"))
 IS_TRIED = (":material/hourglass_top:", "blue", N_("Is being tried"))
 HOW_MANY = {
     "all": N_("All of them"),
@@ -230,7 +231,9 @@ def _state(claim: Claim, finding: Finding | None) -> tuple[str, str, str]:
         of_claim = [row for row in run.job.rows if row["claim"] == claim.key]
         if of_claim and not any(map(_is_end, of_claim)):
             return IS_TRIED
-    return VERDICTS[finding["verdict"]] if finding and "verdict" in finding else NOT_TRIED
+    if finding is None:
+        return NOT_TRIED
+    return VERDICTS[finding["verdict"]] if "verdict" in finding else NO_RESULT
 
 
 def _rule(claim: Claim, finding: Finding | None) -> str:
