@@ -373,10 +373,11 @@ class _Trainer:
         """One parameter update with the samples x (n, …), y (n,); returns their mean loss before it."""
         n, m = x.shape[0], min(self.micro_batch_size, x.shape[0])
         loss, gradients = self._gradients(x[:m], y[:m], m / n)
-        for i in tf.range(1, n // m):
-            part_loss, part = self._gradients(_rows(x, i * m, m), _rows(y, i * m, m), m / n)
-            loss += part_loss
-            gradients = [a + b for a, b in zip(gradients, part, strict=True)]
+        if n // m > 1:  # a loop of no turns would still copy all gradients in each update
+            for i in tf.range(1, n // m):
+                part_loss, part = self._gradients(_rows(x, i * m, m), _rows(y, i * m, m), m / n)
+                loss += part_loss
+                gradients = [a + b for a, b in zip(gradients, part, strict=True)]
         if n % m:
             part_loss, part = self._gradients(x[n - n % m :], y[n - n % m :], (n % m) / n)
             loss += part_loss
