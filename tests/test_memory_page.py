@@ -51,7 +51,7 @@ def test_an_update_that_does_not_fit_names_a_k_and_an_m_that_do(cluster, languag
     job = cluster.jobs[-1]
     assert job.function == "sgd_tf.jobs.tasks.hit_the_memory_wall"
     assert job.arguments[:4] == ("flights", None, WIDE, Trial(batch_size=131_072, limit=256 * MB))
-    assert job.arguments[4] == (4092, 16_367, 65_469, 261_876)  # N/64, N/16, N/4, N
+    assert job.arguments[4] == (8184, 65_469, 261_876)  # N/32, N/4, N
     sizes = memory.layers(WIDE, num_features=25, num_outputs=1)
     k, m = memory.recommend(sizes, 256 * MB, batch_size=131_072, num_examples=261_876, num_features=25)
     (error,) = [element.value for element in app.error]
@@ -66,7 +66,7 @@ def test_an_update_that_does_not_fit_names_a_k_and_an_m_that_do(cluster, languag
 
 
 def test_an_update_that_fits_says_what_it_took_and_what_was_predicted(cluster):
-    app = run_wall(cluster, "fits", [row(1_024, 7), *(row(k, k / 500) for k in (4092, 16_367, 65_469, 261_876))])
+    app = run_wall(cluster, "fits", [row(1_024, 7), *(row(k, k / 500) for k in (8184, 65_469, 261_876))])
     predicted = memory.predict(
         memory.layers(WIDE, num_features=25, num_outputs=1),
         TrainConfig(batch_size=1_024),

@@ -347,13 +347,16 @@ def commands() -> str:
         _("--patience: seconds that a machine may be missing"),
     )
     return f"""# {trial}
-python -m sgd_tf.data_parallel --workers {st.session_state["parallel_workers"]} {common}
+python -m sgd_tf.data_parallel --workers {st.session_state["parallel_workers"]} \\
+  {common}
 
 # {first} ({wait})
-python -m sgd_tf.data_parallel --hosts 10.0.0.5:2222,10.0.0.6:2222 --index 0 --patience 120 {common}
+python -m sgd_tf.data_parallel --hosts 10.0.0.5:2222,10.0.0.6:2222 --index 0 \\
+  --patience 120 {common}
 
 # {second}
-python -m sgd_tf.data_parallel --hosts 10.0.0.5:2222,10.0.0.6:2222 --index 1 --patience 120 {common}"""
+python -m sgd_tf.data_parallel --hosts 10.0.0.5:2222,10.0.0.6:2222 --index 1 \\
+  --patience 120 {common}"""
 
 
 def code() -> str:

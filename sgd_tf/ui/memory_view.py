@@ -34,7 +34,7 @@ FITS = {"fits": N_("It fits"), "ended": N_("It does not fit")}
 FALLS = {"same": N_("It stays the same"), "little": N_("It falls by less than half"), "much": N_("To half, or less")}
 ROUNDING = 1e-5  # relative: what float32 may leave of the difference between whole and parts
 CHART_HEIGHT = 350  # px
-MEASURED_SHARES = (1 / 64, 1 / 16, 1 / 4, 1.0)  # of N, whose memory is measured besides the learner's k
+MEASURED_SHARES = (1 / 32, 1 / 4, 1.0)  # of N, whose memory is measured besides the learner's k
 PART_SHARES = (4, 16, 64)  # the minibatch is cut into so many micro-batches
 
 SETTINGS = (
