@@ -10,6 +10,7 @@ and runs a race every 15 s.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -55,10 +57,22 @@ COUNT_FRAMES = f"""() => {{
 }}"""
 
 
-class Server:
-    """The lab with one worker, as `make app` starts it."""
+# A picture is there, or there is none to wait for.
+IS_COMPLETE = """() => document.querySelector(
+  "[data-testid=stMain] :is(svg.marks, canvas, [data-testid=stImage] img)")
+  || document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]")
+  && !document.querySelector("[data-testid=stSkeleton]")"""
+EMPTY_PAGE = """import streamlit as st
 
-    def __init__(self) -> None:
+st.subheader("Empty")
+"""
+
+
+class Server:
+    """The lab with one worker, as `make app` starts it, or another Streamlit script."""
+
+    def __init__(self, script: Path = ROOT / "app.py") -> None:
+        self.script = script
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             self.port = listener.getsockname()[1]
@@ -73,11 +87,11 @@ class Server:
                 "-m",
                 "streamlit",
                 "run",
-                "app.py",
+                str(self.script),
                 "--server.headless=true",
                 f"--server.port={self.port}",
             ],
-            cwd=ROOT,
+            cwd=self.script.parent,
             env=os.environ | {"SGD_TF_WORKERS": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -110,10 +124,18 @@ def first_content(browser: Browser, url: str) -> tuple[float, float]:
         page.goto(url, wait_until="commit")
         page.locator("[data-testid=stMain] h3").first.wait_for()
         heading = time.perf_counter() - start
-        page.locator(
-            "[data-testid=stMain] svg.marks, [data-testid=stMain] canvas, [data-testid=stImage] img"
-        ).first.wait_for(timeout=READY)
+        page.wait_for_function(IS_COMPLETE, timeout=READY)
         return heading, time.perf_counter() - start
+
+
+def empty_page(browser: Browser, repetitions: int) -> list[float]:
+    """Seconds until a visitor sees the heading of a page with nothing else: what Streamlit itself takes here."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "empty.py"
+        script.write_text(EMPTY_PAGE)
+        with Server(script) as server:
+            first_content(browser, server.url)
+            return [first_content(browser, server.url)[0] for _ in range(repetitions)]
 
 
 def control_seconds(page: Page) -> float:
@@ -207,8 +229,10 @@ def main() -> None:
     bare = unwatched()
     for name, speed in bare.items():
         note(f"{name}, no page", 0, [speed], "samples/s")
-    with sync_playwright() as playwright, Server() as server:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+    with contextlib.ExitStack() as stack:
+        browser = stack.enter_context(sync_playwright()).chromium.launch(executable_path=chromium, args=FLAGS)
+        note("first content, an empty Streamlit page", 1, empty_page(browser, repetitions))
+        server = stack.enter_context(Server())
         note("server start", 1, [server.start_seconds])
         heading, complete = first_content(browser, server.url)
         note("first content, cold", 1, [heading])

@@ -6,13 +6,21 @@ import math
 import pandas as pd
 import pytest
 
-from sgd_tf import sweep
+from sgd_tf import sweep, sweep_results
 from sgd_tf.jobs import JobFailure
 from sgd_tf.ui import runs, sweep_controls, sweep_runs
 from tests.lab import LANGUAGES, FakeCluster, InProcessCluster, checked, open_app
 
 PAGE = "pages/lab/batch_size.py"
 SMALL = {"sweep_k": ["4", "32", "256", "all"], "sweep_rates": "0.1, 0.4", "sweep_seeds": "3"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_fits():
+    """The interval of the critical batch size from 20 fits instead of 200: its width is not looked at here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweep_results, "NUM_FITS", 20)
+        yield
 
 
 @pytest.fixture(autouse=True)
