@@ -3,8 +3,9 @@
     python benchmarks/throughput.py [--quick] [--out FOLDER]
 
 All train the same MLP (one hidden layer of 128, cross-entropy, plain SGD, float32) from the same weights, in a new
-random order each epoch. Only training is timed; each has trained two epochs before. Repetitions are interleaved, so
-that a slow moment of the machine meets all. The losses after the run show that all have done the same work.
+random order each epoch. Only training is timed; each has trained two epochs before, and the losses then show that all
+do the same work. Repetitions are interleaved, so that a slow moment of the machine meets all; before each turn the
+machine rests for a moment.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ from sgd_tf.training import Run
 WIDTH = 128  # hidden units
 LEARNING_RATE = 0.05
 WARM_UP_EPOCHS = 2
+REST = (
+    0.3  # seconds before each turn: threads of some libraries go on waiting busily, and would take the next one's core
+)
+SHORT = 0.5  # seconds; an epoch below that is first run untimed, since training goes on with warm caches
 NUM_EXAMPLES = 60_000
 
 Weights = list[np.ndarray]  # W₁ (d, 128), b₁, W₂ (128, c), b₂
@@ -247,20 +252,23 @@ def pipeline_alone(problem: sgd_tf.Problem, k: int) -> Callable[[], None]:
 
 
 def measure(problem: sgd_tf.Problem, k: int, names: Sequence[str], repetitions: int) -> list[dict]:
-    """Seconds of an epoch of each contender, and the training loss that its weights have in the end."""
+    """Seconds of an epoch of each contender, and the training loss that its weights have after the warm-up."""
     weights = models.mlp(problem, widths=(WIDTH,), seed=0).get_weights()
     contenders = {name: CONTENDERS[name][1](problem, k, weights) for name in names}
     epochs = {name: epoch for name, (epoch, _weights) in contenders.items()} | {PIPELINE: pipeline_alone(problem, k)}
     for epoch in epochs.values():
         for _ in range(WARM_UP_EPOCHS):
             epoch()
+    losses = {name: loss_of(problem, get()) for name, (_epoch, get) in contenders.items()}
     seconds: dict[str, list[float]] = {name: [] for name in epochs}
     for _ in range(repetitions):
         for name, epoch in epochs.items():
+            time.sleep(REST)
+            if min(seconds[name], default=0.0) < SHORT:
+                epoch()
             start = time.perf_counter()
             epoch()
             seconds[name].append(time.perf_counter() - start)
-    losses = {name: loss_of(problem, get()) for name, (_epoch, get) in contenders.items()}
     return [report.timing(name, times) | {"loss": losses.get(name)} for name, times in seconds.items()]
 
 
@@ -298,11 +306,12 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="3 repetitions instead of 9, and samples of 64 numbers only"
     )
+    parser.add_argument("--repetitions", type=int, default=9, help="of each epoch that is timed")
     parser.add_argument("--batch-size", nargs="+", type=int, help="only these k")
     report.add_out(parser)
     arguments = parser.parse_args()
     names = report.installed({name: module for name, (module, _make) in CONTENDERS.items()})
-    repetitions = 3 if arguments.quick else 9
+    repetitions = 3 if arguments.quick else arguments.repetitions
     rows = []
     for d in (64,) if arguments.quick else (64, 784):
         for k in arguments.batch_size or (1, 8, 32, 256, 4096, NUM_EXAMPLES):
