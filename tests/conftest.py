@@ -1,7 +1,18 @@
+import gc
+
 import numpy as np
 import pytest
 
 from sgd_tf.problems import Problem
+
+
+def pytest_collection_finish():
+    """Leave what is there now out of garbage collection: TensorFlow's modules, imported by the tests that use it.
+
+    Streamlit collects garbage after each run of a page, which would take a quarter of a second each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def make_classification(num_examples: int, *, num_features: int = 5, num_classes: int = 3, seed: int = 0) -> Problem:

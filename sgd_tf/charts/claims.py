@@ -248,12 +248,9 @@ def log_ticks(low: float, high: float) -> list[float]:
     ([0.01, 0.1, 1.0], [1e-09, 1e-07, 1e-05, 0.001, 0.1], [30.0, 50.0])
     """
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    if last - first > 2:
-        step = math.ceil((last - first) / 5)
-        mantissas, exponents = (1,), range(first, last + 1, step)
-    else:
-        mantissas, exponents = (1, 3) if high > 10 * low else (1, 2, 3, 5), range(first, last + 1)
-    ticks = [float(f"{mantissa}e{exponent}") for exponent in exponents for mantissa in mantissas]
+    step = math.ceil((last - first) / 5) if last - first > 2 else 1
+    mantissas = [1] if last - first > 2 else [1, 3] if high > 10 * low else [1, 2, 3, 5]
+    ticks = [float(f"{mantissa}e{exponent}") for exponent in range(first, last + 1, step) for mantissa in mantissas]
     return [tick for tick in ticks if 0.7 * low <= tick <= 1.4 * high]
 
 

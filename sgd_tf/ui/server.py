@@ -1,8 +1,11 @@
-"""What the server does once, as it starts: settles how pages are found, and makes ready what every visitor needs."""
+"""What the server does once, as it starts: settles how pages are found, and makes ready what visitors need."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import importlib
+import pkgutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +17,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.web.server.server_util import get_url
 
+from sgd_tf import ui
 from sgd_tf.ui import runs
 
 OPENING = 0.5  # seconds that the server takes from here until it answers
@@ -37,7 +41,9 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
 
 
 def _make_ready() -> None:
-    import sgd_tf.charts
-    import sgd_tf.ui.race_view  # noqa: F401
-
+    for module in pkgutil.iter_modules(ui.__path__, "sgd_tf.ui."):
+        importlib.import_module(module.name)
+    # Streamlit collects garbage after each run of a page: what has been imported now never is garbage.
+    gc.collect()
+    gc.freeze()
     runs.cluster()
