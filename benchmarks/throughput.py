@@ -321,7 +321,7 @@ def main() -> None:
                 scaled = row["seconds"] * NUM_EXAMPLES / N
                 rows.append({"problem": f"{d}-{WIDTH}-10", "k": k, "N": N, **row, "seconds_per_60000": scaled})
             report.print_ratios(f"{d}-{WIDTH}-10, N = {N:,}, k = {k:,}", rows, OURS, k=k, problem=f"{d}-{WIDTH}-10")
-    report.write("throughput", rows, chart(pd.DataFrame(rows)), arguments.out)
+        report.write("throughput", rows, chart(pd.DataFrame(rows)), arguments.out)
 
 
 if __name__ == "__main__":
