@@ -6,6 +6,7 @@ import asyncio
 import gc
 import importlib
 import pkgutil
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -30,17 +31,19 @@ def is_starting() -> bool:
 
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[None]:
-    """Before the first visitor: import what pages import, start the workers, and open a browser where there is one."""
+    """Before the first visitor: import what the first page needs, and open a browser where there is one."""
     # Since there is a folder pages/, Streamlit would look there for the page of the first deep link, and say that there
     # is none, until st.navigation has run once.
     PagesManager.uses_pages_directory = False
-    await anyio.to_thread.run_sync(_make_ready)
+    await anyio.to_thread.run_sync(importlib.import_module, "sgd_tf.ui.race_view")
+    threading.Thread(target=_make_ready, name="sgd_tf.ui make ready", daemon=True).start()
     if not st.get_option("server.headless"):
         asyncio.get_running_loop().call_later(OPENING, open_browser, get_url("localhost"))
     yield
 
 
 def _make_ready() -> None:
+    """Import what the other pages need, and start the workers."""
     for module in pkgutil.iter_modules(ui.__path__, "sgd_tf.ui."):
         importlib.import_module(module.name)
     # Streamlit collects garbage after each run of a page: what has been imported now never is garbage.
