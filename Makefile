@@ -57,7 +57,7 @@ bench: $(INSTALLED) browser
 	  PYTHONPATH=. $(IN_VENV) -W ignore benchmarks/$$name.py $(ARGS) || exit $$?; done
 
 clean:
-	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache test-results
+	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache test-results benchmarks/results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): $(REQUIREMENTS) $(IN_VENV)
