@@ -140,7 +140,7 @@ def accumulation(seeds: Sequence[int]) -> Experiment:
     k, part, num_updates = 8_192, 256, 3
     model = ModelConfig(widths=(256, 256))
     info = problems.CATALOGUE["teacher"]
-    sizes = memory.layers(model, num_features=info.num_features, num_outputs=info.num_classes or 1)
+    sizes = memory.layers_for(info, model)
     for size in (part, 512, 1_024, 2_048, 4_096, k):
         held = memory.predict(sizes, TrainConfig(batch_size=size), num_examples=k, num_features=info.num_features)
         yield Point(series="computed", x=size, y=held.total / 1e6)

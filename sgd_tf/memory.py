@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from sgd_tf.problems import Problem
+    from sgd_tf.problems import Problem, ProblemInfo
 
 FLOAT = 4  # bytes of a float32, and of a label
 MEGABYTE = 10**6  # bytes
@@ -105,6 +105,21 @@ def layers(
         sizes.append(LayerSizes(parameters=(before + 1) * units, outputs=units))
         before = units
     return tuple(sizes)
+
+
+def layers_for(info: ProblemInfo, model: ModelConfig) -> tuple[LayerSizes, ...]:
+    """The `layers` of a model for a problem of the catalogue.
+
+    Args:
+        info: facts of the problem.
+        model: which model.
+
+    >>> from sgd_tf.problems import CATALOGUE
+    >>> [layer.parameters for layer in layers_for(CATALOGUE["digits"], ModelConfig(widths=(32,)))]
+    [2080, 330]
+    """
+    num_outputs = info.num_classes or 1
+    return layers(model, num_features=info.num_features, num_outputs=num_outputs, image_shape=info.image_shape)
 
 
 def predict(

@@ -114,9 +114,7 @@ def _dots(
     layers: list[dict[str, Any]] = []
     if bound is not None:
         rule = {"type": "rule", "strokeDash": [5, 3], "color": MUTED_TEXT[dark], "strokeWidth": 1.5, "tooltip": None}
-        layers.append(
-            {"data": {"values": [{"x": bound}]}, "mark": rule, "encoding": {"x": value | {"axis": value["axis"]}}}
-        )
+        layers.append({"data": {"values": [{"x": bound}]}, "mark": rule, "encoding": {"x": value}})
     medians = shown.groupby("name", sort=False)["x"].median().reset_index() if len(shown) else shown[["name", "x"]]
     stroke = {"type": "tick", "thickness": 2.5, "size": 18, "color": TEXT[dark], "tooltip": None, "aria": False}
     dot = {"type": "point", "filled": True, "size": 55, "opacity": 0.85}

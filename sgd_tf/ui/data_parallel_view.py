@@ -9,14 +9,13 @@ import pandas as pd
 import streamlit as st
 
 from sgd_tf import charts
-from sgd_tf.data_parallel import ParallelPlan
+from sgd_tf.data_parallel import ParallelPlan, split
 from sgd_tf.problems import CATALOGUE, N_
 from sgd_tf.ui import address, experiment
 from sgd_tf.ui.controls import PROBLEMS
-from sgd_tf.ui.language import _, selectbox
+from sgd_tf.ui.language import _, segments, selectbox
 from sgd_tf.ui.memory_view import difference_text
 from sgd_tf.ui.runs import SessionRun
-from sgd_tf.ui.sampling_view import segments
 
 PARTS = {"devices": N_("Several devices"), "machines": N_("Several machines")}
 CHOICES = ("digits", "teacher", "flights")
@@ -233,8 +232,8 @@ def _time_and_table(run: SessionRun | None, times: pd.DataFrame) -> None:
 
 def _each(run: SessionRun | None, replicas: int) -> str:
     k = run.plan[0].batch_size if run else 0
-    size, more = divmod(k, int(replicas))
-    return f"{size:,}–{size + 1:,}" if more else f"{size:,}"
+    sizes = sorted({part.stop - part.start for part in split(k, int(replicas))})
+    return "–".join(f"{size:,}" for size in sizes)
 
 
 def _devices_verdict(run: SessionRun, times: pd.DataFrame) -> None:

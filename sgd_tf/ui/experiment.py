@@ -194,16 +194,11 @@ def _memory_advice(plan: object) -> str:
         return ""
     info = CATALOGUE[plan.problem]
     num_examples = plan.num_examples or info.num_examples
-    sizes = memory.layers(
-        plan.model,
-        num_features=info.num_features,
-        num_outputs=info.num_classes or 1,
-        image_shape=info.image_shape,
-    )
+    sizes = memory.layers_for(info, plan.model)
     if isinstance(plan, RacePlan):
         k = max(config.minibatch_size(num_examples) for config in plan.configs.values())
     else:
-        k = max(num_examples if size == "all" else min(size, num_examples) for size in plan.batch_sizes)
+        k = min(num_examples, max(plan.batch_sizes))
     room = max(1, limit - memory.WORKER_BYTES)
     needed = memory.predict(
         sizes, TrainConfig(batch_size=k), num_examples=num_examples, num_features=info.num_features

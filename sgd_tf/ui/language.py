@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from babel.messages import mofile, pofile
@@ -62,6 +63,20 @@ def selectbox(label: str, messages: Mapping[str, str], *, key: str) -> None:
         st.session_state[key] = words.get(chosen, chosen)
         st.session_state[spoken] = current()
     st.selectbox(label, list(messages), format_func=titles(messages), key=key, persist_state="session")
+
+
+def segments(label: str, messages: Mapping[str, str], key: str, **rest: Any) -> None:
+    """A row of a few options, of which one is chosen, with titles in the learner's language.
+
+    Args:
+        label: what is chosen.
+        messages: title by option, in English.
+        key: of the chosen option in the session, which has a value already.
+        **rest: for `st.segmented_control`.
+    """
+    st.segmented_control(
+        label, list(messages), format_func=titles(messages), key=key, required=True, persist_state="session", **rest
+    )
 
 
 @functools.cache

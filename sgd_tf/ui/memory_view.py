@@ -10,14 +10,14 @@ import pandas as pd
 import streamlit as st
 
 from sgd_tf import charts, memory
-from sgd_tf.memory import MEGABYTE, LayerSizes, Trial
+from sgd_tf.counting import resolve_batch_size
+from sgd_tf.memory import MEGABYTE, Trial
 from sgd_tf.problems import CATALOGUE, N_, ProblemInfo
 from sgd_tf.records import BatchSize, ModelConfig, TrainConfig
 from sgd_tf.ui import address, experiment, runs
 from sgd_tf.ui.controls import PROBLEMS
-from sgd_tf.ui.language import _, selectbox, titles
+from sgd_tf.ui.language import _, segments, selectbox, titles
 from sgd_tf.ui.runs import SessionRun
-from sgd_tf.ui.sampling_view import segments
 
 PARTS = {"wall": N_("The memory wall"), "parts": N_("In parts: accumulation")}
 CHOICES = ("flights", "digits", "mnist", "fashion_mnist")
@@ -57,15 +57,6 @@ def part() -> str:
 
 def _info() -> ProblemInfo:
     return CATALOGUE[st.session_state["memory_problem"]]
-
-
-def _sizes(info: ProblemInfo, model: ModelConfig) -> tuple[LayerSizes, ...]:
-    return memory.layers(
-        model,
-        num_features=info.num_features,
-        num_outputs=info.num_classes or 1,
-        image_shape=info.image_shape if model.kind == "cnn" else None,
-    )
 
 
 def number(size: str) -> str:
@@ -124,8 +115,7 @@ def wall_arguments() -> tuple[str, None, ModelConfig, Trial, tuple[int, ...]]:
     )
     _size_control(_("Batch size k"), "memory_k", info)
     k = _batch_size("memory_k")
-    num = info.num_examples if k == "all" else int(k)
-    micro = [size for size in MICRO if int(size) < num]
+    micro = [size for size in MICRO if int(size) < resolve_batch_size(info.num_examples, k)]
     if st.session_state["memory_m"] not in micro:
         st.session_state["memory_m"] = "0"
     st.select_slider(
@@ -181,7 +171,7 @@ def predicted_table(
         sizes: k, or m where `batch_size` is given.
         batch_size: k.
     """
-    layers = _sizes(info, model)
+    layers = memory.layers_for(info, model)
     labels = {
         "activations": _("activations"),
         "batch": _("minibatch"),
@@ -226,7 +216,7 @@ def wall_picture(run: SessionRun | None) -> None:
     problem, _num, model, trial, ladder = run.plan if run else _shown_wall()
     info = CATALOGUE[problem]
     own, others = wall_rows(run) if run else (None, _measured(problem, model))
-    sizes = sorted({*np.unique(np.geomspace(1, info.num_examples, 40).round().astype(int)).tolist()})
+    sizes = np.unique(np.geomspace(1, info.num_examples, 40).round().astype(int)).tolist()
     predicted = predicted_table(info, model, sizes)
     shown = [*others, *([own] if own and not own["micro_batch_size"] else [])]
     device = next((row for row in run.job.rows if "device_memory" in row), None) if run else None
@@ -236,7 +226,7 @@ def wall_picture(run: SessionRun | None) -> None:
         text = _("this GPU, {n} GB") if device and device["device"] != "CPU" else _("a worker of this server, {n} GB")
         limits[text.format(n=f"{worker / 1e9:.3g}")] = worker / MEGABYTE
     top = max(predicted["megabytes"].max(), *limits.values()) * 2
-    layers = _sizes(info, model)
+    layers = memory.layers_for(info, model)
     most = memory.largest_batch_size(
         layers, trial.limit, num_examples=info.num_examples, num_features=info.num_features
     )
@@ -286,7 +276,7 @@ def _progress(run: SessionRun | None, num_done: int, num_all: int) -> str:
 def _wall_verdict(run: SessionRun, own: Mapping[str, Any], info: ProblemInfo, model: ModelConfig) -> None:
     """What happened to the learner's update, and if it did not fit, a k and an m that do."""
     experiment.judge(run.prediction, "fits" if own["fits"] else "ended", FITS)
-    layers = _sizes(info, model)
+    layers = memory.layers_for(info, model)
     config = TrainConfig(batch_size=own["batch_size"], micro_batch_size=own["micro_batch_size"])
     predicted = memory.predict(layers, config, num_examples=info.num_examples, num_features=info.num_features).total
     name = f"k = {own['batch_size']:,}" + (f", m = {own['micro_batch_size']:,}" if own["micro_batch_size"] else "")
@@ -315,7 +305,7 @@ def _wall_verdict(run: SessionRun, own: Mapping[str, Any], info: ProblemInfo, mo
 
 def _recommended(own: Mapping[str, Any], info: ProblemInfo, model: ModelConfig) -> tuple[int | None, int | None]:
     return memory.recommend(
-        _sizes(info, model),
+        memory.layers_for(info, model),
         own["limit"],
         batch_size=own["batch_size"],
         num_examples=info.num_examples,
@@ -352,25 +342,19 @@ def wall_ways_out() -> None:
         return
     k, m = _recommended(own, CATALOGUE[run.plan[0]], run.plan[2])
     with st.container(horizontal=True, key="memory_ways_out"):
-        if m:
-            size = max((s for s in MICRO[1:] if int(s) <= m), key=int, default=None)
+        for found, powers, key, icon, label in (
+            (m, MICRO[1:], "memory_m", ":material/call_split:", _("Set m = {m}")),
+            (k, SIZES[:-1], "memory_k", ":material/compress:", _("Set k = {k}")),
+        ):
+            size = max((power for power in powers if int(power) <= (found or 0)), key=int, default=None)
             if size:
+                shown = f"{int(size):,}"
                 st.button(
-                    _("Set m = {m}").format(m=f"{int(size):,}"),
-                    key="memory_take_m",
-                    icon=":material/call_split:",
+                    label.format(m=shown, k=shown),
+                    key=key.replace("memory", "memory_take"),
+                    icon=icon,
                     on_click=_take,
-                    args=("memory_m", size),
-                )
-        if k:
-            size = max((s for s in SIZES[:-1] if int(s) <= k), key=int, default=None)
-            if size:
-                st.button(
-                    _("Set k = {k}").format(k=f"{int(size):,}"),
-                    key="memory_take_k",
-                    icon=":material/compress:",
-                    on_click=_take,
-                    args=("memory_k", size),
+                    args=(key, size),
                 )
 
 
@@ -386,9 +370,13 @@ def parts_arguments() -> tuple[str, None, ModelConfig, BatchSize, tuple[int, ...
     info, model = _common()
     _size_control(_("Batch size k"), "memory_parts_k", info)
     address.publish(SETTINGS)
-    k = _batch_size("memory_parts_k")
-    num = info.num_examples if k == "all" else int(k)
-    return info.name, None, model, k, tuple(dict.fromkeys(max(1, num // share) for share in PART_SHARES))
+    size = _batch_size("memory_parts_k")
+    return info.name, None, model, size, _parts(resolve_batch_size(info.num_examples, size))
+
+
+def _parts(batch_size: int) -> tuple[int, ...]:
+    """Micro-batch sizes to measure, the largest first."""
+    return tuple(dict.fromkeys(max(1, batch_size // share) for share in PART_SHARES))
 
 
 def _part_rows(run: SessionRun | None, name: str) -> list[dict[str, Any]]:
@@ -402,10 +390,9 @@ def parts_picture(run: SessionRun | None) -> None:
     else:
         info = _info()
         problem, model, size = info.name, MODELS[st.session_state["memory_model"]], _batch_size("memory_parts_k")
-        k = info.num_examples if size == "all" else int(size)
-        parts = tuple(max(1, k // share) for share in PART_SHARES)
+        parts = _parts(resolve_batch_size(info.num_examples, size))
     info = CATALOGUE[problem]
-    k = info.num_examples if size == "all" else min(int(size), info.num_examples)
+    k = resolve_batch_size(info.num_examples, size)
     rows = _part_rows(run, "bytes")
     table = measured_table(rows, "micro_batch_size", None)
     sizes = sorted({k, *parts, *np.geomspace(parts[-1], k, 20).round().astype(int).tolist()})

@@ -13,7 +13,7 @@ from sgd_tf.problems import CATALOGUE, N_
 from sgd_tf.records import MAX_LEARNING_RATE, Sampling
 from sgd_tf.ui import address, experiment
 from sgd_tf.ui import sampling_view as view
-from sgd_tf.ui.language import _
+from sgd_tf.ui.language import _, segments
 from sgd_tf.ui.race_view import digits, percent
 from sgd_tf.ui.runs import SessionRun
 
@@ -265,7 +265,7 @@ def sorted_arguments() -> tuple[int, float, int, int, int]:
 
 def measure() -> None:
     """Draw the choice of what is measured."""
-    view.segments(_("Measured"), view.MEASURES, "sampling_measure", label_visibility="collapsed")
+    segments(_("Measured"), view.MEASURES, "sampling_measure", label_visibility="collapsed")
     address.publish(view.SETTINGS)
 
 
@@ -390,7 +390,7 @@ def genie_arguments() -> tuple[int, int, int, int]:
 
 def counter() -> None:
     """Draw the choice of what is counted."""
-    view.segments(_("Counted in"), view.COUNTERS, "sampling_counter", label_visibility="collapsed")
+    segments(_("Counted in"), view.COUNTERS, "sampling_counter", label_visibility="collapsed")
     address.publish(view.SETTINGS)
 
 

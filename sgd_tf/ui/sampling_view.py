@@ -13,7 +13,7 @@ from sgd_tf import charts, ledger
 from sgd_tf.problems import CATALOGUE, N_
 from sgd_tf.records import MAX_LEARNING_RATE, Sampling
 from sgd_tf.ui import address, experiment
-from sgd_tf.ui.language import _, titles
+from sgd_tf.ui.language import _, segments
 
 PARTS = {
     "ways": N_("Five ways to draw"),
@@ -70,13 +70,6 @@ def part() -> str:
     address.restore(SETTINGS)
     segments(_("What to look at"), PARTS, "sampling_part", label_visibility="collapsed")
     return st.session_state["sampling_part"]
-
-
-def segments(label: str, options: Mapping[str, str], key: str, **rest: Any) -> None:
-    """Draw a choice of a few options, with their titles in English."""
-    st.segmented_control(
-        label, list(options), format_func=titles(options), key=key, required=True, persist_state="session", **rest
-    )
 
 
 def numbers(label: str, options: tuple[str, ...], key: str, **rest: Any) -> int:

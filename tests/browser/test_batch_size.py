@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_page import EXCLUDED, NARROW, violations
+from tests.browser.test_page import ENGLISH, EXCLUDED, NARROW, violations
 
 SECONDS = 1_000  # ms
 # A straight line: 3 k × 2 rates, and one more seed of the best; a sweep of some seconds.
@@ -17,7 +17,6 @@ SMALL = (
     "&sweep_seeds=2"
 )
 PICTURES = {"target": 2, "seconds": 1, "budget": 2, "map": 1, "throughput": 1}
-ENGLISH = re.compile(r"(?:\b[A-Za-z]{2,}\b[ ,.]+){3}[A-Za-z]{2,}")
 
 
 def run(lab):

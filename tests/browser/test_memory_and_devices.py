@@ -5,10 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_page import EXCLUDED, NARROW, violations
+from tests.browser.test_page import ENGLISH, EXCLUDED, NARROW, violations
 
 SECONDS = 1_000  # ms
-ENGLISH = re.compile(r"(?:\b[A-Za-z]{2,}\b[ ,.]+){3}[A-Za-z]{2,}")
 
 
 def run(lab, name):

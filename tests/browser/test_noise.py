@@ -5,12 +5,10 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_page import EXCLUDED, NARROW, violations
+from tests.browser.test_page import ENGLISH, EXCLUDED, NARROW, violations
 
 SECONDS = 1_000  # ms
 JUDGED = {"en-US": "Your prediction was right|You expected", "ko-KR": "예측이 맞았습니다|예측: "}
-# Four English words in a row: prose is not in the catalogue.
-ENGLISH = re.compile(r"(?:\b[A-Za-z]{2,}\b[ ,.]+){3}[A-Za-z]{2,}")
 
 
 def open_path(open_lab, query="", **options):

@@ -11,6 +11,8 @@ from playwright.sync_api import expect
 
 CATALOGUE = Path(__file__).parents[2] / "sgd_tf" / "ui" / "locale" / "ko.po"
 NARROW = {"width": 400, "height": 800}
+# Four English words in a row: prose is not in the catalogue.
+ENGLISH = re.compile(r"(?:\b[A-Za-z]{2,}\b[ ,.]+){3}[A-Za-z]{2,}")
 # Streamlit's frame is not ours. On its primary buttons it writes white; in the dark theme the same colour has words on
 # the dark background: no colour is 4.5 to 1 from both, so ours is as far from white as the words allow.
 EXCLUDED = {

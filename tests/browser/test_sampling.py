@@ -5,15 +5,13 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_page import EXCLUDED, NARROW, violations
+from tests.browser.test_page import ENGLISH, EXCLUDED, NARROW, violations
 
 SECONDS = 1_000  # ms
 WORDS = {
     "en-US": {"judged": "Your prediction was right|You expected", "missed": "Never visited: ", "done": "100%"},
     "ko-KR": {"judged": "예측이 맞았습니다|예측: ", "missed": "방문하지 않음: ", "done": "100%"},
 }
-# Four English words in a row, with sources of papers aside: prose is not in the catalogue.
-ENGLISH = re.compile(r"(?:\b[A-Za-z]{2,}\b[ ,.]+){3}[A-Za-z]{2,}")
 
 
 def open_ways(open_lab, query="", **options):

@@ -7,12 +7,10 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_page import EXCLUDED, NARROW, violations
+from tests.browser.test_page import ENGLISH, EXCLUDED, NARROW, violations
 
 SECONDS = 1_000  # ms
 YELLOW = 'path[fill="#FFC107"]'
-# Four English words in a row: prose is not in the catalogue.
-ENGLISH = re.compile(r"(?:\b[A-Za-z]{2,}\b[ ,.]+){3}[A-Za-z]{2,}")
 
 
 @pytest.fixture
