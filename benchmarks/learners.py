@@ -17,6 +17,8 @@ import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
+ENDS = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
+
 
 @dataclass
 class Learner:
@@ -27,10 +29,12 @@ class Learner:
     latencies: list[float] = field(default_factory=list)  # seconds from a control to the end of its rerun
     errors: list[str] = field(default_factory=list)
     num_bytes: int = 0  # received
-    _widgets: dict[str, tuple[str, object]] = field(default_factory=dict)  # key → id, element
-    _timers: dict[str, asyncio.Task] = field(default_factory=dict)  # fragment → its timer
+    _widgets: dict[str, tuple[str, object, str]] = field(default_factory=dict)  # key → id, element, fragment
+    _timers: dict[str, tuple[float, asyncio.Task]] = field(default_factory=dict)  # fragment → seconds, its timer
     _states: dict[str, dict] = field(default_factory=dict)  # id → field of WidgetState and value
     _hash: str = ""
+    _awaited: str = ""  # id of the control whose answer is waited for
+    _was_sent: bool = False  # whether it has come
 
     async def __aenter__(self) -> Learner:
         self._socket = await websockets.connect(
@@ -41,8 +45,8 @@ class Learner:
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
-        for task in [self._reader, *self._timers.values()]:
-            task.cancel()
+        self._stop_timers()
+        self._reader.cancel()
         await self._socket.close()
 
     async def open(self) -> float:
@@ -56,9 +60,9 @@ class Learner:
             key: of the control.
             value: a field of WidgetState, such as `bool_value=True`.
         """
-        identity = self._widgets[key][0]
+        identity, _element, fragment = self._widgets[key]
         self._states[identity] = value
-        seconds = await self._rerun()
+        seconds = await self._rerun(fragment, identity)
         if "trigger_value" in value:
             del self._states[identity]
         self.latencies.append(seconds)
@@ -68,25 +72,28 @@ class Learner:
         """Whether a button can be pressed."""
         return key in self._widgets and not self._widgets[key][1].disabled
 
-    async def _rerun(self, fragment: str = "") -> float:
+    async def _rerun(self, fragment: str = "", awaited: str = "") -> float:
+        self._awaited, self._was_sent = awaited, False
+        self._finished.clear()
+        start = time.perf_counter()
+        await self._ask(fragment)
+        finished = asyncio.create_task(self._finished.wait())
+        done, _ = await asyncio.wait([finished, self._reader], timeout=60, return_when=asyncio.FIRST_COMPLETED)
+        if finished not in done:
+            finished.cancel()
+            raise RuntimeError("The page did not answer.") from (self._reader.exception() if done else None)
+        return time.perf_counter() - start
+
+    async def _ask(self, fragment: str, *, by_timer: bool = False) -> None:
         message = BackMsg()
         state = message.rerun_script
         state.query_string, state.page_script_hash, state.fragment_id = self.query, self._hash, fragment
-        state.is_auto_rerun = bool(fragment)
+        state.is_auto_rerun = by_timer
         for identity, value in self._states.items():
             widget = state.widget_states.widgets.add(id=identity)
             for name, content in value.items():
                 setattr(widget, name, content)
-        self._finished.clear()
-        start = time.perf_counter()
         await self._socket.send(message.SerializeToString())
-        if not fragment:
-            finished = asyncio.create_task(self._finished.wait())
-            done, _ = await asyncio.wait([finished, self._reader], timeout=60, return_when=asyncio.FIRST_COMPLETED)
-            if finished not in done:
-                finished.cancel()
-                raise RuntimeError("The page did not answer.") from (self._reader.exception() if done else None)
-        return time.perf_counter() - start
 
     async def _read(self) -> None:
         async for data in self._socket:
@@ -95,16 +102,18 @@ class Learner:
             kind = message.WhichOneof("type")
             if kind == "new_session":
                 self._hash = message.new_session.page_script_hash
+                if not message.metadata.run.fragment_ids:  # the whole page: its timers are set anew
+                    self._stop_timers()
             elif kind == "auto_rerun":
-                name = message.auto_rerun.fragment_id
-                self._stop_timer(name)
-                self._timers[name] = asyncio.create_task(self._tick(name, message.auto_rerun.interval))
+                self._start_timer(message.auto_rerun.fragment_id, message.auto_rerun.interval)
             elif kind == "stop_auto_rerun":
                 for name in message.stop_auto_rerun.fragment_ids:
                     self._stop_timer(name)
             elif kind == "delta":
                 self._take(message.delta)
-            elif kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
+            elif (
+                kind == "script_finished" and message.script_finished in ENDS and (self._was_sent or not self._awaited)
+            ):
                 self._finished.set()
 
     def _take(self, delta) -> None:
@@ -117,20 +126,30 @@ class Learner:
         part = getattr(element, kind or "", None)
         identity = getattr(part, "id", "")
         if identity.startswith("$$ID-"):
-            self._widgets[identity.split("-", 2)[2]] = (identity, part)
+            self._widgets[identity.split("-", 2)[2]] = (identity, part, delta.fragment_id)
+            self._was_sent = self._was_sent or identity == self._awaited
+
+    def _start_timer(self, fragment: str, seconds: float) -> None:
+        if self._timers.get(fragment, (0.0, None))[0] != seconds:
+            self._stop_timer(fragment)
+            self._timers[fragment] = seconds, asyncio.create_task(self._tick(fragment, seconds))
 
     def _stop_timer(self, fragment: str) -> None:
-        if timer := self._timers.pop(fragment, None):
-            timer.cancel()
+        if fragment in self._timers:
+            self._timers.pop(fragment)[1].cancel()
 
-    async def _tick(self, fragment: str, interval: float) -> None:
+    def _stop_timers(self) -> None:
+        for fragment in list(self._timers):
+            self._stop_timer(fragment)
+
+    async def _tick(self, fragment: str, seconds: float) -> None:
         while True:
-            await asyncio.sleep(interval)
-            await self._rerun(fragment)
+            await asyncio.sleep(seconds)
+            await self._ask(fragment, by_timer=True)
 
 
 async def behave(learner: Learner, seconds: float, think: float, race_every: float) -> None:
-    """Use the page for so long: a control every few seconds, Run now and then."""
+    """Use the page for so long: a control every few seconds, of the picture or of the race; and Run now and then."""
     draw = random.Random(id(learner))
     await learner.open()
     end = time.monotonic() + seconds
@@ -141,9 +160,11 @@ async def behave(learner: Learner, seconds: float, think: float, race_every: flo
         if time.monotonic() > next_race and learner.enabled("run"):
             next_race = time.monotonic() + race_every
             await learner.change("run", trigger_value=True)
-        else:
+        elif draw.random() < 0.5:
             log = not log
             await learner.change("log", bool_value=log)
+        else:
+            await learner.change("seed", double_value=draw.randrange(1_000))
 
 
 async def crowd(url: str, num: int, seconds: float) -> dict:

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import altair as alt
+import psutil
 from rich.console import Console
 from rich.table import Table
 
 PACKAGES = ("tensorflow", "keras", "streamlit", "numpy", "torch", "jax", "scikit-learn")
 
 console = Console(width=120)
+_start = psutil.cpu_times()
 
 
 def add_out(parser: argparse.ArgumentParser) -> None:
@@ -77,10 +79,17 @@ def machine() -> dict[str, Any]:
     }
 
 
+def stolen() -> float:
+    """Share of this machine's processor time, since the benchmark began, that its host gave to others."""
+    now = psutil.cpu_times()
+    passed = sum(now[:8]) - sum(_start[:8])  # guests' time is in that of users
+    return (getattr(now, "steal", 0.0) - getattr(_start, "steal", 0.0)) / max(passed, 1e-9)
+
+
 def write(name: str, rows: Sequence[Mapping[str, Any]], chart: alt.TopLevelMixin, out: Path) -> None:
-    """Write `<name>.json` and `<name>.png` into a folder, and say so."""
+    """Write `<name>.json` and `<name>.png` into a folder, and say so; and how quiet the machine was."""
     out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"machine": machine(), "rows": list(rows)}, indent=1)
+    text = json.dumps({"machine": machine(), "stolen": stolen(), "rows": list(rows)}, indent=1)
     (out / f"{name}.json").write_text(text, encoding="utf-8")
     chart.save(str(out / f"{name}.png"), scale_factor=2)
-    console.print(f"Wrote {out / name}.json and {out / name}.png")
+    console.print(f"Wrote {out / name}.json and {out / name}.png; {stolen():.1%} of the processor time went to others")

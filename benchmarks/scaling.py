@@ -8,6 +8,7 @@ Where cost should be proportional, the slope in log-log of the upper half is pri
 from __future__ import annotations
 
 import argparse
+import functools
 import gc
 import os
 import statistics
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -23,6 +25,9 @@ import numpy as np
 import pandas as pd
 import psutil
 import report
+
+if TYPE_CHECKING:
+    from sgd_tf.jobs import Cluster
 
 NUM_FEATURES = 64
 RUNS = 200  # in one process, for the growth of its memory
@@ -80,15 +85,14 @@ def growth_per_run(num_runs: int) -> float:
     return (sizes[-1] - sizes[num_runs // 10]) / num_runs
 
 
-def class_seconds(num_learners: int) -> float:
+def class_seconds(cluster: Cluster, num_learners: int) -> float:
     """Seconds until all learners have had their race of 1 s, who all pressed Run at once; one worker."""
-    from sgd_tf.jobs import Cluster
     from sgd_tf.records import RacePlan, TrainConfig
 
     plan = RacePlan(problem="digits", configs={"k = 32": TrainConfig(batch_size=32)}, seconds=1.0)
     start = time.perf_counter()
     jobs = [
-        CLUSTER[0].submit("sgd_tf.jobs.tasks.run_race", plan, learner=str(learner), seconds_limit=60)
+        cluster.submit("sgd_tf.jobs.tasks.run_race", plan, learner=str(learner), seconds_limit=60)
         for learner in range(num_learners)
     ]
     while not all(job.wait(0.05) for job in jobs):
@@ -97,11 +101,7 @@ def class_seconds(num_learners: int) -> float:
     elapsed = time.perf_counter() - start
     if any(job.status != "done" for job in jobs):
         raise RuntimeError(f"Jobs ended as {sorted({job.status for job in jobs})}.")
-    assert isinstance(CLUSTER[0], Cluster)
     return elapsed
-
-
-CLUSTER: list = []  # the one that the races share
 
 
 def slope(x: Sequence[float], y: Sequence[float]) -> float:
@@ -147,12 +147,13 @@ def main() -> None:
 
     from sgd_tf.jobs import Cluster
 
-    CLUSTER.append(Cluster(num_workers=1))
-    CLUSTER[0].warm_up("sgd_tf.jobs.tasks.warm_up")
-    class_seconds(1)
+    cluster = Cluster(num_workers=1)
+    cluster.warm_up("sgd_tf.jobs.tasks.warm_up")
+    races = functools.partial(class_seconds, cluster)
+    races(1)
     learners = (1, 4, 16) if arguments.quick else (1, 2, 4, 8, 16, 30)
-    measure("Races of 1 s, one worker", "all at once", "learners", learners, class_seconds, "s")
-    CLUSTER[0].close()
+    measure("Races of 1 s, one worker", "all at once", "learners", learners, races, "s")
+    cluster.close()
 
     panels = [
         alt.Chart(part)

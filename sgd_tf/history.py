@@ -212,8 +212,7 @@ def latest(history: pd.DataFrame) -> pd.DataFrame:
     >>> latest(to_frame([])).columns[-2:].tolist()
     ['updates_per_second', 'examples_per_second']
     """
-    order = history.drop_duplicates("run")["run"]
-    last = history.drop_duplicates("run", keep="last").set_index("run", drop=False)
-    last = last.reindex(order).reset_index(drop=True).astype({"run": DTYPES["run"]})
+    at = {run: row for row, run in enumerate(history["run"])}  # in order of first appearance, with the last row
+    last = history.iloc[list(at.values())].reset_index(drop=True)
     seconds = last["seconds"].where(last["seconds"] > 0)
     return last.assign(updates_per_second=last["update"] / seconds, examples_per_second=last["examples"] / seconds)

@@ -288,7 +288,7 @@ CATALOGUE: dict[str, ProblemInfo] = {
             num_classes=3,
             max_examples=MAX_EXAMPLES,
             options=(
-                Option(name="num_features", default=20, low=2, high=256),
+                Option(name="num_features", default=20, low=2, high=1_024),
                 Option(name="num_classes", default=3, low=2, high=20),
                 Option(name="activation", default="tanh", choices=("tanh", "relu")),
             ),

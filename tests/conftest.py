@@ -7,10 +7,7 @@ from sgd_tf.problems import Problem
 
 
 def pytest_collection_finish():
-    """Leave what is there now out of garbage collection: TensorFlow's modules, imported by the tests that use it.
-
-    Streamlit collects garbage after each run of a page, which would take a quarter of a second each time.
-    """
+    """Leave what is there now out of garbage collection: TensorFlow's modules, imported by the tests that use it."""
     gc.collect()
     gc.freeze()
 

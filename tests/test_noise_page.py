@@ -141,7 +141,7 @@ def test_position_and_k_are_answered_without_asking_a_worker_again(real):
     assert measured_all == law_all == 0.0
     assert residual < 1e-12
     app.segmented_control(key="noise_on").set_value("gd").run()
-    assert len(checked(app).session_state["run_noise_paths"].job.rows) == 10
+    assert len(checked(app).session_state["runs"]["noise_paths"].job.rows) == 10
     assert len(real.jobs) == 1
     caption = next(element.value for element in app.caption if "Keras" in element.value)
     assert float(re.search(r"at most (\S+) of", caption)[1]) < 1e-4

@@ -1,11 +1,12 @@
 """The race page in both languages, with workers that answer from a list instead of training."""
 
 import pytest
+from streamlit.runtime.scriptrunner import ScriptRunContext
 from streamlit.testing.v1 import AppTest
 
 from sgd_tf import problems
 from sgd_tf.jobs import JobFailure
-from sgd_tf.ui import controls, runs
+from sgd_tf.ui import controls, experiment, runs
 from tests.lab import APP, LANGUAGES, FakeCluster, checked, open_app
 
 
@@ -191,6 +192,38 @@ def test_a_failed_download_names_what_works_without_a_network(cluster, language)
     assert "DownloadError" not in message
 
 
+def test_a_page_asks_often_while_it_trains_and_seldom_while_others_are_first(cluster, monkeypatch):
+    intervals = []
+    enqueue = ScriptRunContext.enqueue
+
+    def note(context, message):
+        if message.WhichOneof("type") == "auto_rerun":
+            intervals.append(round(message.auto_rerun.interval, 3))
+        enqueue(context, message)
+
+    monkeypatch.setattr(ScriptRunContext, "enqueue", note)
+    app = open_app()
+    assert intervals == []
+    app.button(key="run").click().run()
+    for status, place in [("waiting", 2), ("waiting", 1), ("running", None), ("done", None)]:
+        cluster.jobs[0].status, cluster.jobs[0].place = status, place
+        intervals.append(status)
+        checked(app.run())
+    often, seldom = experiment.POLL_SECONDS, experiment.QUEUE_SECONDS
+    pictures = [entry for entry in intervals if entry != 5.0]  # by which the job is held
+    assert pictures == [often, "waiting", seldom, "waiting", often, "running", often, "done"]
+
+
+def test_a_change_of_the_picture_draws_nothing_else(cluster):
+    app = open_app()
+    app.button(key="run").click().run()
+    finish(app, cluster)
+    app.segmented_control(key="y").set_value("test_accuracy").run()
+    assert checked(app).toggle(key="log").disabled
+    assert "accuracy" in app.get("vega_lite_chart")[0].proto.spec
+    assert not app.selectbox  # a control of the race
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_place_in_the_queue_is_shown(cluster, language):
     app = open_app(language)
@@ -241,6 +274,7 @@ def test_changed_controls_are_written_into_the_address_in_plain_words_whatever_t
     app.segmented_control(key="rates").set_value("same").run()
     app.number_input(key="rate").set_value(0.25).run()
     app.segmented_control(key="x").set_value("update").run()
+    app.run()  # the change of an axis has redrawn the picture alone
     wanted = {"problem": "line", "k": ["1", "all"], "rates": "same", "rate": "0.25", "x": "update"}
     assert {key: checked(app).query_params.get(key) for key in wanted} == wanted
     app.menu_button(key="preset").click("digits").run()

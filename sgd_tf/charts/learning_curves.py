@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import altair as alt
 import numpy as np
@@ -19,9 +19,11 @@ from sgd_tf.charts.style import BACKGROUND, MUTED_TEXT, Domain, Translate, batch
 from sgd_tf.history import COLUMNS, LOWER_IS_BETTER
 from sgd_tf.records import check_int
 
+Label: TypeAlias = tuple[str, float, float, str, str]  # LABEL_COLUMNS
 Counter = Literal["seconds", "epoch", "update", "examples"]
 Metric = Literal["train_loss", "test_loss", "test_accuracy", "minibatch_loss"]
 
+LABEL_COLUMNS = ["run", "x", "y", "label", "kind"]
 COUNTERS: tuple[Counter, ...] = get_args(Counter)
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
@@ -412,11 +414,13 @@ def _arranged(
         raise ValueError(f"`target` must be a finite number, positive with `log_y`; received {target!r}.")
 
     rows = _drawn_rows(history, across, upward)
-    labels = _line_ends(rows, history, across, upward, translate=translate)
-    if target is not None:
-        labels = pd.concat([labels, _target_label(target, across, upward, translate=translate)])
+    ends = _line_ends(rows, history, across, upward, translate=translate)
     runs = history.drop_duplicates("run")
-    names = runs["run"].tolist() + labels.loc[labels["kind"] == "target", "label"].tolist()
+    names = runs["run"].tolist()
+    if target is not None:
+        ends.append(_target_label(target, across, upward, translate=translate))
+        names.append(ends[-1][3])
+    labels = pd.DataFrame(ends, columns=LABEL_COLUMNS)
     label_room = math.ceil(14 + min(max(map(_text_width, names), default=0), MAX_LABEL_WIDTH))
     axes_height = COMPACT_AXES_HEIGHT if compact else AXES_HEIGHT
     labels = _placed(
@@ -450,13 +454,13 @@ def _arranged(
 def _drawn_rows(history: pd.DataFrame, across: Axis, upward: Axis) -> pd.DataFrame:
     """The rows that have a place on the axes, without what is the same for a whole run; inf becomes NaN."""
     of_the_run = ("batch_size", "full_batch", "num_examples", "diverged_at")
-    rows = history[[name for name in COLUMNS if name not in of_the_run]]
-    numbers = rows.select_dtypes("float64")
-    rows = rows.assign(**{name: _significant(numbers[name].to_numpy()) for name in numbers})
-    has_place = rows[upward.field].notna()
+    columns = {name: history[name].to_numpy() for name in COLUMNS if name not in of_the_run}
+    numbers = [name for name, values in columns.items() if values.dtype == np.float64]
+    columns |= dict(zip(numbers, _significant(np.array([columns[name] for name in numbers])), strict=True))
+    has_place = ~np.isnan(columns[upward.field])
     for axis in (across, upward):
-        has_place &= (rows[axis.field] > 0) | (not axis.log)
-    return rows[has_place].reset_index(drop=True)
+        has_place &= (columns[axis.field] > 0) | (not axis.log)
+    return pd.DataFrame({name: values[has_place] for name, values in columns.items()})
 
 
 def _significant(values: np.ndarray, digits: int = 6) -> np.ndarray:
@@ -488,39 +492,34 @@ def _last_seen(along: np.ndarray, up: np.ndarray) -> tuple[float, float]:
 
 def _line_ends(
     rows: pd.DataFrame, history: pd.DataFrame, across: Axis, upward: Axis, *, translate: Translate
-) -> pd.DataFrame:
-    """One row per drawn run: where its line ends, how, and with which label."""
+) -> list[Label]:
+    """One label per drawn run: where its line ends, how, and with which words."""
     _ = translate
-    diverged_at = history.dropna(subset="diverged_at").drop_duplicates("run").set_index("run")["diverged_at"]
-    ends = []
-    for run, points in rows.groupby("run", sort=False):
-        along, up = _last_seen(
-            across.share(points[across.field].to_numpy(dtype=np.float64)),
-            upward.share(points[upward.field].to_numpy(dtype=np.float64)),
-        )
+    is_diverged = history["diverged_at"].notna().to_numpy()
+    diverged_at = {}
+    if is_diverged.any():
+        lost = history[is_diverged].drop_duplicates("run")
+        diverged_at = dict(zip(lost["run"], lost["diverged_at"], strict=True))
+    runs = rows["run"].to_numpy()
+    shares = [axis.share(rows[axis.field].to_numpy(dtype=np.float64)) for axis in (across, upward)]
+    ends: list[Label] = []
+    for run in dict.fromkeys(runs):
+        along, up = _last_seen(*(share[runs == run] for share in shares))
         kind, label = "end", str(run)
-        if run in diverged_at.index:
+        if run in diverged_at:
             # The second line of the label is long: it stands on the side where there is room.
             kind = "diverged early" if along <= 0.5 else "diverged late"
             label += "\n" + _("diverged at update {update}").format(update=f"{diverged_at[run]:,}")
         ends.append((run, across.value(along), upward.value(up), label, kind))
-    return pd.DataFrame(ends, columns=["run", "x", "y", "label", "kind"])
+    return ends
 
 
-def _target_label(target: float, across: Axis, upward: Axis, *, translate: Translate) -> pd.DataFrame:
+def _target_label(target: float, across: Axis, upward: Axis, *, translate: Translate) -> Label:
     """The label of the target, beyond the end of the horizontal axis, in line with the names of the runs."""
     _ = translate
     value = f"{target:.4g}" if LOWER_IS_BETTER[upward.field] else f"{100 * target:.4g} %"
-    return pd.DataFrame(
-        {
-            "run": "",
-            "x": across.domain[1],
-            "y": min(max(target, upward.domain[0]), upward.domain[1]),
-            "label": _("target {value}").format(value=value),
-            "kind": "target",
-        },
-        index=[0],
-    )
+    place = min(max(target, upward.domain[0]), upward.domain[1])
+    return "", across.domain[1], place, _("target {value}").format(value=value), "target"
 
 
 def _placed(labels: pd.DataFrame, across: Axis, upward: Axis, *, plot_width: float, plot_height: float) -> pd.DataFrame:
@@ -597,10 +596,10 @@ def _tooltip(_: Translate) -> tuple[tuple[str, str], ...]:
     )
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _skeleton(look: Look) -> dict[str, Any]:
-    """The specification with the names of the tables in place of the tables."""
-    return _layered(look, alt.NamedData(name="records"), alt.NamedData(name="labels")).to_dict()
+    """The specification with the names of the tables in place of the tables; checking it would take half the time."""
+    return _layered(look, alt.NamedData(name="records"), alt.NamedData(name="labels")).to_dict(validate=False)
 
 
 def _layered(look: Look, records: pd.DataFrame | alt.NamedData, labels: pd.DataFrame | alt.NamedData) -> alt.LayerChart:

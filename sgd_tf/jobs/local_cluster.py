@@ -24,6 +24,7 @@ from distributed.system import MEMORY_LIMIT  # looks at a container's limit
 from sgd_tf.jobs.worker import kill_tree
 
 MAX_WORKER_MEMORY = 6_000_000_000  # bytes
+NICENESS = 5  # of all processes here: a server that answers thirty learners goes before the one race that trains
 
 # What a training run needs of dask: a hard limit on a worker's memory, nothing that spills, pauses, steals or
 # samples while a race is on, and short logs.
@@ -93,6 +94,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, help="number of worker processes (SGD_TF_WORKERS)")
     parser.add_argument("--memory-limit", help='of one worker, e.g. "4GB" (SGD_TF_WORKER_MEMORY)')
     arguments = parser.parse_args()
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(NICENESS)
 
     wished = arguments.workers or int(os.environ.get("SGD_TF_WORKERS") or 0)
     num_workers, num_cores = plan(CPU_COUNT, wished or None)

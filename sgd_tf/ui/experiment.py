@@ -17,6 +17,7 @@ from sgd_tf.ui.language import _, titles
 from sgd_tf.ui.runs import Rows, SessionRun
 
 POLL_SECONDS = 0.4  # how often a live page asks for what is new
+QUEUE_SECONDS = 3.0  # the same, where others are first in the queue
 QUICK_SECONDS = 0.15  # an answer that comes within this is shown without a skeleton before it
 STATUS_HEIGHT = 76  # px
 FAILURES = {
@@ -94,20 +95,34 @@ def follow(kind: str, draw: Callable[[SessionRun | None], None]) -> None:
         draw: draws the session's run of that kind, or what stands there before the first. No controls in it: what
             is redrawn on a timer loses them when the connection is cut.
     """
-    interval = POLL_SECONDS if runs.active() else None
-    st.fragment(_follow, run_every=interval, key=f"{kind}_picture")(kind, draw)
+    interval = _interval()
+    st.fragment(_follow, run_every=interval, key=f"{kind}_picture")(kind, draw, interval)
 
 
-def _follow(kind: str, draw: Callable[[SessionRun | None], None]) -> None:
+def _interval() -> float | None:
+    """Seconds until the page asks again; None where nothing can be new.
+
+    A class that waits in the queue would keep the server busy with drawing the same thing again.
+    """
+    run = runs.active()
+    if run is None:
+        return None
+    place = run.job.place
+    return POLL_SECONDS if place is None or place <= max(1, runs.cluster().num_workers) else QUEUE_SECONDS
+
+
+def _follow(kind: str, draw: Callable[[SessionRun | None], None], interval: float | None) -> None:
     run = runs.get(kind)
     was_followed = run is not None and st.session_state.get(f"followed_{kind}") == run.job.id
     if run and run.is_active:
         run.job.touch()
         st.session_state[f"followed_{kind}"] = run.job.id
     draw(run)
-    if run and not run.is_active and was_followed:
+    is_over = run is not None and not run.is_active and was_followed
+    if is_over:
         st.session_state.pop(f"followed_{kind}", None)  # a run of the page beside this one may have been first
-        st.rerun()  # once: the rest of the page learns that the run is over
+    if is_over or (interval and _interval() not in (interval, None)):
+        st.rerun()  # once: the rest of the page learns that the run is over, or the timer is set anew
 
 
 def status(run: SessionRun | None, share: float = 0.0, text: str = "") -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -27,7 +27,7 @@ SETTINGS = (
 )
 
 
-def axes() -> None:
+def _axes() -> None:
     """Draw the controls of the picture: what is counted, what is measured, and on which scale."""
     address.restore(SETTINGS)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -38,6 +38,7 @@ def axes() -> None:
             key="x",
             required=True,
             persist_state="session",
+            on_change=_redraw,
         )
         st.segmented_control(
             _("Measured"),
@@ -46,11 +47,13 @@ def axes() -> None:
             key="y",
             required=True,
             persist_state="session",
+            on_change=_redraw,
         )
         st.toggle(
             _("Log"),
             key="log",
             persist_state="session",
+            on_change=_redraw,
             help=_("Logarithmic scale: each step down is a tenth of the loss."),
             disabled=st.session_state["y"] == "test_accuracy",
         )
@@ -63,7 +66,7 @@ def picture(plan: RacePlan | None) -> None:
     Args:
         plan: what the controls describe; drawn as empty axes before the first race.
     """
-    axes()
+    st.fragment(_axes, key="race_view")()
     experiment.follow("race", functools.partial(_picture, plan))
 
 
@@ -79,8 +82,13 @@ def _picture(plan: RacePlan | None, run: SessionRun | None) -> None:
 
 
 def frame(run: SessionRun) -> pd.DataFrame:
-    """History of a race so far."""
-    return history.to_frame(row for row in run.job.rows if "device" not in row)
+    """History of a race so far; all who ask get the same table, which none may change."""
+    return _frame(run.job, len(run.job.rows))
+
+
+@functools.lru_cache(maxsize=64)
+def _frame(job: runs.AnyJob, num_rows: int) -> pd.DataFrame:
+    return history.to_frame(row for row in job.rows[:num_rows] if "device" not in row)
 
 
 def _film_key(run: SessionRun) -> str:
@@ -95,8 +103,8 @@ def _looked_at(run: SessionRun, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _redraw() -> None:
-    """Let all curves and numbers follow the film; a callback of its control."""
-    st.rerun(["race_picture", "race_axes"])
+    """Draw the curves and numbers anew, and nothing else of the page; a callback of the controls that change them."""
+    st.rerun(["race_view", "race_picture", "race_axes"])
 
 
 def _chart(visible: pd.DataFrame, table: pd.DataFrame, plan: RacePlan | None) -> None:
@@ -148,18 +156,23 @@ def _x_domain(table: pd.DataFrame, plan: RacePlan | None, x: str) -> tuple[float
     """From 0 to the budget; for the other counters to a round number above what they have reached."""
     if x == "seconds":
         return 0.0, plan.seconds if plan else 5.0
-    highest = 1.0 if table.empty else max(1.0, float(table[x].max()))
-    unit = 10 ** math.floor(math.log10(highest))
-    return 0.0, float(next(step * unit for step in (1, 2, 5, 10) if step * unit >= highest))
+    return 0.0, _round_up(1.0 if table.empty else max(1.0, float(table[x].max())), (1, 2, 5, 10))
+
+
+def _round_up(value: float, steps: Sequence[float]) -> float:
+    """The next of these steps, times a power of ten: axes that many races share, whose charts are written once."""
+    unit = 10 ** math.floor(math.log10(value))
+    return float(next(step * unit for step in steps if step * unit >= value))
 
 
 def _y_domain(table: pd.DataFrame, plan: RacePlan | None, y: str, *, log: bool) -> tuple[float, float]:
     """Fixed at the start of a race, by the loss of the initial weights and the target."""
     if y == "test_accuracy":
         return 0.0, 1.0
-    start = float(table[y].iloc[0]) if len(table) and math.isfinite(table[y].iloc[0]) else 2.5
+    first = float(table[y].iloc[0]) if len(table) else 0.0
+    start = _round_up(first, (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)) if 0 < first < math.inf else 2.5
     if not log:
-        return 0.0, 1.1 * start
+        return 0.0, 1.05 * start
     target = min(plan.target if plan and plan.target else start / 100, start / 2)
     low = target / max(1.5, min(1000.0, (start / target) ** 0.85))
     return low, 1.6 * start
@@ -226,10 +239,10 @@ def _standings(visible: pd.DataFrame, plan: RacePlan | None) -> None:
     """Where each contestant stands at the moment that is looked at."""
     if plan is None:
         return
-    last = history.latest(visible).set_index("run")
+    last = {row["run"]: row for row in history.latest(visible).to_dict("records")} if len(visible) else {}
     rows = []
     for name in plan.configs:
-        values: Mapping[str, Any] = last.loc[name].to_dict() if name in last.index else {}
+        values: Mapping[str, Any] = last.get(name, {})
         rows.append(
             {
                 "name": name,

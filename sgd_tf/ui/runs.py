@@ -7,7 +7,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import streamlit as st
 
@@ -22,6 +22,7 @@ ACTIVE = ("waiting", "running")
 MAX_ANSWERS = 64  # results that all learners share, the latest ones
 
 Rows = list[dict[str, Any]]
+AnyJob: TypeAlias = Job | SlicedJob
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class SessionRun:
 
     kind: str  # "race", "search", or what a page calls its experiment
     plan: Any  # what was asked for
-    job: Job | SlicedJob
+    job: AnyJob
     prediction: str | None = None  # what the learner expects of it
 
     @property
@@ -48,7 +49,12 @@ def cluster() -> Cluster:
 
 def get(kind: str) -> SessionRun | None:
     """The session's last run of a kind."""
-    return st.session_state.get(f"run_{kind}")
+    return _runs().get(kind)
+
+
+def _runs() -> dict[str, SessionRun]:
+    """The session's last run of each kind."""
+    return st.session_state.setdefault("runs", {})
 
 
 def active() -> SessionRun | None:
@@ -57,9 +63,7 @@ def active() -> SessionRun | None:
 
 
 def _active() -> Iterator[SessionRun]:
-    for key, run in list(st.session_state.items()):
-        if str(key).startswith("run_") and isinstance(run, SessionRun) and run.is_active:
-            yield run
+    return (run for run in list(_runs().values()) if run.is_active)
 
 
 def start(
@@ -92,7 +96,7 @@ def start_sliced(kind: str, next_slice: NextSlice, *, seconds: float, plan: Any,
     if not active():
         limit = 2 * seconds + SLACK_SECONDS
         job = SlicedJob(cluster(), next_slice, learner=_learner(), seconds_limit=limit)
-        st.session_state[f"run_{kind}"] = SessionRun(kind=kind, plan=plan, job=job, prediction=prediction)
+        _runs()[kind] = SessionRun(kind=kind, plan=plan, job=job, prediction=prediction)
 
 
 def _learner() -> str:
@@ -105,7 +109,7 @@ def _submit(
     limit = 2 * seconds + SLACK_SECONDS
     job = cluster().submit(function, *arguments, learner=_learner(), seconds_limit=limit)
     run = SessionRun(kind=kind, plan=plan, job=job, prediction=prediction)
-    st.session_state[f"run_{kind}"] = run
+    _runs()[kind] = run
     return run
 
 

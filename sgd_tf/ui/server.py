@@ -46,7 +46,7 @@ def _make_ready() -> None:
     """Import what the other pages need, and start the workers."""
     for module in pkgutil.iter_modules(ui.__path__, "sgd_tf.ui."):
         importlib.import_module(module.name)
-    # Streamlit collects garbage after each run of a page: what has been imported now never is garbage.
+    # What has been imported now never is garbage: no collection needs to look at it.
     gc.collect()
     gc.freeze()
     runs.cluster()
