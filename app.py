@@ -77,8 +77,8 @@ def draw() -> None:
         st.subheader(page.title, anchor=False, width="content")
         language.switch()
     address.publish([language_setting])
-    runs.cluster()
     page.run()
+    runs.cluster()  # once the first visitor has a page to read, the workers start
     # Last: a part that comes and goes would push the others, which then stand there twice for a moment.
     runs.keep_alive()
 

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 import altair as alt
@@ -40,6 +41,7 @@ FLAGS = (
 )
 RACE = "k=32&k=all&seconds=5"  # of the measurements of a live page
 READY = 120_000  # ms
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 HAS_LINE = """() => [...document.querySelectorAll(".st-key-race_chart .mark-line path")].some(
   (path) => (path.getAttribute("d") ?? "").includes("L"))"""
 # From the first line on, how often the chart is drawn anew: all changes up to the next frame are one.
@@ -97,14 +99,19 @@ class Server:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.01)
+        while not self._answers():
+            if self.process.poll() is not None or time.perf_counter() - start > 120:
+                raise RuntimeError("The server did not start.")
+            time.sleep(0.01)
         self.start_seconds = time.perf_counter() - start
         return self
+
+    def _answers(self) -> bool:
+        try:
+            with DIRECT.open(f"{self.url}_stcore/health", timeout=20) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
 
     def __exit__(self, *_exception: object) -> None:
         self.process.terminate()
@@ -122,7 +129,7 @@ def first_content(browser: Browser, url: str) -> tuple[float, float]:
         page = context.new_page()
         start = time.perf_counter()
         page.goto(url, wait_until="commit")
-        page.locator("[data-testid=stMain] h3").first.wait_for()
+        page.locator("[data-testid=stMain] h3").first.wait_for(timeout=READY)
         heading = time.perf_counter() - start
         page.wait_for_function(IS_COMPLETE, timeout=READY)
         return heading, time.perf_counter() - start
@@ -171,6 +178,25 @@ def race(page: Page) -> dict[str, float]:
     for cells in speeds:
         result[f"samples/s {cells[0]}"] = float(cells[5].replace(",", ""))
     return result
+
+
+def new_race(browser: Browser, url: str) -> dict[str, float]:
+    """A race on a fresh page: no earlier line stands on its chart."""
+    page = open_page(browser, url)
+    measured = race(page)
+    page.context.close()
+    return measured
+
+
+def start_others(server: Server, num: int, seconds: float) -> subprocess.Popen:
+    """A class beside the measured learner; returns when all have the page before them."""
+    script = Path(__file__).with_name("learners.py")
+    socket_url = f"ws://127.0.0.1:{server.port}/_stcore/stream"
+    command = [sys.executable, script, socket_url, str(num), str(seconds)]
+    others = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    if others.stdout.readline().strip() != "open":
+        raise RuntimeError("The class did not come.")
+    return others
 
 
 def unwatched() -> dict[str, float]:
@@ -242,41 +268,37 @@ def main() -> None:
         page.locator(".st-key-race_results").wait_for(timeout=READY)  # the workers are warm
         page.context.close()
         for num_learners in arguments.learners:
-            others = None
-            if num_learners > 1:
-                socket_url = f"ws://127.0.0.1:{server.port}/_stcore/stream"
-                seconds = "60" if arguments.quick else "120"
-                others = subprocess.Popen(
-                    [
-                        sys.executable,
-                        Path(__file__).with_name("learners.py"),
-                        socket_url,
-                        str(num_learners - 1),
-                        seconds,
-                    ],
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-                time.sleep(10)  # until they have all opened the page
-            for path in pages():
+            page = open_page(browser, f"{server.url}?{RACE}")
+            if num_learners == 1:
+                seen = [control_seconds(page) for _ in range(repetitions)]
+                note("control to redrawn chart, before a race", 1, seen)
+            race(page)
+            others = (
+                start_others(server, num_learners - 1, 60 if arguments.quick else 120) if num_learners > 1 else None
+            )
+            for path in pages() if others is None else [""]:  # with a class, the first page
                 seen = [first_content(browser, server.url + path) for _ in range(repetitions)]
                 note(f"first content, /{path}", num_learners, [heading for heading, _ in seen])
                 note(f"complete, /{path}", num_learners, [complete for _, complete in seen])
-                if others:
-                    break  # of a class, the first page
-            page = open_page(browser, f"{server.url}?{RACE}")
-            note("control to redrawn chart", num_learners, [control_seconds(page) for _ in range(2 * repetitions)])
+            seen = [control_seconds(page) for _ in range(2 * repetitions)]
+            note("control to redrawn chart, after a race", num_learners, seen)
+            page.context.close()
             if others:
+                if others.poll() is not None:
+                    raise RuntimeError("The others left before all was measured.")
                 spoken = json.loads(others.communicate()[0])
+                note("first page, the others at once", num_learners, spoken["opened"])
                 note("control to answer, the others", num_learners, spoken["latencies"])
                 note("errors of the others", num_learners, [len(spoken["errors"])], "")
                 for error in spoken["errors"][:5]:
                     report.console.print(error)
             else:
-                races = [race(page) for _ in range(repetitions)]
+                races = [new_race(browser, f"{server.url}?{RACE}") for _ in range(repetitions)]
                 for name in races[0]:
-                    note(name, num_learners, [one[name] for one in races], "s" if name == "first point" else "")
-            page.context.close()
+                    note(name, 1, [one[name] for one in races], "s" if name == "first point" else "")
+                cold = f"{server.url}?k=32&k=all&seconds=1&widths="  # a model whose programs are not compiled yet
+                firsts = [new_race(browser, f"{cold}{40 + i}")["first point"] for i in range(repetitions)]
+                note("first point, cold", 1, firsts)
         browser.close()
     table = pd.DataFrame(rows)
     times = table[table["unit"].eq("s") & table["learners"].gt(0)]

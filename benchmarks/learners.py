@@ -7,7 +7,9 @@ the machine that also measures.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import math
 import random
 import sys
 import time
@@ -17,6 +19,7 @@ import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
+PATIENCE = 60.0  # seconds that a learner waits for an answer
 ENDS = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
 
 
@@ -34,7 +37,8 @@ class Learner:
     _states: dict[str, dict] = field(default_factory=dict)  # id → field of WidgetState and value
     _hash: str = ""
     _awaited: str = ""  # id of the control whose answer is waited for
-    _was_sent: bool = False  # whether it has come
+    _was_heard: bool = False  # whether the server has begun a run since
+    _was_sent: bool = False  # whether such a run has sent it
 
     async def __aenter__(self) -> Learner:
         self._socket = await websockets.connect(
@@ -62,10 +66,11 @@ class Learner:
         """
         identity, _element, fragment = self._widgets[key]
         self._states[identity] = value
-        seconds = await self._rerun(fragment, identity)
-        if "trigger_value" in value:
-            del self._states[identity]
-        self.latencies.append(seconds)
+        seconds = math.inf
+        try:
+            seconds = await self._rerun(fragment, identity)
+        finally:
+            self.latencies.append(min(seconds, PATIENCE))
         return seconds
 
     def enabled(self, key: str) -> bool:
@@ -73,12 +78,14 @@ class Learner:
         return key in self._widgets and not self._widgets[key][1].disabled
 
     async def _rerun(self, fragment: str = "", awaited: str = "") -> float:
-        self._awaited, self._was_sent = awaited, False
+        self._awaited, self._was_heard, self._was_sent = awaited, False, False
         self._finished.clear()
         start = time.perf_counter()
         await self._ask(fragment)
+        if "trigger_value" in self._states.get(awaited, ()):  # a button is pressed once, whoever asks next
+            del self._states[awaited]
         finished = asyncio.create_task(self._finished.wait())
-        done, _ = await asyncio.wait([finished, self._reader], timeout=60, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait([finished, self._reader], timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         if finished not in done:
             finished.cancel()
             raise RuntimeError("The page did not answer.") from (self._reader.exception() if done else None)
@@ -101,7 +108,7 @@ class Learner:
             message = ForwardMsg.FromString(data)
             kind = message.WhichOneof("type")
             if kind == "new_session":
-                self._hash = message.new_session.page_script_hash
+                self._hash, self._was_heard = message.new_session.page_script_hash, True
                 if not message.metadata.run.fragment_ids:  # the whole page: its timers are set anew
                     self._stop_timers()
             elif kind == "auto_rerun":
@@ -127,7 +134,7 @@ class Learner:
         identity = getattr(part, "id", "")
         if identity.startswith("$$ID-"):
             self._widgets[identity.split("-", 2)[2]] = (identity, part, delta.fragment_id)
-            self._was_sent = self._was_sent or identity == self._awaited
+            self._was_sent |= self._was_heard and identity == self._awaited
 
     def _start_timer(self, fragment: str, seconds: float) -> None:
         if self._timers.get(fragment, (0.0, None))[0] != seconds:
@@ -151,7 +158,6 @@ class Learner:
 async def behave(learner: Learner, seconds: float, think: float, race_every: float) -> None:
     """Use the page for so long: a control every few seconds, of the picture or of the race; and Run now and then."""
     draw = random.Random(id(learner))
-    await learner.open()
     end = time.monotonic() + seconds
     next_race = time.monotonic() + draw.uniform(0, race_every)
     log = True
@@ -168,20 +174,35 @@ async def behave(learner: Learner, seconds: float, think: float, race_every: flo
 
 
 async def crowd(url: str, num: int, seconds: float) -> dict:
-    """So many learners at once; the seconds of their reruns, and what went wrong."""
-    latencies, errors = [], []
+    """So many learners at once: seconds of their first pages and of their reruns, and what went wrong.
+
+    Prints "open" as soon as all have the page before them.
+    """
+    opened: list[float] = []
+    latencies: list[float] = []
+    errors: list[str] = []
+    all_there = asyncio.Barrier(num + 1)
 
     async def one() -> None:
+        learner = Learner(url, query="k=32&k=all&seconds=1")
         try:
-            async with Learner(url, query="k=32&k=all&seconds=1") as learner:
+            async with contextlib.AsyncExitStack() as connection:
+                try:
+                    await connection.enter_async_context(learner)
+                    opened.append(await learner.open())
+                finally:
+                    await all_there.wait()
                 await behave(learner, seconds, think=4.0, race_every=15.0)
-                latencies.extend(learner.latencies)
-                errors.extend(learner.errors)
         except Exception as error:
             errors.append(f"{type(error).__name__}: {error}")
+        latencies.extend(learner.latencies)
+        errors.extend(learner.errors)
 
-    await asyncio.gather(*(one() for _ in range(num)))
-    return {"latencies": latencies, "errors": errors}
+    learners = [asyncio.create_task(one()) for _ in range(num)]
+    await all_there.wait()
+    print("open", flush=True)
+    await asyncio.gather(*learners)
+    return {"opened": opened, "latencies": latencies, "errors": errors}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import gc
 import os
 import statistics
 import subprocess
@@ -23,24 +22,30 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import altair as alt
 import numpy as np
 import pandas as pd
-import psutil
 import report
+
+from sgd_tf.records import ModelConfig
 
 if TYPE_CHECKING:
     from sgd_tf.jobs import Cluster
 
 NUM_FEATURES = 64
 RUNS = 200  # in one process, for the growth of its memory
-PEAK = """
-import psutil, resource, sys
-import sgd_tf, tensorflow as tf
-from sgd_tf.training import Run
-problem = sgd_tf.load("teacher", num_examples={N}, num_features={d}, num_classes=10)
-before = psutil.Process().memory_info().rss
-run = Run(problem, sgd_tf.TrainConfig(batch_size={k}))
-run.advance(until=(max(3, 2 * {N} // {k}), 5.0))
-unit = 1 if sys.platform == "darwin" else 1024
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - before)
+# In a process of its own: one that has freed gigabytes before would grow into what it has.
+GROWTH = """
+import gc, sys
+import numpy as np
+import psutil
+import sgd_tf
+
+problem, process, sizes = sgd_tf.load("digits"), psutil.Process(), []
+for seed in range(int(sys.argv[1])):
+    for _ in sgd_tf.train(problem, sgd_tf.TrainConfig(batch_size=32, seed=seed), updates=500):
+        pass
+    gc.collect()
+    sizes.append(process.memory_info().rss)
+later = sizes[len(sizes) // 10 :]
+print(np.polyfit(np.arange(len(later)), later, 1)[0])
 """
 
 
@@ -64,25 +69,18 @@ def epoch_seconds(num_examples: int, k: int, repetitions: int) -> float:
 
 
 def peak_bytes(num_examples: int, k: int) -> int:
-    """Memory that training takes in a fresh process, on top of Python, TensorFlow and the data."""
-    code = PEAK.format(N=num_examples, k=k, d=NUM_FEATURES)
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
-    return int(done.stdout.split()[-1])
+    """Peak memory of updates in a fresh process, TensorFlow and the data aside."""
+    from sgd_tf import memory
+
+    model = ModelConfig(widths=(128,))
+    [row] = memory.measure("teacher", model, [memory.Trial(batch_size=k)], num_examples=num_examples)
+    return int(row["bytes"])
 
 
 def growth_per_run(num_runs: int) -> float:
-    """Bytes by which the process grows with each run of one shape, after the first tenth of the runs."""
-    import sgd_tf
-
-    problem = sgd_tf.load("digits")
-    process = psutil.Process()
-    sizes = []
-    for seed in range(num_runs + num_runs // 10):
-        for _ in sgd_tf.train(problem, sgd_tf.TrainConfig(batch_size=32, seed=seed), updates=500):
-            pass
-        gc.collect()
-        sizes.append(process.memory_info().rss)
-    return (sizes[-1] - sizes[num_runs // 10]) / num_runs
+    """Bytes by which a process grows with each run of one shape: slope over its runs, the first tenth aside."""
+    command = [sys.executable, "-W", "ignore", "-c", GROWTH, str(num_runs)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
 
 
 def class_seconds(cluster: Cluster, num_learners: int) -> float:

@@ -446,7 +446,7 @@ def _acquire(problem: Problem, config: TrainConfig, model: Model | None) -> _Tra
     _check_shapes(fresh, problem)
     signature = _signature(fresh, problem, config)
     with _lock:
-        waiting = _idle.get(signature)
+        waiting = _idle.get(signature) if signature else None
         trainer = waiting.pop() if waiting else None
     if trainer is None:
         return _Trainer(fresh, problem, config, signature)
@@ -467,17 +467,35 @@ def _release(trainer: _Trainer | None) -> None:
             del _idle[signature]
 
 
-def _signature(model: keras.Model, problem: Problem, config: TrainConfig) -> str:
-    """What two runs must have in common to share a compiled program; names and seeds do not matter."""
+def _signature(model: keras.Model, problem: Problem, config: TrainConfig) -> str | None:
+    """What two runs must have in common to share a compiled program; names and seeds do not matter.
+
+    None for a model with code that is not Keras' own, which is known by its name alone: it may have changed since.
+    """
 
     def strip(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: strip(part) for key, part in value.items() if key not in ("name", "seed", "build_config")}
         return [strip(part) for part in value] if isinstance(value, list | tuple) else value
 
+    try:
+        architecture = keras.saving.serialize_keras_object(model)
+    except NotImplementedError:  # a layer of one's own that does not tell its arguments
+        return None
+    if not _is_of_keras(architecture):
+        return None
     shape = [problem.x_train.shape, problem.num_classes, config.minibatch_size(problem.num_examples)]
-    architecture = [type(model).__qualname__, strip(model.get_config())]
-    return json.dumps([shape, config.micro_batch_size, config.momentum, architecture], sort_keys=True, default=repr)
+    return json.dumps(
+        [shape, config.micro_batch_size, config.momentum, strip(architecture)], sort_keys=True, default=repr
+    )
+
+
+def _is_of_keras(part: Any) -> bool:
+    """Whether all that is named in a serialised model is a part of Keras."""
+    if isinstance(part, dict):
+        own = str(part.get("module", "keras")).split(".")[0] == "keras" and part.get("class_name") != "__lambda__"
+        return own and all(map(_is_of_keras, part.values()))
+    return not isinstance(part, list | tuple) or all(map(_is_of_keras, part))
 
 
 def _check_shapes(model: keras.Model, problem: Problem) -> None:

@@ -6,8 +6,8 @@ from streamlit.testing.v1 import AppTest
 
 from sgd_tf import problems
 from sgd_tf.jobs import JobFailure
-from sgd_tf.ui import controls, experiment, runs
-from tests.lab import APP, LANGUAGES, FakeCluster, checked, open_app
+from sgd_tf.ui import controls, experiment, race_view, runs
+from tests.lab import APP, LANGUAGES, FakeCluster, FakeJob, checked, open_app
 
 
 @pytest.fixture(autouse=True)
@@ -212,6 +212,36 @@ def test_a_page_asks_often_while_it_trains_and_seldom_while_others_are_first(clu
     often, seldom = experiment.POLL_SECONDS, experiment.QUEUE_SECONDS
     pictures = [entry for entry in intervals if entry != 5.0]  # by which the job is held
     assert pictures == [often, "waiting", seldom, "waiting", often, "running", often, "done"]
+
+
+def test_run_can_be_pressed_when_the_job_of_another_page_has_ended(monkeypatch):
+    app = open_app()
+    job = FakeJob("function", ())
+    app.session_state["runs"] = {"sweep": runs.SessionRun(kind="sweep", plan=None, job=job)}
+    assert checked(app.run()).button(key="run").disabled
+    draw_clock = race_view._clock
+
+    def end_meanwhile(*arguments):
+        job.status = "done"
+        draw_clock(*arguments)
+
+    monkeypatch.setattr(race_view, "_clock", end_meanwhile)
+    assert not checked(app.run()).button(key="run").disabled
+
+
+def test_the_curves_of_a_race_that_begins_again_are_those_of_the_second_attempt(cluster):
+    app = open_app()
+    app.button(key="run").click().run()
+    job = cluster.jobs[0]
+    job.rows = RACE[:4]
+    assert losses(app) == [2.0] * 3
+    job.attempt, job.rows = 2, [RACE[0], *(record(name, 0.0, 1.0) for name in (GD, "k = 256", SGD))]
+    assert losses(app) == [1.0] * 3
+
+
+def losses(app):
+    """Column of the table of standings."""
+    return checked(app.run()).table[0].value["Training loss"].astype(float).tolist()
 
 
 def test_a_change_of_the_picture_draws_nothing_else(cluster):

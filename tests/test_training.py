@@ -317,6 +317,26 @@ def test_compiled_programs_are_used_again_by_the_next_run(classification):
     assert trainer._compiled.experimental_get_tracing_count() == 1
 
 
+def test_a_function_of_ones_own_is_trained_as_it_is_now_and_not_as_it_was(classification):
+    def first_loss(factor):
+        def activation(x):
+            return factor * x
+
+        def build(problem, seed):
+            kernel = keras.initializers.Ones()
+            del problem, seed
+            return keras.Sequential(
+                [keras.Input((5,)), keras.layers.Dense(3, activation=activation, kernel_initializer=kernel)]
+            )
+
+        records = list(train(classification, model=build, updates=3))
+        assert training._idle == before  # kept programs are known by names, and this one shares its name with others
+        return records[-1].train_loss
+
+    before = dict(training._idle)
+    assert first_loss(1.0) != first_loss(0.0) == pytest.approx(math.log(3), rel=1e-6)
+
+
 def test_idle_programs_are_bounded(classification, monkeypatch):
     monkeypatch.setattr(training, "MAX_IDLE_TRAINERS", 2)
     for k in (3, 4, 5, 6):

@@ -113,16 +113,12 @@ def _interval() -> float | None:
 
 def _follow(kind: str, draw: Callable[[SessionRun | None], None], interval: float | None) -> None:
     run = runs.get(kind)
-    was_followed = run is not None and st.session_state.get(f"followed_{kind}") == run.job.id
     if run and run.is_active:
         run.job.touch()
-        st.session_state[f"followed_{kind}"] = run.job.id
     draw(run)
-    is_over = run is not None and not run.is_active and was_followed
-    if is_over:
-        st.session_state.pop(f"followed_{kind}", None)  # a run of the page beside this one may have been first
-    if is_over or (interval and _interval() not in (interval, None)):
-        st.rerun()  # once: the rest of the page learns that the run is over, or the timer is set anew
+    # Once: the rest of the page learns that the run is over, this one or one of another page; or the timer is set anew.
+    if (run and runs.end_of(run)) or (interval and interval != _interval()):
+        st.rerun()
 
 
 def status(run: SessionRun | None, share: float = 0.0, text: str = "") -> None:

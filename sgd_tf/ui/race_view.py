@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pandas as pd
 import streamlit as st
@@ -83,12 +84,16 @@ def _picture(plan: RacePlan | None, run: SessionRun | None) -> None:
 
 def frame(run: SessionRun) -> pd.DataFrame:
     """History of a race so far; all who ask get the same table, which none may change."""
-    return _frame(run.job, len(run.job.rows))
+    attempt, rows = run.job.attempt, run.job.rows
+    made = _frames.get(run.job)
+    if made is None or made[0] != (attempt, len(rows)):
+        table = history.to_frame(row for row in rows if "device" not in row)
+        _frames[run.job] = made = (attempt, len(rows)), table
+    return made[1]
 
 
-@functools.lru_cache(maxsize=64)
-def _frame(job: runs.AnyJob, num_rows: int) -> pd.DataFrame:
-    return history.to_frame(row for row in job.rows[:num_rows] if "device" not in row)
+# The latest table of each race, as long as somebody has the race.
+_frames: WeakKeyDictionary[runs.AnyJob, tuple[tuple[int, int], pd.DataFrame]] = WeakKeyDictionary()
 
 
 def _film_key(run: SessionRun) -> str:

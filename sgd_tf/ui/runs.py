@@ -96,7 +96,7 @@ def start_sliced(kind: str, next_slice: NextSlice, *, seconds: float, plan: Any,
     if not active():
         limit = 2 * seconds + SLACK_SECONDS
         job = SlicedJob(cluster(), next_slice, learner=_learner(), seconds_limit=limit)
-        _runs()[kind] = SessionRun(kind=kind, plan=plan, job=job, prediction=prediction)
+        _remember(SessionRun(kind=kind, plan=plan, job=job, prediction=prediction))
 
 
 def _learner() -> str:
@@ -108,9 +108,22 @@ def _submit(
 ) -> SessionRun:
     limit = 2 * seconds + SLACK_SECONDS
     job = cluster().submit(function, *arguments, learner=_learner(), seconds_limit=limit)
-    run = SessionRun(kind=kind, plan=plan, job=job, prediction=prediction)
-    _runs()[kind] = run
+    return _remember(SessionRun(kind=kind, plan=plan, job=job, prediction=prediction))
+
+
+def _remember(run: SessionRun) -> SessionRun:
+    _runs()[run.kind] = run
+    st.session_state[f"followed_{run.kind}"] = run.job.id
     return run
+
+
+def end_of(run: SessionRun) -> bool:
+    """Whether the run has ended since this was asked last: true once."""
+    key = f"followed_{run.kind}"
+    is_over = not run.is_active and st.session_state.get(key) == run.job.id
+    if is_over:
+        del st.session_state[key]
+    return is_over
 
 
 def start_race(plan: RacePlan, prediction: str | None) -> None:

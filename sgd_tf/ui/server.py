@@ -22,6 +22,7 @@ from sgd_tf import ui
 from sgd_tf.ui import runs
 
 OPENING = 0.5  # seconds that the server takes from here until it answers
+FIRST_PAGE = 2.0  # seconds that a visitor who comes at once has the processor for the first page
 
 
 def is_starting() -> bool:
@@ -36,7 +37,9 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     # is none, until st.navigation has run once.
     PagesManager.uses_pages_directory = False
     await anyio.to_thread.run_sync(importlib.import_module, "sgd_tf.ui.race_view")
-    threading.Thread(target=_make_ready, name="sgd_tf.ui make ready", daemon=True).start()
+    later = threading.Timer(FIRST_PAGE, _make_ready)
+    later.daemon = True
+    later.start()
     if not st.get_option("server.headless"):
         asyncio.get_running_loop().call_later(OPENING, open_browser, get_url("localhost"))
     yield
