@@ -79,8 +79,6 @@ def draw() -> None:
     address.publish([language_setting])
     page.run()
     runs.cluster()  # once the first visitor has a page to read, the workers start
-    # Last: a part that comes and goes would push the others, which then stand there twice for a moment.
-    runs.keep_alive()
 
 
 if server.is_starting():

@@ -37,7 +37,7 @@ REST = (
     0.3  # seconds before each turn: threads of some libraries go on waiting busily, and would take the next one's core
 )
 SHORT = 0.5  # seconds; an epoch below that is first run untimed, since training goes on with warm caches
-SLOW = 2.0  # seconds; an epoch above that is timed three times only
+SLOW = 2.0  # seconds; an epoch above that is timed three times only, the last one before the others included
 NUM_EXAMPLES = 60_000
 
 Weights = list[np.ndarray]  # W₁ (d, 128), b₁, W₂ (128, c), b₂
@@ -273,11 +273,15 @@ def measure(problem: sgd_tf.Problem, k: int, names: Sequence[str], repetitions: 
     weights = models.mlp(problem, widths=(WIDTH,), seed=0).get_weights()
     contenders = {name: CONTENDERS[name][1](problem, k, weights) for name in names}
     epochs = {name: epoch for name, (epoch, _weights) in contenders.items()} | {PIPELINE: pipeline_alone(problem, k)}
-    for epoch in epochs.values():
-        for _ in range(WARM_UP_EPOCHS):
-            epoch()
-    losses = {name: loss_of(problem, get()) for name, (_epoch, get) in contenders.items()}
     seconds: dict[str, list[float]] = {name: [] for name in epochs}
+    for name, epoch in epochs.items():
+        for _ in range(WARM_UP_EPOCHS):
+            start = time.perf_counter()
+            epoch()
+            elapsed = time.perf_counter() - start
+        if elapsed > SLOW:
+            seconds[name].append(elapsed)
+    losses = {name: loss_of(problem, get()) for name, (_epoch, get) in contenders.items()}
     for _ in range(repetitions):
         for name, epoch in epochs.items():
             if len(seconds[name]) >= 3 and min(seconds[name]) > SLOW:
@@ -329,13 +333,14 @@ def main() -> None:
         "--repetitions", type=int, default=9, choices=range(3, 100), metavar="N", help="of each epoch that is timed"
     )
     parser.add_argument("--batch-size", nargs="+", type=int, help="only these k")
+    parser.add_argument("--features", nargs="+", type=int, help="only samples of so many numbers")
     report.add_out(parser)
     arguments = parser.parse_args()
     tf.get_logger().setLevel("ERROR")  # each contender traces functions of its own, of which TensorFlow would warn
     names = report.installed({name: module for name, (module, _make) in CONTENDERS.items()})
     repetitions = 3 if arguments.quick else arguments.repetitions
     rows = []
-    for d in (64,) if arguments.quick else (64, 784):
+    for d in arguments.features or ((64,) if arguments.quick else (64, 784)):
         for k in arguments.batch_size or (1, 8, 32, 256, 4096, NUM_EXAMPLES):
             N = NUM_EXAMPLES // 10 if k == 1 else NUM_EXAMPLES
             problem = sgd_tf.load("teacher", num_examples=N, num_features=d, num_classes=10)

@@ -113,8 +113,6 @@ def _interval() -> float | None:
 
 def _follow(kind: str, draw: Callable[[SessionRun | None], None], interval: float | None) -> None:
     run = runs.get(kind)
-    if run and run.is_active:
-        run.job.touch()
     draw(run)
     # Once: the rest of the page learns that the run is over, this one or one of another page; or the timer is set anew.
     if (run and runs.end_of(run)) or (interval and interval != _interval()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from sgd_tf.jobs import Cluster, Job, SlicedJob, connect
 from sgd_tf.jobs.slices import NextSlice
@@ -18,6 +21,7 @@ from sgd_tf.records import RacePlan
 
 SEARCH_SECONDS = 0.5  # of training for each learning rate that a search tries
 SLACK_SECONDS = 45.0  # for loading, compiling and evaluating, beyond the training time of a job
+HOLD_SECONDS = 5.0  # how often the jobs of connected pages are touched
 ACTIVE = ("waiting", "running")
 MAX_ANSWERS = 64  # results that all learners share, the latest ones
 
@@ -114,7 +118,32 @@ def _submit(
 def _remember(run: SessionRun) -> SessionRun:
     _runs()[run.kind] = run
     st.session_state[f"followed_{run.kind}"] = run.job.id
+    context = get_script_run_ctx()
+    if context:
+        _held[run.job.id] = context.session_id, run.job
     return run
+
+
+# A job that nobody touches is stopped. Here it is touched for as long as its learner's page is connected, whichever it
+# is: the page's own timers would not do, since browsers let those of a tab in the background rest.
+_held: dict[str, tuple[str, AnyJob]] = {}  # by the job's id: the session, the job
+
+
+def hold() -> None:
+    """Touch the jobs of connected pages again and again, as long as the server runs."""
+    while True:
+        time.sleep(HOLD_SECONDS)
+        if runtime.exists():
+            touch_held()
+
+
+def touch_held() -> None:
+    """Touch the jobs whose page is connected; forget those that have ended."""
+    for key, (session, job) in list(_held.items()):
+        if job.status not in ACTIVE:
+            _held.pop(key, None)
+        elif runtime.get_instance().is_active_session(session):
+            job.touch()
 
 
 def end_of(run: SessionRun) -> bool:
@@ -182,14 +211,3 @@ def stop() -> None:
     """Stop what is active; what it has found so far stays."""
     for run in _active():
         run.job.stop()
-
-
-def keep_alive() -> None:
-    """Hold this session's jobs while the learner is on another page: a job that no page asks for is stopped."""
-    if active():
-        st.fragment(_touch, run_every=5.0)()
-
-
-def _touch() -> None:
-    for run in _active():
-        run.job.touch()

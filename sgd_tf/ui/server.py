@@ -37,6 +37,7 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     # is none, until st.navigation has run once.
     PagesManager.uses_pages_directory = False
     await anyio.to_thread.run_sync(importlib.import_module, "sgd_tf.ui.race_view")
+    threading.Thread(target=runs.hold, name="sgd_tf.ui hold", daemon=True).start()
     later = threading.Timer(FIRST_PAGE, _make_ready)
     later.daemon = True
     later.start()
