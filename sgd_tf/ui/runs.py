@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import uuid
@@ -24,6 +25,8 @@ SLACK_SECONDS = 45.0  # for loading, compiling and evaluating, beyond the traini
 HOLD_SECONDS = 5.0  # how often the jobs of connected pages are touched
 ACTIVE = ("waiting", "running")
 MAX_ANSWERS = 64  # results that all learners share, the latest ones
+
+logger = logging.getLogger(__name__)
 
 Rows = list[dict[str, Any]]
 AnyJob: TypeAlias = Job | SlicedJob
@@ -133,15 +136,17 @@ def hold() -> None:
     """Touch the jobs of connected pages again and again, as long as the server runs."""
     while True:
         time.sleep(HOLD_SECONDS)
-        if runtime.exists():
+        try:
             touch_held()
+        except Exception:  # a job that can not be asked must not cost the others their runs
+            logger.exception("A job was not touched.")
 
 
 def touch_held() -> None:
     """Touch the jobs whose page is connected; forget those that have ended."""
     for key, (session, job) in list(_held.items()):
         if job.status not in ACTIVE:
-            _held.pop(key, None)
+            del _held[key]
         elif runtime.get_instance().is_active_session(session):
             job.touch()
 
