@@ -107,8 +107,8 @@ def _interval() -> float | None:
     run = runs.active()
     if run is None:
         return None
-    place = run.job.place
-    return POLL_SECONDS if place is None or place <= max(1, runs.cluster().num_workers) else QUEUE_SECONDS
+    is_next = (run.job.place or 1) <= max(1, runs.cluster().num_workers)
+    return POLL_SECONDS if is_next or run.job.status == "running" else QUEUE_SECONDS
 
 
 def _follow(kind: str, draw: Callable[[SessionRun | None], None], interval: float | None) -> None:
