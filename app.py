@@ -78,6 +78,7 @@ def draw() -> None:
         language.switch()
     address.publish([language_setting])
     page.run()
+    address.keep_one_entry_a_page()
     runs.cluster()  # once the first visitor has a page to read, the workers start
 
 

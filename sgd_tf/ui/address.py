@@ -13,6 +13,19 @@ from typing import Any
 
 import streamlit as st
 
+# Streamlit enters each change of the address into the browser's history, and draws the page as it is when the browser
+# goes back to an earlier one: a learner who has tried ten batch sizes would press Back ten times for nothing.
+ONE_ENTRY_A_PAGE = """<script>
+if (!window.isOneEntryAPage) {
+  window.isOneEntryAPage = true;
+  const push = history.pushState.bind(history);
+  history.pushState = (state, title, url) =>
+    new URL(url, location).pathname === location.pathname
+      ? history.replaceState(state, title, url)
+      : push(state, title, url);
+}
+</script>"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
@@ -81,3 +94,8 @@ def publish(settings: Sequence[Setting]) -> None:
         texts = [str(int(item) if isinstance(item, bool) else item) for item in values] or [""]
         if st.query_params.get_all(setting.key) != texts:
             st.query_params[setting.key] = texts
+
+
+def keep_one_entry_a_page() -> None:
+    """Let Back lead to the page before, however often the controls have changed the address; call once, at the end."""
+    st.html(ONE_ENTRY_A_PAGE, unsafe_allow_javascript=True)

@@ -38,6 +38,11 @@ new MutationObserver(() => {
 }).observe(document, {subtree: true, childList: true, characterData: true});
 """
 
+AT_REST = """() =>
+  [...document.querySelectorAll("[data-testid=stVegaLiteChart]")].every((chart) => chart.querySelector("svg.marks")) &&
+  document.getAnimations().every((animation) => animation.playState !== "running")
+"""
+
 # What the browser and Streamlit's page say of a connection that is cut.
 CUT = "ERR_CONNECTION_|when disconnected from server|reaching server endpoint|server is not responding"
 
@@ -163,8 +168,9 @@ class Lab:
         return [[cell.strip() for cell in row.locator("th, td").all_inner_texts()] for row in rows]
 
     def settle(self) -> None:
-        """Wait until the page has been redrawn: its script runs no more."""
+        """Wait until the page has been redrawn: its script runs no more, its charts are there and nothing fades."""
         expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+        self.page.wait_for_function(AT_REST)
 
     def start(self) -> None:
         """Press Run and wait until the contestants train."""

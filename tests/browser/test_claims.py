@@ -32,7 +32,9 @@ def test_a_claim_is_tried_and_its_verdict_stays_on_return(open_lab):
     assert (entry["claim"], entry["verdict"]) == ("new_order", "holds")
     row.get_by_role("link").click()
     expect(lab.keyed("sampling_part")).to_be_visible()
-    lab.page.go_back()
+    lab.keyed("sampling_part").get_by_role("radio").nth(1).click()
+    expect(lab.page).to_have_url(re.compile("sampling_part=floor"))
+    lab.page.go_back()  # at once, also from another setting
     expect(lab.keyed("claim_chart_new_order").locator("svg.marks")).to_be_visible()
 
 
@@ -51,7 +53,6 @@ def test_run_all_goes_on_from_claim_to_claim_and_stop_keeps_what_was_found(open_
 def test_the_page_is_accessible_and_fits_a_telephone(open_lab):
     lab = open_lab("lang=en", page="claims", ready="claims_run", color_scheme="dark")
     try_claim(lab, "without_replacement")
-    lab.settle()
     assert violations(lab, EXCLUDED["dark"]) == []
     lab.page.set_viewport_size(NARROW)
     lab.settle()

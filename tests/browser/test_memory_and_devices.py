@@ -55,7 +55,6 @@ def test_a_minibatch_over_devices_is_shown_with_its_gradients_and_its_times(open
 def test_accessibility_rules_hold_in_the_dark_and_nothing_is_wider_than_a_telephone(open_lab, page):
     start = {"memory": "memory_wall", "data_parallel": "parallel_devices"}[page]
     lab = open_lab(page=page, ready=f"{start}_run", color_scheme="dark")
-    lab.settle()
     assert violations(lab, EXCLUDED["dark"]) == []
     lab.page.set_viewport_size(NARROW)
     lab.settle()

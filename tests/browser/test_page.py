@@ -163,7 +163,8 @@ def test_accessibility_rules_hold_before_and_after_a_race(open_lab, scheme):
 
 
 def violations(lab, excluded: list[str]) -> list[str]:
-    """What axe finds in the page that is serious or critical."""
+    """What axe finds in the page at rest that is serious or critical."""
+    lab.settle()
     found = Axe().run(lab.page, context={"exclude": excluded}).response["violations"]
     return [
         f"{violation['id']}: {node['html'][:200]}"
