@@ -129,8 +129,10 @@ def memory_growth(
             alt.Tooltip("time:N", title=_("Time per update")),
         ],
     )
-    look = {"color": TEXT[dark], "stroke": BACKGROUND[dark], "aria": bool(len(points))}  # none has no name to be read
-    marks = point.mark_point(filled=True, size=85, opacity=1, strokeWidth=1, **look)
+    is_read = bool(len(points))  # a row of no points would be a picture without a name
+    marks = point.mark_point(
+        filled=True, size=85, opacity=1, color=TEXT[dark], stroke=BACKGROUND[dark], strokeWidth=1, aria=is_read
+    )
     ring = point.transform_filter("datum.tried").mark_point(
         filled=False, shape="circle", size=330, strokeWidth=2, color=LIMIT_COLOR[dark], opacity=1, aria=False
     )
