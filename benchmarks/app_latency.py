@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 import altair as alt
@@ -29,6 +30,7 @@ import pandas as pd
 import report
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from sgd_tf import history
 from sgd_tf.records import RacePlan, TrainConfig
 
 ROOT = Path(__file__).parents[1]
@@ -188,38 +190,44 @@ def new_race(browser: Browser, url: str) -> dict[str, float]:
     return measured
 
 
-def start_others(server: Server, num: int, seconds: float) -> subprocess.Popen:
-    """A class beside the measured learner; returns when all have the page before them."""
-    script = Path(__file__).with_name("learners.py")
-    socket_url = f"ws://127.0.0.1:{server.port}/_stcore/stream"
-    command = [sys.executable, script, socket_url, str(num), str(seconds)]
-    others = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    if others.stdout.readline().strip() != "open":
-        raise RuntimeError("The class did not come.")
-    return others
+class Others:
+    """A class beside the measured learner: `num` connections, who work until `leave`."""
+
+    def __init__(self, server: Server, num: int) -> None:
+        script = Path(__file__).with_name("learners.py")
+        command = [sys.executable, script, f"ws://127.0.0.1:{server.port}/_stcore/stream", str(num)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if self.process.stdout.readline().strip() != "open":
+            raise RuntimeError("The class did not come.")
+
+    def leave(self) -> dict[str, list]:
+        """Send them away; seconds of their first pages (`opened`) and answers (`latencies`), and `errors`."""
+        return json.loads(self.process.communicate()[0])
 
 
-def unwatched() -> dict[str, float]:
-    """Samples/s of the same race on a worker without a server, a page or a browser."""
-    from sgd_tf import history
-    from sgd_tf.jobs import Cluster
-    from sgd_tf.presets import tuned_learning_rate
+class Unwatched:
+    """The same race on a worker without a server, a page or a browser."""
 
-    rates = {k: tuned_learning_rate("digits", "mlp", 1437 if k == "all" else k) or 0.1 for k in ("all", 32)}
-    names = {"all": "GD (k = 1,437)", 32: "k = 32"}
-    configs = {names[k]: TrainConfig(batch_size=k, learning_rate=rate) for k, rate in rates.items()}
-    plan = RacePlan(problem="digits", configs=configs, seconds=5.0)
-    cluster = Cluster(num_workers=1)
-    cluster.warm_up("sgd_tf.jobs.tasks.warm_up")
-    results: dict[str, list[float]] = {}
-    for _ in range(4):
-        job = cluster.submit("sgd_tf.jobs.tasks.run_race", plan, learner="me", seconds_limit=60)
+    def __init__(self) -> None:
+        from sgd_tf.jobs import Cluster
+        from sgd_tf.presets import tuned_learning_rate
+
+        rates = {k: tuned_learning_rate("digits", "mlp", 1437 if k == "all" else k) or 0.1 for k in ("all", 32)}
+        names = {"all": "GD (k = 1,437)", 32: "k = 32"}
+        configs = {names[k]: TrainConfig(batch_size=k, learning_rate=rate) for k, rate in rates.items()}
+        self.plan = RacePlan(problem="digits", configs=configs, seconds=5.0)
+        self.cluster = Cluster(num_workers=1)
+        self.cluster.warm_up("sgd_tf.jobs.tasks.warm_up")
+        self.race()
+
+    def race(self) -> dict[str, float]:
+        """Samples/s of each contestant."""
+        job = self.cluster.submit("sgd_tf.jobs.tasks.run_race", self.plan, learner="me", seconds_limit=60)
         job.wait()
         table = history.latest(history.to_frame(row for row in job.rows if "device" not in row))
-        for name, speed in zip(table["run"], table["examples_per_second"], strict=True):
-            results.setdefault(f"samples/s {name}", []).append(speed)
-    cluster.close()
-    return {name: statistics.median(speeds[1:]) for name, speeds in results.items()}
+        return {
+            f"samples/s {name}": speed for name, speed in zip(table["run"], table["examples_per_second"], strict=True)
+        }
 
 
 def open_page(browser: Browser, url: str) -> Page:
@@ -236,6 +244,53 @@ def open_page(browser: Browser, url: str) -> Page:
     return page
 
 
+class Notes:
+    """What was measured: printed at once, and kept for the file and the chart."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict] = []
+
+    def __call__(self, what: str, num_learners: int, values: Sequence[float], unit: str = "s") -> None:
+        """Note the median and the 95th percentile of some values."""
+        middle, high = statistics.median(values), float(np.quantile(values, 0.95))
+        self.rows.append({"what": what, "learners": num_learners, "median": middle, "p95": high, "unit": unit})
+        report.console.print(f"{num_learners:>2} learners  {what:<44} {middle:>12,.3f} {unit}   p95 {high:,.3f}")
+
+
+def measure_pages(browser: Browser, server: Server, note: Notes, num_learners: int, repetitions: int) -> None:
+    """All pages for new visitors, and the controls of the first before and after a race."""
+    for path in pages():
+        seen = [first_content(browser, server.url + path) for _ in range(repetitions)]
+        note(f"first content, /{path}", num_learners, [heading for heading, _ in seen])
+        note(f"complete, /{path}", num_learners, [complete for _, complete in seen])
+    page = open_page(browser, f"{server.url}?{RACE}")
+    for when in ("before", "after"):
+        seen = [control_seconds(page) for _ in range(4 * repetitions)]
+        note(f"control to redrawn chart, {when} a race", num_learners, seen)
+        if when == "before":
+            race(page)
+    page.context.close()
+
+
+def measure_races(
+    browser: Browser, server: Server, note: Notes, num_learners: int, repetitions: int, unwatched: Unwatched | None
+) -> None:
+    """Races on fresh pages, in turn with the same race unwatched."""
+    races, alone = [], []
+    for _ in range(repetitions):
+        races.append(new_race(browser, f"{server.url}?{RACE}"))
+        if unwatched:
+            alone.append(unwatched.race())
+    for name in races[0]:
+        unit = "s" if name == "first point" else ""
+        title = "Run to first point, its queue included" if name == "first point" else name
+        note(title, num_learners, [one[name] for one in races], unit)
+        if alone and name in alone[0]:
+            note(f"{name}, unwatched", num_learners, [one[name] for one in alone], unit)
+            ratios = [watched[name] / bare[name] for watched, bare in zip(races, alone, strict=True)]
+            note(f"{name}, watched / unwatched", num_learners, ratios, "")
+
+
 def main() -> None:
     """Measure, print, and write JSON and chart."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -244,17 +299,8 @@ def main() -> None:
     report.add_out(parser)
     arguments = parser.parse_args()
     repetitions = 3 if arguments.quick else 7
-    rows: list[dict] = []
-
-    def note(what: str, num_learners: int, values: list[float], unit: str = "s") -> None:
-        middle, high = statistics.median(values), float(np.quantile(values, 0.95))
-        rows.append({"what": what, "learners": num_learners, "median": middle, "p95": high, "unit": unit})
-        report.console.print(f"{num_learners:>2} learners  {what:<44} {middle:>12,.3f} {unit}   p95 {high:,.3f}")
-
+    note = Notes()
     chromium = os.environ.get("SGD_TF_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    bare = unwatched()
-    for name, speed in bare.items():
-        note(f"{name}, no page", 0, [speed], "samples/s")
     with contextlib.ExitStack() as stack:
         browser = stack.enter_context(sync_playwright()).chromium.launch(executable_path=chromium, args=FLAGS)
         note("first content, an empty Streamlit page", 1, empty_page(browser, repetitions))
@@ -263,43 +309,29 @@ def main() -> None:
         heading, complete = first_content(browser, server.url)
         note("first content, cold", 1, [heading])
         note("complete, cold", 1, [complete])
-        page = open_page(browser, f"{server.url}?{RACE}")
-        page.locator(".st-key-run button").click()
-        page.locator(".st-key-race_results").wait_for(timeout=READY)  # the workers are warm
-        page.context.close()
+        new_race(browser, f"{server.url}?{RACE}")  # the workers are warm
         for num_learners in arguments.learners:
-            page = open_page(browser, f"{server.url}?{RACE}")
             if num_learners == 1:
-                seen = [control_seconds(page) for _ in range(repetitions)]
-                note("control to redrawn chart, before a race", 1, seen)
-            race(page)
-            others = (
-                start_others(server, num_learners - 1, 60 if arguments.quick else 120) if num_learners > 1 else None
-            )
-            for path in pages() if others is None else [""]:  # with a class, the first page
-                seen = [first_content(browser, server.url + path) for _ in range(repetitions)]
-                note(f"first content, /{path}", num_learners, [heading for heading, _ in seen])
-                note(f"complete, /{path}", num_learners, [complete for _, complete in seen])
-            seen = [control_seconds(page) for _ in range(2 * repetitions)]
-            note("control to redrawn chart, after a race", num_learners, seen)
-            page.context.close()
-            if others:
-                if others.poll() is not None:
-                    raise RuntimeError("The others left before all was measured.")
-                spoken = json.loads(others.communicate()[0])
-                note("first page, the others at once", num_learners, spoken["opened"])
-                note("control to answer, the others", num_learners, spoken["latencies"])
-                note("errors of the others", num_learners, [len(spoken["errors"])], "")
-                for error in spoken["errors"][:5]:
-                    report.console.print(error)
-            else:
-                races = [new_race(browser, f"{server.url}?{RACE}") for _ in range(repetitions)]
-                for name in races[0]:
-                    note(name, 1, [one[name] for one in races], "s" if name == "first point" else "")
+                measure_pages(browser, server, note, 1, repetitions)
+                unwatched = Unwatched()
+                measure_races(browser, server, note, 1, repetitions, unwatched)
+                unwatched.cluster.close()
                 cold = f"{server.url}?k=32&k=all&seconds=1&widths="  # a model whose programs are not compiled yet
                 firsts = [new_race(browser, f"{cold}{40 + i}")["first point"] for i in range(repetitions)]
-                note("first point, cold", 1, firsts)
+                note("Run to first point, to be compiled first", 1, firsts)
+                continue
+            others = Others(server, num_learners - 1)
+            few = max(1, repetitions // 2)
+            measure_pages(browser, server, note, num_learners, few)
+            measure_races(browser, server, note, num_learners, few, None)
+            spoken = others.leave()
+            note("first page, the others at once", num_learners, spoken["opened"])
+            note("control to answer, the others", num_learners, spoken["latencies"])
+            note("errors of the others", num_learners, [len(spoken["errors"])], "")
+            for error in spoken["errors"][:5]:
+                report.console.print(error)
         browser.close()
+    rows = note.rows
     table = pd.DataFrame(rows)
     times = table[table["unit"].eq("s") & table["learners"].gt(0)]
     chart = (

@@ -155,13 +155,12 @@ class Learner:
             await self._ask(fragment, by_timer=True)
 
 
-async def behave(learner: Learner, seconds: float, think: float, race_every: float) -> None:
-    """Use the page for so long: a control every few seconds, of the picture or of the race; and Run now and then."""
+async def behave(learner: Learner, is_over: asyncio.Event, think: float, race_every: float) -> None:
+    """Use the page until it is over: a control every few seconds, of the picture or the race; and Run now and then."""
     draw = random.Random(id(learner))
-    end = time.monotonic() + seconds
     next_race = time.monotonic() + draw.uniform(0, race_every)
     log = True
-    while time.monotonic() < end:
+    while not is_over.is_set():
         await asyncio.sleep(draw.expovariate(1 / think))
         if time.monotonic() > next_race and learner.enabled("run"):
             next_race = time.monotonic() + race_every
@@ -173,11 +172,12 @@ async def behave(learner: Learner, seconds: float, think: float, race_every: flo
             await learner.change("seed", double_value=draw.randrange(1_000))
 
 
-async def crowd(url: str, num: int, seconds: float) -> dict:
+async def crowd(url: str, num: int) -> dict:
     """So many learners at once: seconds of their first pages and of their reruns, and what went wrong.
 
-    Prints "open" as soon as all have the page before them.
+    Prints "open" as soon as all have the page before them; they leave when standard input ends.
     """
+    is_over = asyncio.Event()
     opened: list[float] = []
     latencies: list[float] = []
     errors: list[str] = []
@@ -192,7 +192,7 @@ async def crowd(url: str, num: int, seconds: float) -> dict:
                     opened.append(await learner.open())
                 finally:
                     await all_there.wait()
-                await behave(learner, seconds, think=4.0, race_every=15.0)
+                await behave(learner, is_over, think=4.0, race_every=15.0)
         except Exception as error:
             errors.append(f"{type(error).__name__}: {error}")
         latencies.extend(learner.latencies)
@@ -201,9 +201,11 @@ async def crowd(url: str, num: int, seconds: float) -> dict:
     learners = [asyncio.create_task(one()) for _ in range(num)]
     await all_there.wait()
     print("open", flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    is_over.set()
     await asyncio.gather(*learners)
     return {"opened": opened, "latencies": latencies, "errors": errors}
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(crowd(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))))
+    print(json.dumps(asyncio.run(crowd(sys.argv[1], int(sys.argv[2])))))

@@ -113,17 +113,21 @@ def full_pass(seeds: Sequence[int]) -> Experiment:
         gradients = gradient_noise.Gradients(digits, models.build(digits, MLP, seed=seed))
         mean = sum(gradients.of_each(rows).sum(axis=0, dtype=np.float64) for rows in gradients.chunks()) / N
         by_hand = gradient_noise.get_weights(gradients.model) - rate * mean
-        speed = {}
-        for k in (N, 1):
-            config = TrainConfig(batch_size=k, learning_rate=rate if k == N else 0.05, seed=seed)
-            with contextlib.closing(Run(digits, config, model=MLP)) as run:
+        with contextlib.ExitStack() as stack:
+            runs = {}
+            for k, tuned in ((N, rate), (1, 0.05)):
+                run = Run(digits, TrainConfig(batch_size=k, learning_rate=tuned, seed=seed), model=MLP)
+                runs[k] = stack.enter_context(contextlib.closing(run))
                 run.advance(until=(1, math.inf))
-                if k == N:
-                    passed.add(run.examples / N)
-                    differences.append(_difference(gradient_noise.get_weights(run.model), by_hand))
-                run.advance(until=(math.inf, 0.15))
-                speed[k] = run.examples / run.seconds
-            yield Point(series="gd" if k == N else "one", x=speed[k], seed=seed)
+            passed.add(runs[N].examples / N)
+            differences.append(_difference(gradient_noise.get_weights(runs[N].model), by_hand))
+            speed = dict.fromkeys(runs, 0.0)
+            for k in list(runs) * 5:  # in turns, and the best counts: other work on the machine can only slow one down
+                run, seen, start = runs[k], runs[k].examples, runs[k].seconds
+                run.advance(until=(math.inf, start + 0.05))
+                speed[k] = max(speed[k], (run.examples - seen) / (run.seconds - start))
+        for k, name in ((N, "gd"), (1, "one")):
+            yield Point(series=name, x=speed[k], seed=seed)
         speedups.append(speed[N] / speed[1])
     return {
         "passes": max(passed, key=lambda share: abs(share - 1)),

@@ -8,6 +8,7 @@ import sys
 from itertools import combinations, pairwise
 from pathlib import Path
 
+import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,7 +29,7 @@ from sgd_tf.charts import (
     save_html,
 )
 from sgd_tf.charts.learning_curves import LABEL_GAP, default_x_domain, default_y_domain, spread_labels
-from sgd_tf.charts.style import BACKGROUND
+from sgd_tf.charts.style import BACKGROUND, name_only_what_is_there
 from sgd_tf.history import at_time, to_frame
 from sgd_tf.records import Progress
 
@@ -140,6 +141,19 @@ def test_no_batch_size_has_the_yellow_of_drawn_samples(dark):
 def test_batch_size_zero_is_refused():
     with pytest.raises(ValueError, match="`batch_size` must be an integer of at least 1; received 0"):
         batch_size_color(0)
+
+
+# Marks
+
+
+def test_a_row_of_no_points_is_left_out_for_screen_readers_and_others_are_not():
+    some, none = pd.DataFrame({"x": [1.0]}), pd.DataFrame({"x": []})
+    layers = [alt.Chart(data).mark_point(**look).encode(x="x:Q") for data in (some, none) for look in ({}, {"size": 9})]
+    named = name_only_what_is_there(alt.LayerChart(layer=layers)).to_dict()["layer"]
+    assert [layer["mark"].get("aria", True) for layer in named] == [True, True, False, False]
+    assert [layer["mark"].get("size") for layer in named] == [None, 9, None, 9]
+    alike = alt.LayerChart(layer=[alt.Chart(none).mark_rule(), alt.Chart(none).mark_text()])
+    assert [layer["mark"]["aria"] for layer in name_only_what_is_there(alike).to_dict()["layer"]] == [False] * 2
 
 
 # Labels

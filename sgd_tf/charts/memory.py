@@ -104,9 +104,7 @@ def memory_growth(
     )
     rules = pd.DataFrame({"label": list(limits), "megabytes": list(limits.values())}).astype({"megabytes": "float64"})
     rules = rules[rules["megabytes"].between(*y_domain)]
-    rule = alt.Chart(rules).mark_rule(
-        color=LIMIT_COLOR[dark], strokeWidth=1.6, strokeDash=[7, 3], aria=bool(len(rules))
-    )
+    rule = alt.Chart(rules).mark_rule(color=LIMIT_COLOR[dark], strokeWidth=1.6, strokeDash=[7, 3])
     limit = rule.encode(y=y, tooltip=["label:N", alt.Tooltip("megabytes:Q", title="MB", format=",.0f")])
     rule_words = (
         alt.Chart(rules)
@@ -129,10 +127,7 @@ def memory_growth(
             alt.Tooltip("time:N", title=_("Time per update")),
         ],
     )
-    is_read = bool(len(points))  # a row of no points would be a picture without a name
-    marks = point.mark_point(
-        filled=True, size=85, opacity=1, color=TEXT[dark], stroke=BACKGROUND[dark], strokeWidth=1, aria=is_read
-    )
+    marks = point.mark_point(filled=True, size=85, opacity=1, color=TEXT[dark], stroke=BACKGROUND[dark], strokeWidth=1)
     ring = point.transform_filter("datum.tried").mark_point(
         filled=False, shape="circle", size=330, strokeWidth=2, color=LIMIT_COLOR[dark], opacity=1, aria=False
     )

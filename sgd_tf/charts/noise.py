@@ -12,7 +12,17 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from sgd_tf.charts.style import DRAWN, FULL_BATCH, GRID, MUTED_TEXT, TEXT, Domain, Translate, batch_size_color
+from sgd_tf.charts.style import (
+    DRAWN,
+    FULL_BATCH,
+    GRID,
+    MUTED_TEXT,
+    TEXT,
+    Domain,
+    Translate,
+    batch_size_color,
+    name_only_what_is_there,
+)
 from sgd_tf.noise_law import equal_noise_batch_size, variance_law
 from sgd_tf.valleys import height as valley_height
 from sgd_tf.valleys import stationary_points
@@ -566,7 +576,7 @@ def _title(text: str, subtitle: str, dark: bool) -> alt.TitleParams:
 
 def _finished(chart: alt.LayerChart, title: alt.TitleParams, height: int) -> alt.LayerChart:
     """The chart with its title, fitted to the width of the page."""
-    return chart.properties(
+    return name_only_what_is_there(chart).properties(
         title=title,
         height=height,
         width="container",

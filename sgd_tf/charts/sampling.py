@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sgd_tf.charts.learning_curves import Axis, spread_labels
-from sgd_tf.charts.style import BACKGROUND, MUTED_TEXT, TEXT, Domain, Translate, embed_config
+from sgd_tf.charts.style import BACKGROUND, MUTED_TEXT, TEXT, Domain, Translate, embed_config, name_only_what_is_there
 from sgd_tf.records import Sampling
 
 # One colour for each way of drawing, by `dark`; at least 4.5 to 1 on the background, and told apart by colour-blind
@@ -256,7 +256,7 @@ def floors(
         middle.mark_line(strokeWidth=2.2, clip=True).encode(
             y=upward("median"), strokeDash=dash, tooltip=alt.value(None)
         ),
-        dots.mark_point(size=24, filled=False, strokeWidth=1.2, clip=True, aria=bool(len(table))).encode(
+        dots.mark_point(size=24, filled=False, strokeWidth=1.2, clip=True).encode(
             y=upward("floor"),
             tooltip=[name, rate, alt.Tooltip("seed:Q", title=_("Seed")), _number("floor", _("Floor"))],
         ),
@@ -268,7 +268,6 @@ def floors(
             stroke=TEXT[dark],
             strokeWidth=1.6,
             clip=True,
-            aria=bool(len(theory)),
         )
         .encode(x=x, y=upward("expected"), tooltip=[rate, _number("expected", _("Exact, with replacement"))]),
     ]
@@ -380,7 +379,7 @@ def finished(
             offset=8,
         )
         chart = chart.properties(title=words)
-    return chart.properties(
+    return name_only_what_is_there(chart).properties(
         width="container",
         height=height,
         padding={"left": 4, "top": 4, "right": 4, "bottom": 4},

@@ -9,6 +9,7 @@ from typing import Any
 
 import altair as alt
 import numpy as np
+import pandas as pd
 
 from sgd_tf.records import check_int
 
@@ -59,6 +60,16 @@ def batch_size_color(batch_size: int, *, full_batch: bool = False, dark: bool = 
     place = min(math.log2(batch_size) / MAX_LOG2_BATCH_SIZE, 1.0) * (len(ramp) - 1)
     rgb = [round(np.interp(place, np.arange(len(ramp)), channel)) for channel in ramp.T]
     return "#{:02X}{:02X}{:02X}".format(*rgb)
+
+
+def name_only_what_is_there(chart: alt.LayerChart) -> alt.LayerChart:
+    """The chart, whose layers without a row are left out for screen readers: each would be a picture without a name."""
+    for layer in chart.layer:
+        data = chart.data if layer.data is alt.Undefined else layer.data
+        if isinstance(data, pd.DataFrame) and data.empty:
+            layer.mark = alt.MarkDef(**({"type": layer.mark} if isinstance(layer.mark, str) else layer.mark.to_dict()))
+            layer.mark.aria = False
+    return chart
 
 
 def save_html(chart: alt.TopLevelMixin, path: str | Path) -> None:

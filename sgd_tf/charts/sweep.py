@@ -13,7 +13,15 @@ import numpy as np
 import pandas as pd
 
 from sgd_tf.charts.learning_curves import CROSS
-from sgd_tf.charts.style import BACKGROUND, MUTED_TEXT, TEXT, Domain, Translate, batch_size_color
+from sgd_tf.charts.style import (
+    BACKGROUND,
+    MUTED_TEXT,
+    TEXT,
+    Domain,
+    Translate,
+    batch_size_color,
+    name_only_what_is_there,
+)
 
 if TYPE_CHECKING:
     from sgd_tf.sweep_results import Hyperbola
@@ -334,8 +342,8 @@ def rate_map(
             titleColor=TEXT[dark],
         ),
     )
-    tiles = alt.Chart(data).mark_rect(stroke=BACKGROUND[dark], strokeWidth=1)
-    reached = tiles.transform_filter("datum.state == 'reached'").encode(
+    tiles = alt.Chart(data[data["state"] == "reached"]).mark_rect(stroke=BACKGROUND[dark], strokeWidth=1)
+    reached = tiles.encode(
         x=alt.X("left:Q", scale=x_scale, title=_("Batch size k"), axis=x_axis),
         x2="right:Q",
         y=alt.Y("below:Q", scale=y_scale, title=_("Learning rate"), axis=y_axis),
@@ -345,8 +353,7 @@ def rate_map(
     )
     others = ["not reached", "no better", "diverged"]
     marks = (
-        alt.Chart(data)
-        .transform_filter("datum.state != 'reached'")
+        alt.Chart(data[data["state"] != "reached"])
         .mark_point(filled=True, size=70, opacity=1, color=MUTED_TEXT[dark])
         .encode(
             x=x,
@@ -360,8 +367,7 @@ def rate_map(
         )
     )
     best = (
-        alt.Chart(data)
-        .transform_filter("datum.is_best")
+        alt.Chart(data[data["is_best"].astype(bool)])
         .mark_point(filled=True, size=55, opacity=1, color=BACKGROUND[dark], tooltip=None)
         .encode(x=x, y=y)
     )
@@ -433,7 +439,7 @@ def _text(value: float, percent: bool) -> str:
 
 
 def _finished(chart: alt.LayerChart, title: str, subtitle: str, dark: bool, height: int) -> dict[str, Any]:
-    titled = chart.properties(
+    titled = name_only_what_is_there(chart).properties(
         title=alt.TitleParams(
             text=title,
             subtitle=subtitle or alt.Undefined,
