@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
+import os
 import pkgutil
+import socket
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio.to_thread
+import psutil
 import streamlit as st
 from streamlit.cli_util import open_browser
 from streamlit.runtime.pages_manager import PagesManager
@@ -36,6 +39,7 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     # Since there is a folder pages/, Streamlit would look there for the page of the first deep link, and say that there
     # is none, until st.navigation has run once.
     PagesManager.uses_pages_directory = False
+    _send_at_once()
     await anyio.to_thread.run_sync(importlib.import_module, "sgd_tf.ui.race_view")
     threading.Thread(target=runs.hold, name="sgd_tf.ui hold", daemon=True).start()
     later = threading.Timer(FIRST_PAGE, _make_ready)
@@ -44,6 +48,18 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     if not st.get_option("server.headless"):
         asyncio.get_running_loop().call_later(OPENING, open_browser, get_url("localhost"))
     yield
+
+
+def _send_at_once() -> None:
+    """Let no small message wait until the one before is confirmed, 40 ms later (Nagle's algorithm; TCP_NODELAY).
+
+    asyncio sees to that for sockets that say that they are TCP's; Streamlit's, which is there already, does not say so.
+    What is set on the socket that listens holds for all that it accepts.
+    """
+    for connection in psutil.Process().net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.fd >= 0:  # Windows has no such number
+            with socket.socket(fileno=os.dup(connection.fd)) as listener:
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _make_ready() -> None:
