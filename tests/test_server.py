@@ -1,10 +1,12 @@
 """What the server adds to Streamlit's: files from memory, and messages that do not wait for one another."""
 
 import asyncio
+import contextlib
 import gzip
 import socket
 
 import pytest
+from starlette.applications import Starlette
 
 from sgd_tf.ui import server, static_files
 
@@ -96,6 +98,30 @@ def test_a_request_for_less_than_the_whole_is_passed_on(request_of):
     ask(app, **request_of)
     ask(app, **request_of)
     assert files.num_asked == 3
+
+
+def test_what_the_app_does_at_its_start_and_its_end_is_done():
+    done = []
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app):
+        done.append("start")
+        yield
+        done.append("end")
+
+    orders = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+    answers = []
+
+    async def receive():
+        return orders.pop(0)
+
+    async def send(message):
+        answers.append(message["type"])
+
+    app = Starlette(lifespan=lifespan, middleware=static_files.MIDDLEWARE)
+    asyncio.run(app({"type": "lifespan"}, receive, send))
+    assert done == ["start", "end"]
+    assert answers == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
 def test_small_messages_do_not_wait_for_one_another():

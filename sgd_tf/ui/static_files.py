@@ -21,7 +21,7 @@ class FilesInMemory:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, from memory if it can be."""
-        headers = dict(scope["headers"])
+        headers = dict(scope.get("headers", ()))  # the server's start has none
         if scope["type"] != "http" or scope["method"] != "GET" or NOT_THE_WHOLE & headers.keys():
             await self.app(scope, receive, send)
             return
