@@ -82,10 +82,10 @@ install_browser() {
         apt_install libatomic1 || fail "Playwright does not start: run 'sudo apt-get install libatomic1', then this again."
     fi
     [ -z "${SGD_TF_CHROMIUM:-}" ] || return 0
-    for name in chromium chromium-browser google-chrome; do
+    for name in chromium-headless-shell chromium chromium-browser google-chrome; do
         ! command -v "$name" >/dev/null || return 0
     done
-    if grep -q '^ID=debian' /etc/os-release 2>/dev/null && apt_install chromium fonts-nanum; then
+    if grep -q '^ID=debian' /etc/os-release 2>/dev/null && apt_install chromium-headless-shell fonts-nanum; then
         return
     fi
     system_libraries=

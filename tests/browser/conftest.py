@@ -38,6 +38,9 @@ new MutationObserver(() => {
 }).observe(document, {subtree: true, childList: true, characterData: true});
 """
 
+# The first is a Chromium without windows: its pages are there in two thirds of the time.
+CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
 AT_REST = """() =>
   [...document.querySelectorAll("[data-testid=stVegaLiteChart]")].every((chart) => chart.querySelector("svg.marks")) &&
   document.getAnimations().every((animation) => animation.playState !== "running")
@@ -196,8 +199,7 @@ class Lab:
 @contextlib.contextmanager
 def chromium():
     """A Chromium: the one that SGD_TF_CHROMIUM names, else one that is installed, else Playwright's own."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    installed = next(filter(None, map(shutil.which, names)), None)
+    installed = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     path = os.environ.get("SGD_TF_CHROMIUM") or installed
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
@@ -222,18 +224,32 @@ def new_lab(browser: Browser, *, cut: bool = False, **options):
     assert [error for error in lab.errors if not complaints.search(error)] == []
 
 
-@pytest.fixture(scope="session")
-def server():
-    """The server that all tests share, warm: a first race has run."""
+@contextlib.contextmanager
+def running_server():
+    """A server that nobody has visited yet."""
     server = Server()
     server.start()
     try:
+        yield server
+    finally:
+        server.end()
+
+
+@pytest.fixture
+def fresh_server():
+    """A server of a test's own."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def server():
+    """The server that all tests share, warm: a first race has run."""
+    with running_server() as server:
         with chromium() as browser, new_lab(browser) as lab:
             lab.open(f"{server.url}?k=32&seconds=1")
             lab.race()
         yield server
-    finally:
-        server.end()
 
 
 @pytest.fixture(scope="module")

@@ -121,11 +121,9 @@ def answer(server, method: str, path: str, headers: dict[str, str]) -> int:
             return response.status
 
 
-def test_the_first_visitor_of_a_server_may_come_by_a_link_to_a_page(server, new_tab):
-    assert server.end() == []
-    server.start()
+def test_the_first_visitor_of_a_server_may_come_by_a_link_to_a_page(fresh_server, new_tab):
     with new_tab() as lab:
-        lab.open(f"{server.url}batch_size?lang=en", "sweep_controls")
+        lab.open(f"{fresh_server.url}batch_size?lang=en", "sweep_controls")
         expect(lab.page.get_by_role("heading", name="Which batch size?")).to_be_visible()
         lab.settle()
         expect(lab.page.get_by_role("dialog")).to_have_count(0)  # "Page not found"
