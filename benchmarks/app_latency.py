@@ -199,12 +199,26 @@ def new_race(browser: Browser, url: str) -> dict[str, float]:
     return measured
 
 
+def race_elsewhere(server: Server) -> dict[str, float]:
+    """A race whose page is drawn by a browser of another machine; samples/s of each contestant.
+
+    Here, that is: the page is sent as to a browser, and nothing is drawn.
+    """
+    shown = json.loads(subprocess.check_output(without_browser(server, f"{RACE}&lang=en"), text=True))
+    return {f"samples/s {name}": float(speed.replace(",", "")) for name, speed in shown.items()}
+
+
+def without_browser(server: Server, *arguments: str) -> list[str]:
+    """The command that makes connections as learners do."""
+    script = str(Path(__file__).with_name("learners.py"))
+    return [sys.executable, script, f"ws://127.0.0.1:{server.port}/_stcore/stream", *arguments]
+
+
 class Others:
     """A class beside the measured learner: `num` connections, who work until `leave`."""
 
     def __init__(self, server: Server, num: int) -> None:
-        script = Path(__file__).with_name("learners.py")
-        command = [sys.executable, script, f"ws://127.0.0.1:{server.port}/_stcore/stream", str(num)]
+        command = without_browser(server, str(num))
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if self.process.stdout.readline().strip() != "open":
             raise RuntimeError("The class did not come.")
@@ -284,11 +298,12 @@ def measure_pages(browser: Browser, server: Server, note: Notes, num_learners: i
 def measure_races(
     browser: Browser, server: Server, note: Notes, num_learners: int, repetitions: int, unwatched: Unwatched | None
 ) -> None:
-    """Races on fresh pages, in turn with the same race unwatched."""
-    races, alone = [], []
+    """Races on fresh pages, in turn with the same race watched elsewhere, and unwatched."""
+    races, elsewhere, alone = [], [], []
     for _ in range(repetitions):
         races.append(new_race(browser, f"{server.url}?{RACE}"))
         if unwatched:
+            elsewhere.append(race_elsewhere(server))
             alone.append(unwatched.race())
     for name in races[0]:
         unit = "s" if name == "first point" else ""
@@ -296,8 +311,9 @@ def measure_races(
         note(title, num_learners, [one[name] for one in races], unit)
         if alone and name in alone[0]:
             note(f"{name}, unwatched", num_learners, [one[name] for one in alone], unit)
-            ratios = [watched[name] / bare[name] for watched, bare in zip(races, alone, strict=True)]
-            note(f"{name}, watched / unwatched", num_learners, ratios, "")
+            for title, watched in [("watched / unwatched", races), ("watched elsewhere / unwatched", elsewhere)]:
+                ratios = [one[name] / bare[name] for one, bare in zip(watched, alone, strict=True)]
+                note(f"{name}, {title}", num_learners, ratios, "")
 
 
 def main() -> None:
@@ -309,7 +325,8 @@ def main() -> None:
     arguments = parser.parse_args()
     repetitions = 3 if arguments.quick else 7
     note = Notes()
-    chromium = os.environ.get("SGD_TF_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    installed = filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome")))
+    chromium = os.environ.get("SGD_TF_CHROMIUM") or next(installed, None)
     with contextlib.ExitStack() as stack:
         browser = stack.enter_context(sync_playwright()).chromium.launch(executable_path=chromium, args=FLAGS)
         note("first content, an empty Streamlit page", 1, empty_page(browser, repetitions))

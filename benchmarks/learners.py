@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass, field
 
 import websockets
+from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
@@ -32,6 +33,7 @@ class Learner:
     latencies: list[float] = field(default_factory=list)  # seconds from a control to the end of its rerun
     errors: list[str] = field(default_factory=list)
     num_bytes: int = 0  # received
+    speeds: dict[str, str] = field(default_factory=dict)  # contestant → samples/s, as the page shows them
     _widgets: dict[str, tuple[str, object, str]] = field(default_factory=dict)  # key → id, element, fragment
     _timers: dict[str, tuple[float, asyncio.Task]] = field(default_factory=dict)  # fragment → seconds, its timer
     _states: dict[str, dict] = field(default_factory=dict)  # id → field of WidgetState and value
@@ -76,6 +78,11 @@ class Learner:
     def enabled(self, key: str) -> bool:
         """Whether a button can be pressed."""
         return key in self._widgets and not self._widgets[key][1].disabled
+
+    async def until_enabled(self, key: str) -> None:
+        """Wait until a button can be pressed."""
+        while not self.enabled(key):
+            await asyncio.sleep(0.1)
 
     async def _rerun(self, fragment: str = "", awaited: str = "") -> float:
         self._awaited, self._was_heard, self._was_sent = awaited, False, False
@@ -131,6 +138,10 @@ class Learner:
         if kind == "exception":
             self.errors.append(element.exception.message)
         part = getattr(element, kind or "", None)
+        if kind == "table":
+            table = convert_arrow_bytes_to_pandas_df(part.arrow_data.data)
+            if "Samples/s" in table:
+                self.speeds = table["Samples/s"].to_dict()
         identity = getattr(part, "id", "")
         if identity.startswith("$$ID-"):
             self._widgets[identity.split("-", 2)[2]] = (identity, part, delta.fragment_id)
@@ -172,6 +183,16 @@ async def behave(learner: Learner, is_over: asyncio.Event, think: float, race_ev
             await learner.change("seed", double_value=draw.randrange(1_000))
 
 
+async def race(url: str, query: str) -> dict[str, str]:
+    """Open a page, run its race, and follow it to its end; samples/s of each contestant."""
+    async with Learner(url, query=query) as learner:
+        await learner.open()
+        await learner.until_enabled("run")
+        await learner.change("run", trigger_value=True)
+        await learner.until_enabled("run")
+        return learner.speeds
+
+
 async def crowd(url: str, num: int) -> dict:
     """So many learners at once: seconds of their first pages and of their reruns, and what went wrong.
 
@@ -208,4 +229,5 @@ async def crowd(url: str, num: int) -> dict:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(crowd(sys.argv[1], int(sys.argv[2])))))
+    address, what = sys.argv[1:]
+    print(json.dumps(asyncio.run(crowd(address, int(what)) if what.isdecimal() else race(address, what))))

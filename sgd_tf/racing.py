@@ -74,10 +74,15 @@ def _race(
             run = stack.enter_context(contextlib.closing(Run(problem, config, name=name, model=model)))
             yield run.record()
             runs.append(run)
+            yield _advanced(run, seconds)  # there is something to see while the next one is compiled
         while racing := [run for run in runs if not run.is_over and run.seconds < seconds]:
-            run = min(racing, key=lambda run: run.seconds)
-            run.advance(until=(math.inf, next_record_second(run, seconds)))
-            yield run.record()
+            yield _advanced(min(racing, key=lambda run: run.seconds), seconds)
+
+
+def _advanced(run: Run, seconds: float) -> Progress:
+    """Train until the next record of a run is due, and make it."""
+    run.advance(until=(math.inf, next_record_second(run, seconds)))
+    return run.record()
 
 
 def _copies_of(model: keras.Model) -> Callable[..., keras.Model]:

@@ -1,6 +1,7 @@
 """The app without a browser and without worker processes, for the tests of its pages."""
 
 import functools
+import math
 from pathlib import Path
 
 from streamlit.components.v2 import manifest_scanner
@@ -28,8 +29,8 @@ class FakeJob:
     def stop(self):
         self.status = "stopped"
 
-    def wait(self, timeout=None):
-        del timeout
+    def wait(self, timeout=None, *, num_rows=math.inf):
+        del timeout, num_rows
         return self.status not in ("waiting", "running")
 
 

@@ -107,6 +107,17 @@ def test_a_row_does_not_wait_for_the_next_one(cluster, tmp_path):
     ended(slow)
 
 
+def test_so_many_rows_can_be_waited_for_and_the_end_comes_first(gate, cluster):
+    job = cluster.submit(job_functions.endless, learner="a")
+    assert not job.wait(0.05, num_rows=2)
+    assert job.num_rows < 2
+    gate.touch()
+    assert not job.wait(20.0, num_rows=2)
+    assert job.num_rows >= 2
+    job.stop()
+    assert job.wait(20.0, num_rows=10**9)
+
+
 def test_the_snapshot_of_rows_belongs_to_the_caller(cluster):
     job = ended(cluster.submit(job_functions.count, 3, learner="a"))
     job.rows.clear()

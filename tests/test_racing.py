@@ -52,9 +52,9 @@ def test_the_contestant_whose_clock_is_lowest_is_advanced_and_all_get_the_same_s
 def test_a_race_that_is_left_early_closes_its_runs(monkeypatch):
     monkeypatch.setattr(racing, "Run", FakeRun)
     records = race(None, CONFIGS, seconds=1.0)
-    runs = [next(records) for _ in CONFIGS]
-    next(records)
+    runs = {next(records) for _ in range(5)}
     records.close()
+    assert {run.name for run in runs} == set(CONFIGS)
     assert all(run.closed for run in runs)
 
 
@@ -67,6 +67,11 @@ def test_contestants_start_from_the_same_loss_and_stop_at_the_same_second(classi
     assert all(r.seconds >= 0.05 for r in last.values())
     assert last["GD"].batch_size == 70
     assert last["GD"].epoch == last["GD"].update
+
+
+def test_a_contestant_is_seen_at_work_before_the_next_one_is_compiled(classification):
+    records = list(race(classification, CONFIGS, seconds=0.05))
+    assert [(r.run, r.update > 0) for r in records[:4]] == [("GD", False), ("GD", True), ("SGD", False), ("SGD", True)]
 
 
 def test_a_contestant_trains_in_a_race_as_it_does_alone(classification):

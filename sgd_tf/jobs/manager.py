@@ -8,6 +8,7 @@ import contextlib
 import functools
 import json
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -80,7 +81,8 @@ class Job:
         self._finished_at: float | None = None
         self._start_tick = self._finish_tick = 0.0  # monotonic, for `elapsed`
         self._touched = time.monotonic()
-        self._finished = threading.Event()
+        self._news = threading.Condition(self._lock)  # rows have come, or the end
+        self._is_over = False
         self._stop_wanted = asyncio.Event()  # for the cluster's loop
         self._rows_came = asyncio.Event()  # for the cluster's loop
 
@@ -136,7 +138,7 @@ class Job:
         with self._lock:
             if self._started_at is None:
                 return 0.0
-            return (self._finish_tick if self._finished.is_set() else time.monotonic()) - self._start_tick
+            return (self._finish_tick if self._is_over else time.monotonic()) - self._start_tick
 
     def stop(self) -> None:
         """End the job: at once where it waits, within a second where it runs. Its rows stay."""
@@ -150,20 +152,22 @@ class Job:
         """Say that somebody still wants the job; without this it is stopped after a while."""
         self._touched = time.monotonic()
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, timeout: float | None = None, *, num_rows: float = math.inf) -> bool:
         """Block until the job has ended, and touch it meanwhile.
 
         Args:
             timeout: seconds to wait at most; None for no limit.
+            num_rows: rows that are enough, also if there are more to come.
 
         Returns:
             Whether the job has ended.
         """
         deadline = float("inf") if timeout is None else time.monotonic() + timeout
-        while not self._finished.is_set() and (left := deadline - time.monotonic()) > 0:
-            self.touch()
-            self._finished.wait(min(left, 1.0))
-        return self._finished.is_set()
+        with self._news:
+            while not self._is_over and len(self._rows) < num_rows and (left := deadline - time.monotonic()) > 0:
+                self.touch()
+                self._news.wait(min(left, 1.0))
+            return self._is_over
 
     def _begin(self) -> None:
         with self._lock:
@@ -179,6 +183,7 @@ class Job:
                 self._early[first] = rows
             while (following := self._early.pop(len(self._rows), None)) is not None:
                 self._rows.extend(following)
+            self._news.notify_all()
         self._rows_came.set()
 
     def _finish(self, status: JobStatus, failure: JobFailure | None = None) -> None:
@@ -187,7 +192,8 @@ class Job:
             self._finished_at, self._finish_tick = time.time(), time.monotonic()
             self._payload = b""
             self._early.clear()
-            self._finished.set()
+            self._is_over = True
+            self._news.notify_all()
 
 
 @dataclass(eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import uuid
 from collections.abc import Callable, Sequence
@@ -104,17 +105,18 @@ class SlicedJob:
         with self._lock:
             self._end("stopped")
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, timeout: float | None = None, *, num_rows: float = math.inf) -> bool:
         """Block until the slices under way have ended, or the time is over.
 
         Args:
             timeout: seconds to wait at most for each; None for no limit.
+            num_rows: rows of a slice that are enough.
 
         Returns:
             Whether all is done.
         """
         for _slice, job in list(self._under_way.values()):
-            job.wait(timeout)
+            job.wait(timeout, num_rows=num_rows)
         return self.status not in ("waiting", "running")
 
     def _move_on(self) -> None:

@@ -19,6 +19,8 @@ from sgd_tf.ui.language import _, titles
 from sgd_tf.ui.runs import SessionRun
 
 CHART_HEIGHT = 400  # px
+FIRST_ROWS = 3  # of a race, of which the last one is of a contestant that has been trained
+FIRST_SECONDS = 0.4  # a race whose first rows come within this is shown with them, and not first without
 COUNTERS = {"seconds": N_("Seconds"), "epoch": N_("Epochs"), "update": N_("Updates"), "examples": N_("Samples")}
 METRICS = {"train_loss": N_("Training loss"), "test_loss": N_("Test loss"), "test_accuracy": N_("Accuracy")}
 SETTINGS = (
@@ -68,6 +70,10 @@ def picture(plan: RacePlan | None) -> None:
         plan: what the controls describe; drawn as empty axes before the first race.
     """
     st.fragment(_axes, key="race_view")()
+    run = runs.get("race")
+    if run and run.is_active and st.session_state.get("race_begun") != run.job.id:
+        st.session_state["race_begun"] = run.job.id
+        run.job.wait(FIRST_SECONDS, num_rows=FIRST_ROWS)
     experiment.follow("race", functools.partial(_picture, plan))
 
 
