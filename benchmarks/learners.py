@@ -95,7 +95,9 @@ class Learner:
         done, _ = await asyncio.wait([finished, self._reader], timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         if finished not in done:
             finished.cancel()
-            raise RuntimeError("The page did not answer.") from (self._reader.exception() if done else None)
+            if done:
+                raise RuntimeError(f"The connection was lost: {self._reader.exception()!r}")
+            raise RuntimeError(f"No answer within {PATIENCE:g} s to {awaited or 'the first visit'}.")
         return time.perf_counter() - start
 
     async def _ask(self, fragment: str, *, by_timer: bool = False) -> None:
