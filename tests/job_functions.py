@@ -105,6 +105,13 @@ def is_warm():
     yield {"warm": "a_warm_worker" in sys.modules, "process": os.getpid()}
 
 
+def warm_until(path):
+    """A warm-up that says beside the file `path` that it has begun, and lasts until that file exists."""
+    Path(path).with_name(f"begun-{os.getpid()}").touch()
+    while not Path(path).exists():
+        pause(0.01)
+
+
 def warm_with_missing_import():
     import a_module_that_is_not_there  # noqa: F401
 

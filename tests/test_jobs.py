@@ -1,5 +1,6 @@
 """Claims about jobs in worker processes: their order, stopping, faults, and that nothing is left behind."""
 
+import functools
 import gc
 import json
 import os
@@ -424,6 +425,17 @@ def test_a_warm_up_that_cannot_import_gives_the_reason_and_jobs_are_still_run(cl
     assert cluster.failure == jobs.JobFailure(
         "import", "ModuleNotFoundError: No module named 'a_module_that_is_not_there'"
     )
+    assert ended(cluster.submit(job_functions.count, 1, learner="kim")).status == "done"
+
+
+def test_a_warm_up_that_ends_when_another_has_taken_its_place_does_not_count(cluster, tmp_path):
+    gate = tmp_path / "gate"
+    cluster.warm_up(functools.partial(job_functions.warm_until, str(gate)))
+    eventually(lambda: len(list(tmp_path.glob("begun-*"))) == 2)
+    cluster.warm_up(job_functions.warm_with_missing_import)
+    gate.touch()
+    eventually(lambda: cluster.status == "failed")
+    assert cluster.failure.kind == "import"
     assert ended(cluster.submit(job_functions.count, 1, learner="kim")).status == "done"
 
 

@@ -589,10 +589,11 @@ class Cluster:
             async with asyncio.timeout(WARM_UP_SECONDS):
                 key = ("sgd-tf-warm-up", uuid.uuid4().hex)
                 outcome = await self._result(client, worker, key, run_warm_up, payload)
-            self._warm_up_deaths = 0
-            self._note(outcome, "The warm-up")
-            self._failure = outcome.failure
-            worker.warm = True
+            if payload == self._warm_up:  # else another one has taken its place meanwhile
+                self._warm_up_deaths = 0
+                self._note(outcome, "The warm-up")
+                self._failure = outcome.failure
+                worker.warm = True
         except (_LostError, TimeoutError) as error:
             late = JobFailure("time limit", f"The warm-up took longer than {WARM_UP_SECONDS:g} s.")
             if isinstance(error, TimeoutError):
