@@ -43,6 +43,7 @@ FLAGS = (
 )
 RACE = "k=32&k=all&seconds=5"  # of the measurements of a live page
 READY = 120_000  # ms
+CLASS_SECONDS = 60.0  # that a class works alone
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 HAS_LINE = """() => [...document.querySelectorAll(".st-key-race_chart .mark-line path")].some(
   (path) => (path.getAttribute("d") ?? "").includes("L"))"""
@@ -295,6 +296,23 @@ def measure_pages(browser: Browser, server: Server, note: Notes, num_learners: i
     page.context.close()
 
 
+def measure_class(server: Server, note: Notes, num_learners: int) -> None:
+    """A class whose browsers are on other machines: nothing but the server and its worker shares the cores."""
+    others = Others(server, num_learners)
+    time.sleep(CLASS_SECONDS)
+    note_class(others, note, num_learners, "a class alone")
+
+
+def note_class(others: Others, note: Notes, num_learners: int, where: str) -> None:
+    """Send a class away, and note how quickly it was answered."""
+    spoken = others.leave()
+    note(f"first page, all at once, {where}", num_learners, spoken["opened"])
+    note(f"control to answer, {where}", num_learners, spoken["latencies"])
+    note(f"errors, {where}", num_learners, [len(spoken["errors"])], "")
+    for error in spoken["errors"][:5]:
+        report.console.print(error)
+
+
 def measure_races(
     browser: Browser, server: Server, note: Notes, num_learners: int, repetitions: int, unwatched: Unwatched | None
 ) -> None:
@@ -346,16 +364,12 @@ def main() -> None:
                 firsts = [new_race(browser, f"{cold}{40 + i}")["first point"] for i in range(repetitions)]
                 note("Run to first point, to be compiled first", 1, firsts)
                 continue
+            measure_class(server, note, num_learners)
             others = Others(server, num_learners - 1)
             few = max(1, repetitions // 2)
             measure_pages(browser, server, note, num_learners, few)
             measure_races(browser, server, note, num_learners, few, None)
-            spoken = others.leave()
-            note("first page, the others at once", num_learners, spoken["opened"])
-            note("control to answer, the others", num_learners, spoken["latencies"])
-            note("errors of the others", num_learners, [len(spoken["errors"])], "")
-            for error in spoken["errors"][:5]:
-                report.console.print(error)
+            note_class(others, note, num_learners, "beside this browser")
         browser.close()
     rows = note.rows
     table = pd.DataFrame(rows)
