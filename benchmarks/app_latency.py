@@ -4,7 +4,7 @@
 
 Server, workers, browser and the other learners share this machine. "First content" is the page's heading, "complete"
 its picture. The other learners are connections without a browser (learners.py): each changes a control every 4 s
-and runs a race every 15 s.
+and runs a race every 15 s. A class is measured alone first, as if its browsers were elsewhere, then beside this one.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ def without_browser(server: Server, *arguments: str) -> list[str]:
 
 
 class Others:
-    """A class beside the measured learner: `num` connections, who work until `leave`."""
+    """Learners without a browser: `num` connections, who work until `leave`."""
 
     def __init__(self, server: Server, num: int) -> None:
         command = without_browser(server, str(num))
