@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 from streamlit.components.v2 import manifest_scanner
+from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 
 from sgd_tf.jobs.worker import check_row, resolve
@@ -14,6 +15,9 @@ LANGUAGES = ("ko", "en")
 
 # For each app that a test opens, Streamlit looks through all installed packages for components: once is enough.
 manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
+# After each run of a page Streamlit clears the session of a Keras that is there, which takes a second or more once
+# models have been trained. The lab's server, for which this process stands, has no Keras.
+script_runner._clean_problem_modules = lambda: None
 
 
 class FakeJob:

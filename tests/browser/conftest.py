@@ -46,8 +46,12 @@ AT_REST = """() =>
   document.getAnimations().every((animation) => animation.playState !== "running")
 """
 
-# What the browser and Streamlit's page say of a connection that is cut.
-CUT = "ERR_CONNECTION_|when disconnected from server|reaching server endpoint|server is not responding"
+# What the browser and Streamlit's page say of a connection that is cut; the last, when the page is about to ask for
+# the next picture at that moment.
+CUT = (
+    "ERR_CONNECTION_|when disconnected from server|reaching server endpoint|server is not responding"
+    "|WebSocket is already in CLOSING or CLOSED state"
+)
 
 expect.set_options(timeout=30 * SECONDS)  # other work may keep the machine busy
 
