@@ -112,6 +112,20 @@ def warm_until(path):
         pause(0.01)
 
 
+def warm_in_steps(path):
+    """A warm-up whose second step leaves a file with its process beside the file `path`; it dies if that is "death"."""
+    warm_until(path)
+    yield
+    if Path(path).name == "death":
+        warm_to_death()
+    Path(path).with_name(f"second-{os.getpid()}").touch()
+    yield
+
+
+def second_step(folder):
+    yield {"is done": Path(folder, f"second-{os.getpid()}").exists()}
+
+
 def warm_with_missing_import():
     import a_module_that_is_not_there  # noqa: F401
 

@@ -439,6 +439,27 @@ def test_a_warm_up_that_ends_when_another_has_taken_its_place_does_not_count(clu
     assert ended(cluster.submit(job_functions.count, 1, learner="kim")).status == "done"
 
 
+def test_jobs_go_before_the_later_steps_of_a_warm_up(cluster, tmp_path):
+    gate = tmp_path / "gate"
+    cluster.warm_up(functools.partial(job_functions.warm_in_steps, str(gate)))
+    eventually(lambda: len(list(tmp_path.glob("begun-*"))) == 2)
+    waiting = [cluster.submit(job_functions.second_step, str(tmp_path), learner=f"learner {i}") for i in range(6)]
+    gate.touch()
+    assert [ended(job).rows for job in waiting] == [[{"is done": False}]] * 6
+    assert cluster.status == "ready"
+    eventually(lambda: len(list(tmp_path.glob("second-*"))) == 2)
+    assert ended(cluster.submit(job_functions.second_step, str(tmp_path), learner="kim")).rows == [{"is done": True}]
+
+
+def test_a_later_step_that_kills_its_worker_does_not_restart_it_for_ever(cluster, tmp_path):
+    death = tmp_path / "death"
+    death.touch()
+    cluster.warm_up(functools.partial(job_functions.warm_in_steps, str(death)))
+    eventually(lambda: cluster.status == "failed")
+    eventually(lambda: cluster.num_workers == 2)
+    assert ended(cluster.submit(job_functions.count, 1, learner="kim")).status == "done"
+
+
 def test_a_warm_up_that_kills_its_worker_does_not_restart_it_for_ever(cluster):
     cluster.warm_up(job_functions.warm_to_death)
     eventually(lambda: cluster.status == "failed")

@@ -203,7 +203,8 @@ class _Worker:
     address: str
     memory_limit: int = 0  # bytes; 0 for none
     busy: bool = False  # a job or the warm-up has it
-    warm: bool = False
+    warm: bool = False  # its first step of the warm-up is done
+    warms_on: bool = False  # there are more steps, for when no job waits
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     out_of_memory: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -351,7 +352,8 @@ class Cluster:
         Returns at once; a second call with the same function does nothing.
 
         Args:
-            function: a function at module level without arguments, or its dotted name.
+            function: a function at module level without arguments, or its dotted name. If it is a generator function,
+                jobs may begin at its first `yield`, and go first at each one that follows.
         """
         self._call(functools.partial(self._set_warm_up, dumps(function)))
 
@@ -537,18 +539,21 @@ class Cluster:
         for worker in self._living():
             if worker.busy:
                 continue
-            if self._warm_up_deaths >= MAX_ATTEMPTS:
-                worker.warm = True  # as far as it can be: no restart after restart
-            if self._warm_up is not None and not worker.warm:
-                self._spawn(self._warm(client, worker, self._warm_up), worker)
-                continue
-            with self._lock:
-                job = self._queue.take(self._running_learners())
-                if job is not None:
-                    self._running[job.id] = job
-                    job._begin()
-            if job is not None:
+            if self._warm_up is None or self._warm_up_deaths >= MAX_ATTEMPTS:
+                worker.warm, worker.warms_on = True, False  # as far as it can be: no restart after restart
+            if worker.warm and (job := self._take_job()) is not None:
                 self._spawn(self._run(client, worker, job), worker)
+            elif self._warm_up is not None and (not worker.warm or worker.warms_on):
+                self._spawn(self._warm(client, worker, self._warm_up), worker)
+
+    def _take_job(self) -> Job | None:
+        """The next job of the queue, which now counts as running."""
+        with self._lock:
+            job = self._queue.take(self._running_learners())
+            if job is not None:
+                self._running[job.id] = job
+                job._begin()
+            return job
 
     def _spawn(self, work: Coroutine[Any, Any, None], worker: _Worker) -> None:
         worker.busy = True
@@ -560,7 +565,7 @@ class Cluster:
         if payload != self._warm_up:
             self._warm_up, self._warm_up_deaths = payload, 0
             for worker in self._workers.values():
-                worker.warm = False
+                worker.warm = worker.warms_on = False
             self._wake.set()
 
     def _on_rows(self, event: tuple[float, dict[str, Any]]) -> None:
@@ -590,10 +595,11 @@ class Cluster:
                 key = ("sgd-tf-warm-up", uuid.uuid4().hex)
                 outcome = await self._result(client, worker, key, run_warm_up, payload)
             if payload == self._warm_up:  # else another one has taken its place meanwhile
-                self._warm_up_deaths = 0
+                if not outcome.goes_on:
+                    self._warm_up_deaths = 0
                 self._note(outcome, "The warm-up")
                 self._failure = outcome.failure
-                worker.warm = True
+                worker.warm, worker.warms_on = True, outcome.goes_on
         except (_LostError, TimeoutError) as error:
             late = JobFailure("time limit", f"The warm-up took longer than {WARM_UP_SECONDS:g} s.")
             if isinstance(error, TimeoutError):

@@ -55,12 +55,20 @@ def search_learning_rates(plan: RacePlan, seconds: float) -> Iterator[dict[str, 
             yield {"run": name, **asdict(trial)}
 
 
-def warm_up() -> None:
-    """Import TensorFlow and compile the contestants of the first race, before anybody waits for them."""
-    configs = {str(k): TrainConfig(batch_size=k) for k in DEFAULT_BATCH_SIZES}
-    plan = RacePlan(problem="digits", configs=configs, model=ModelConfig(), seconds=0.01)
-    for _ in run_race(plan):
-        pass
+def warm_up() -> Iterator[None]:
+    """Import TensorFlow, then compile the contestants of the first race while nobody waits for anything else.
+
+    Yields:
+        None after each step.
+    """
+    from sgd_tf import racing  # noqa: F401
+
+    yield
+    for k in DEFAULT_BATCH_SIZES:
+        config = TrainConfig(batch_size=k)
+        for _ in run_race(RacePlan(problem="digits", configs={"": config}, model=ModelConfig(), seconds=0.01)):
+            pass
+        yield
 
 
 def _device() -> str:

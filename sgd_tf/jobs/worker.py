@@ -9,7 +9,7 @@ import re
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,7 +22,10 @@ FLUSH_SECONDS = 0.1  # rows that follow each other faster than this share a mess
 
 FailureKind = Literal["memory", "time limit", "worker lost", "import", "error"]
 
+END = object()  # what `next` gives for a generator that has ended
+
 _stops: dict[str, threading.Event] = {}  # job id → set when the job shall end; holds running jobs alone
+_warm_ups: dict[bytes, Iterator[Any]] = {}  # pickled function → what is left of its steps
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Outcome:
     failure: JobFailure | None = None
     traceback: str = ""  # for the log; never shown to a learner
     memory_share: float = 0.0  # the worker's memory at the end, as a share of its limit
+    goes_on: bool = False  # a warm-up that has more steps
 
 
 def describe(error: BaseException) -> JobFailure:
@@ -184,12 +188,15 @@ def run_job(job_id: str, attempt: int, seconds_limit: float, payload: bytes) -> 
 
 
 def run_warm_up(payload: bytes) -> Outcome:
-    """Call the pickled function once, so that what it imports and compiles is there for the jobs."""
+    """Call the pickled function, or go on with its generator up to the next `yield`."""
     try:
-        resolve(loads(payload))()
+        steps = _warm_ups.pop(payload, None) or iter(resolve(loads(payload))() or ())
+        goes_on = next(steps, END) is not END
     except (Exception, SystemExit) as error:
         return Outcome(status="failed", failure=describe(error), traceback=traceback.format_exc())
-    return Outcome(status="done")
+    if goes_on:
+        _warm_ups[payload] = steps
+    return Outcome(status="done", goes_on=goes_on)
 
 
 def request_stop(job_id: str) -> None:
