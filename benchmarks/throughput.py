@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 
@@ -29,6 +30,10 @@ import tensorflow as tf
 import sgd_tf
 from sgd_tf import counting, models, pipeline
 from sgd_tf.training import Run
+
+# PyTorch imports Triton, with which it compiles for a GPU, where it is installed; Triton's LLVM beside TensorFlow's
+# would end the process.
+sys.modules["triton"] = None  # type: ignore[assignment]
 
 WIDTH = 128  # hidden units
 LEARNING_RATE = 0.004  # with 784 numbers and k = 1 nobody diverges, at which scikit-learn would stop
