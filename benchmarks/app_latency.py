@@ -225,7 +225,7 @@ class Others:
             raise RuntimeError("The class did not come.")
 
     def leave(self) -> dict[str, list]:
-        """Send them away; seconds of their first pages (`opened`) and answers (`latencies`), and `errors`."""
+        """Send them away; their `errors`, and seconds: of first pages (`opened`), of answers (`latencies`), `pause`."""
         return json.loads(self.process.communicate()[0])
 
 
@@ -308,6 +308,7 @@ def note_class(others: Others, note: Notes, num_learners: int, where: str) -> No
     spoken = others.leave()
     note(f"first page, all at once, {where}", num_learners, spoken["opened"])
     note(f"control to answer, {where}", num_learners, spoken["latencies"])
+    note(f"learners' longest pause, {where}", num_learners, [spoken["pause"]])
     note(f"errors, {where}", num_learners, [len(spoken["errors"])], "")
     for error in spoken["errors"][:5]:
         report.console.print(error)

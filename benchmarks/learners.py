@@ -97,7 +97,10 @@ class Learner:
             finished.cancel()
             if done:
                 raise RuntimeError(f"The connection was lost: {self._reader.exception()!r}")
-            raise RuntimeError(f"No answer within {PATIENCE:g} s to {awaited or 'the first visit'}.")
+            heard = "a run began, " if self._was_heard else ""
+            raise RuntimeError(
+                f"{time.strftime('%X')}: {heard}no answer within {PATIENCE:g} s to {awaited or 'the first visit'}."
+            )
         return time.perf_counter() - start
 
     async def _ask(self, fragment: str, *, by_timer: bool = False) -> None:
@@ -195,8 +198,18 @@ async def race(url: str, query: str) -> dict[str, str]:
         return learner.speeds
 
 
+async def longest_pause(is_over: asyncio.Event) -> float:
+    """The longest time, in seconds, for which this process stood still; an answer may have waited for it."""
+    longest = 0.0
+    while not is_over.is_set():
+        start = time.monotonic()
+        await asyncio.sleep(0.1)
+        longest = max(longest, time.monotonic() - start - 0.1)
+    return longest
+
+
 async def crowd(url: str, num: int) -> dict:
-    """So many learners at once: seconds of their first pages and of their reruns, and what went wrong.
+    """So many learners at once: seconds of their first pages and of their reruns, what went wrong, the longest pause.
 
     Prints "open" as soon as all have the page before them; they leave when standard input ends.
     """
@@ -223,11 +236,12 @@ async def crowd(url: str, num: int) -> dict:
 
     learners = [asyncio.create_task(one()) for _ in range(num)]
     await all_there.wait()
+    pause = asyncio.create_task(longest_pause(is_over))
     print("open", flush=True)
     await asyncio.to_thread(sys.stdin.read)
     is_over.set()
     await asyncio.gather(*learners)
-    return {"opened": opened, "latencies": latencies, "errors": errors}
+    return {"opened": opened, "latencies": latencies, "errors": errors, "pause": await pause}
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def minibatches(
     """
     x, y = tf.constant(problem.x_train), tf.constant(problem.y_train)
     indices = order(problem.num_examples, batch_size, sampling=sampling, buffer_size=buffer_size, seed=seed)
-    return indices.map(lambda i: (tf.gather(x, i), tf.gather(y, i))).prefetch(tf.data.AUTOTUNE)
+    return indices.map(lambda i: (tf.gather(x, i), tf.gather(y, i))).prefetch(2)
 
 
 def blocks(
@@ -133,7 +133,6 @@ def blocks(
         return tf.gather(x, rows), tf.gather(y, rows)
 
     options = tf.data.Options()
-    options.autotune.enabled = False
     options.experimental_optimization.inject_prefetch = False
     epochs = _epochs(N, sampling=sampling, buffer_size=buffer_size, seed=seed)
     stream = epochs.map(cut).repeat().rebatch(num_minibatches, drop_remainder=True).map(gather)
@@ -141,13 +140,20 @@ def blocks(
 
 
 def _epochs(num_examples: int, *, sampling: Sampling, buffer_size: int, seed: int) -> tf.data.Dataset:
-    """One (N,) int64 tensor per iteration: the order of the next epoch."""
+    """One (N,) int64 tensor per iteration: the order of the next epoch; not tuned while it runs.
+
+    tf.data's tuner sleeps for 10, 20, 40, … ms, and where something is prefetched, the end of an iterator may wait
+    until it wakes: with TensorFlow 2.21 an epoch takes up to twice its time.
+    """
     N = num_examples
+    options = tf.data.Options()
+    options.autotune.enabled = False
     check_int("buffer_size", buffer_size, 1)
     check_int("seed", seed, 0, 2**31 - 1)
     if sampling == "buffer":
         in_order = tf.data.Dataset.range(N)
-        return in_order.shuffle(buffer_size, seed=seed, reshuffle_each_iteration=True).batch(N)
+        shuffled = in_order.shuffle(buffer_size, seed=seed, reshuffle_each_iteration=True)
+        return shuffled.batch(N).with_options(options)
 
     shuffle = tf.random.experimental.stateless_shuffle
     draw: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = {
@@ -165,4 +171,4 @@ def _epochs(num_examples: int, *, sampling: Sampling, buffer_size: int, seed: in
         key = tf.stack([tf.constant(seed, tf.int64), num_drawn.assign_add(1)])
         return draw(tf.range(N, dtype=tf.int64), key)
 
-    return tf.data.Dataset.range(1).map(next_epoch)
+    return tf.data.Dataset.range(1).map(next_epoch).with_options(options)

@@ -41,6 +41,17 @@ def test_updates_counted_by_the_formula_are_the_minibatches_that_the_pipeline_yi
     assert sum(1 for _ in dataset.repeat(num_epochs)) == counting.num_updates(N, k, num_epochs)
 
 
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_nothing_is_tuned_while_it_runs(classification, sampling):
+    # The thread that tunes would hold up the end of an epoch.
+    for dataset in (
+        pipeline.order(70, 8, sampling=sampling),
+        pipeline.minibatches(classification, 8, sampling=sampling),
+        pipeline.blocks(classification, 8, 3, sampling=sampling),
+    ):
+        assert dataset.options().autotune.enabled is False
+
+
 def test_california_housing_by_256_makes_81_iterations_of_which_the_last_has_160_samples():
     minibatches = epoch(pipeline.order(20_640, 256))
     assert len(minibatches) == counting.iterations_per_epoch(20_640, 256) == 81
