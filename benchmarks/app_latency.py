@@ -23,6 +23,7 @@ import time
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -224,7 +225,7 @@ class Others:
         if self.process.stdout.readline().strip() != "open":
             raise RuntimeError("The class did not come.")
 
-    def leave(self) -> dict[str, list]:
+    def leave(self) -> dict[str, Any]:
         """Send them away; their `errors`, and seconds: of first pages (`opened`), of answers (`latencies`), `pause`."""
         return json.loads(self.process.communicate()[0])
 

@@ -439,6 +439,12 @@ def test_a_warm_up_that_ends_when_another_has_taken_its_place_does_not_count(clu
     assert ended(cluster.submit(job_functions.count, 1, learner="kim")).status == "done"
 
 
+def test_what_a_warm_up_returns_is_of_no_account(cluster):
+    cluster.warm_up("os.getpid")
+    eventually(lambda: cluster.status == "ready")
+    assert ended(cluster.submit(job_functions.count, 1, learner="kim")).status == "done"
+
+
 def test_jobs_go_before_the_later_steps_of_a_warm_up(cluster, tmp_path):
     gate = tmp_path / "gate"
     cluster.warm_up(functools.partial(job_functions.warm_in_steps, str(gate)))

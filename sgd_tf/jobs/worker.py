@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 import json
 import re
 import threading
@@ -190,8 +191,8 @@ def run_job(job_id: str, attempt: int, seconds_limit: float, payload: bytes) -> 
 def run_warm_up(payload: bytes) -> Outcome:
     """Call the pickled function, or go on with its generator up to the next `yield`."""
     try:
-        steps = _warm_ups.pop(payload, None) or iter(resolve(loads(payload))() or ())
-        goes_on = next(steps, END) is not END
+        steps = _warm_ups.pop(payload, None) or resolve(loads(payload))()
+        goes_on = inspect.isgenerator(steps) and next(steps, END) is not END
     except (Exception, SystemExit) as error:
         return Outcome(status="failed", failure=describe(error), traceback=traceback.format_exc())
     if goes_on:

@@ -165,7 +165,7 @@ def test_accessibility_rules_hold_before_and_after_a_race(open_lab, scheme):
 def violations(lab, excluded: list[str]) -> list[str]:
     """What axe finds in the page at rest that is serious or critical."""
     lab.settle()
-    options = {"resultTypes": ["violations"]}  # all rules are tried, but what passes is not described: 1/3 of the time
+    options = {"resultTypes": ["violations"]}  # all rules are tried; what passes is not described: a third less time
     found = Axe().run(lab.page, context={"exclude": excluded}, options=options).response["violations"]
     return [
         f"{violation['id']}: {node['html'][:200]}"

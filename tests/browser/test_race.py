@@ -18,9 +18,9 @@ CORNERS = """() => Math.max(0, ...[...document.querySelectorAll(".st-key-race_ch
 
 @pytest.fixture(scope="module")
 def finished(server, new_tab):
-    """A race of the contestants that the page opens with, at its end; gradient descent was expected to be first."""
+    """The race that the page opens with, at its end; gradient descent was expected to be first."""
     with new_tab() as lab:
-        lab.open(f"{server.url}?seconds=3")
+        lab.open(server.url)
         lab.keyed("prediction").get_by_role("radio", name=GD).click()
         lab.start()
         lab.early_corners = lab.page.evaluate(CORNERS)
@@ -59,7 +59,7 @@ def test_the_csv_holds_every_contestant_from_start_to_end(finished):
     assert set(history["run"]) == CONTESTANTS
     for _name, rows in history.groupby("run"):
         assert rows["seconds"].iloc[0] == 0
-        assert rows["seconds"].iloc[-1] >= 3
+        assert rows["seconds"].iloc[-1] >= 5
         assert rows["seconds"].is_monotonic_increasing
         assert rows["train_loss"].iloc[-1] < rows["train_loss"].iloc[0]
 
