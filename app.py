@@ -78,6 +78,9 @@ def draw() -> None:
         language.switch()
     address.publish([language_setting])
     page.run()
+    if refused := address.refused():
+        text = _("No valid value in the address, so the usual one is used: {names}.")
+        st.toast(text.format(names=", ".join(f"`{name}`" for name in refused)), icon=":material/link:", duration="long")
     address.keep_one_entry_a_page()
     runs.cluster()  # once the first visitor has a page to read, the workers start
 

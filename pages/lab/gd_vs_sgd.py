@@ -23,7 +23,7 @@ with left, st.container(key="race_controls"):
             _("Run"), type="primary", icon=":material/play_arrow:", key="run", disabled=plan is None or is_active
         )
         st.button(_("Stop"), icon=":material/stop:", key="stop", disabled=not is_active, on_click=runs.stop)
-wants_search = st.session_state["search"]  # the button stands beside the learning rates
+wants_search = st.session_state.get("search")  # the button stands beside the learning rates, if they are there
 if plan and (wants_race or wants_search):
     if wants_race:
         runs.start_race(plan, prediction)

@@ -6,7 +6,6 @@ language to language. Here the address holds the plain values.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +24,8 @@ if (!window.isOneEntryAPage) {
       : push(state, title, url);
 }
 </script>"""
+
+REFUSED = "refused_settings"  # key in the session
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +56,12 @@ def switch(key: str, *, default: bool) -> Setting:
 
 
 def number(key: str, default: float | None, low: float, high: float) -> Setting:
-    """A number in [low, high]; an int where both limits are."""
+    """A number in [low, high], both finite; an int where both limits are."""
     kind = int if isinstance(low, int) and isinstance(high, int) else float
 
     def parse(text: str) -> float:
         value = kind(text)
-        if not math.isfinite(value) or not low <= value <= high:
+        if not low <= value <= high:  # nor is nan; a whole number may be too long for a float
             raise ValueError(text)
         return value
 
@@ -77,10 +78,16 @@ def restore(settings: Sequence[Setting]) -> None:
             values = [setting.parse(text) for text in texts if text or not setting.multiple]
         except (ValueError, KeyError):
             texts = []
+            st.session_state.setdefault(REFUSED, []).append(setting.key)
         if not texts:
             st.session_state[setting.key] = setting.default
         else:
             st.session_state[setting.key] = values if setting.multiple else values[0]
+
+
+def refused() -> list[str]:
+    """Settings for which the address held nonsense, which have their default; each is named once."""
+    return list(dict.fromkeys(st.session_state.pop(REFUSED, [])))
 
 
 def publish(settings: Sequence[Setting]) -> None:
@@ -91,9 +98,18 @@ def publish(settings: Sequence[Setting]) -> None:
             st.query_params.pop(setting.key, None)
             continue
         values = value if setting.multiple else [value]
-        texts = [str(int(item) if isinstance(item, bool) else item) for item in values] or [""]
+        texts = [text_of(item) for item in values] or [""]
         if st.query_params.get_all(setting.key) != texts:
             st.query_params[setting.key] = texts
+
+
+def text_of(value: Any) -> str:
+    """How a value stands in the address.
+
+    >>> text_of(True), text_of(0.25), text_of("all")
+    ('1', '0.25', 'all')
+    """
+    return str(int(value) if isinstance(value, bool) else value)
 
 
 def keep_one_entry_a_page() -> None:

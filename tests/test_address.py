@@ -1,0 +1,99 @@
+"""Claims about the state of the controls in the page's address: whatever stands there, the page is drawn."""
+
+import contextlib
+import importlib
+import math
+import pkgutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sgd_tf import ui
+from sgd_tf.ui import address, runs
+from tests.lab import FakeCluster, open_app
+from tests.test_pages import VISITS
+
+NINES = "9" * 400  # a whole number that no float can hold
+NUMBERS = [*(str(10**i) for i in range(10)), "60", "300", "2000", str(2**31 - 1), "1e9"]
+# What a number's parser may take for one: other digits, underscores, blanks, signs, infinities, endless digits.
+numbers = st.one_of(
+    st.integers().map(str),
+    st.floats().map(repr),
+    st.integers(1, 6_000).map("9".__mul__),
+    st.integers(1, 500).map(lambda digits: f"-{'1' * digits}.5e{digits}"),
+    st.text(st.characters(categories=["Nd"]), max_size=5),
+    st.sampled_from(["", " 7 ", "1_000", "+3", "-0", "0x10", "1e400", "1e-400", "nan", "-inf", "infinity", "٣", "½"]),
+)
+lists = st.lists(st.one_of(numbers, st.just(",")), max_size=9).map(", ".join)
+texts = st.one_of(numbers, lists, st.text(), st.just("\x00"), st.just("<script>"), st.just("all"))
+
+
+SETTINGS = [
+    setting
+    for module in pkgutil.iter_modules(ui.__path__, "sgd_tf.ui.")
+    for value in vars(importlib.import_module(module.name)).values()
+    if isinstance(value, tuple)
+    for setting in value
+    if isinstance(setting, address.Setting)
+]
+
+
+@given(st.sampled_from(SETTINGS), texts)
+def test_any_text_is_a_setting_or_nonsense_and_a_setting_comes_back_as_it_was_written(setting, text):
+    try:
+        value = setting.parse(text)
+    except (ValueError, KeyError):  # nonsense: `restore` takes the default
+        return
+    assert not isinstance(value, float) or math.isfinite(value)
+    assert setting.parse(address.text_of(value)) == value
+
+
+def nines(_setting):
+    return NINES
+
+
+def largest(setting):
+    allowed = {}
+    for number in NUMBERS:
+        with contextlib.suppress(ValueError, KeyError):
+            allowed[float(setting.parse(number))] = number
+    return allowed[max(allowed)] if allowed else None
+
+
+@pytest.mark.parametrize("page_and_part", VISITS, ids=lambda visit: "-".join([Path(visit[0]).stem, *visit[1].values()]))
+@pytest.mark.parametrize("text_of", [nines, largest])
+def test_each_page_is_drawn_whatever_its_address_holds(monkeypatch, page_and_part, text_of):
+    page, part = page_and_part
+    restore = address.restore
+
+    def restore_from_that(settings):
+        for setting in settings:
+            text = text_of(setting)
+            if setting.key not in {"lang", *part} and text is not None:
+                address.st.query_params[setting.key] = text
+        restore(settings)
+
+    monkeypatch.setattr(runs, "connect", FakeCluster)
+    monkeypatch.setattr(address, "restore", restore_from_that)
+    app = open_app(page=page, **part)
+    said = [toast.value for toast in app.toast]
+    if text_of is nines:
+        assert len(said) == 1
+    else:
+        assert said == []
+
+
+def test_what_the_address_holds_in_vain_is_named_once_in_the_learners_language(monkeypatch):
+    monkeypatch.setattr(runs, "connect", FakeCluster)
+    app = open_app("en", other_k=NINES, seconds="<script>", seed="7")
+    assert [toast.value for toast in app.toast] == [
+        "No valid value in the address, so the usual one is used: `other_k`, `seconds`."
+    ]
+    assert app.number_input(key="other_k").value is None
+    assert (app.number_input(key="seconds").value, app.number_input(key="seed").value) == (5, 7)
+    assert not app.run().toast
+    app = open_app("ko", other_k=NINES)
+    assert "other_k" in app.toast[0].value
+    assert "address" not in app.toast[0].value
