@@ -237,7 +237,7 @@ class Unwatched:
         from sgd_tf.jobs import Cluster
         from sgd_tf.presets import tuned_learning_rate
 
-        rates = {k: tuned_learning_rate("digits", "mlp", 1437 if k == "all" else k) or 0.1 for k in ("all", 32)}
+        rates = {k: tuned_learning_rate("digits", "mlp", k) or 0.1 for k in ("all", 32)}
         names = {"all": "GD (k = 1,437)", 32: "k = 32"}
         configs = {names[k]: TrainConfig(batch_size=k, learning_rate=rate) for k, rate in rates.items()}
         self.plan = RacePlan(problem="digits", configs=configs, seconds=5.0)

@@ -63,7 +63,7 @@ def _race(options: argparse.Namespace) -> int:
     for batch_size in options.batch_size:
         config = TrainConfig(batch_size=batch_size)  # checks it
         k = config.minibatch_size(problem.num_examples)
-        tuned = presets.tuned_learning_rate(problem.name, model.kind, k)
+        tuned = presets.tuned_learning_rate(problem.name, model.kind, k, problem.num_examples)
         rate = options.learning_rate or tuned or DEFAULT_LEARNING_RATE
         name = f"GD (k = {k})" if k == problem.num_examples else f"k = {k}"
         configs[name] = TrainConfig(batch_size=batch_size, learning_rate=rate, seed=options.seed)

@@ -671,7 +671,7 @@ def _rates(problem: Problem, model: ModelConfig, batch_size: int) -> tuple[float
 
 def _tuned(problem: Problem, model: ModelConfig, batch_size: int, seed: int) -> TrainConfig:
     """This k with the learning rate that a search found for it."""
-    rate = presets.tuned_learning_rate(problem.name, model.kind, batch_size)
+    rate = presets.tuned_learning_rate(problem.name, model.kind, batch_size, problem.num_examples)
     assert rate is not None, problem.name
     return TrainConfig(batch_size=batch_size, learning_rate=rate, seed=seed)
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from sgd_tf.records import ModelKind
+from sgd_tf import counting
+from sgd_tf.records import BatchSize, ModelConfig, ModelKind
 
 # 0.0001 … 10, evenly spaced in the logarithm: the rates that a search tries.
 LEARNING_RATES = tuple(float(f"{10 ** (exponent / 4):.2g}") for exponent in range(-16, 5))
@@ -70,26 +71,72 @@ def _table() -> dict[str, Any]:
     return json.loads(text)
 
 
-def tuned_learning_rate(problem: str, model: ModelKind, batch_size: int) -> float | None:
-    """The learning rate that trained best in a short search; between two searched batch sizes, on the line
-    through both in log-log coordinates; beyond the searched ones, that of the nearest.
+def tuned_learning_rate(
+    problem: str, kind: ModelKind, batch_size: BatchSize, num_examples: int | None = None
+) -> float | None:
+    """The learning rate that trained best in a short search, or an estimate of it.
+
+    Gradient descent takes the rate that was searched for gradient descent, whatever N. For k < N it is the rate on the
+    line between the neighbouring searched batch sizes in log-log coordinates, gradient descent at k = N being the last.
+    `is_searched` says whether the rate was searched or estimated.
 
     Args:
         problem: name of a problem.
-        model: kind of model; an MLP was searched with one hidden layer of 32 units.
-        batch_size: k, at least 1; N for gradient descent.
+        kind: kind of model.
+        batch_size: k, in [1, N], or "all" for gradient descent.
+        num_examples: N; by default as many training samples as in the search.
 
     Returns:
         Learning rate to two significant digits, or None if this problem and model were never searched.
 
+    Raises:
+        ValueError: if an argument is out of range.
+
     >>> tuned_learning_rate("no such problem", "mlp", 32) is None
     True
     """
-    rates = tuned_learning_rates(problem, model)
+    rates = tuned_learning_rates(problem, kind)
     if not rates:
         return None
-    logarithm = np.interp(np.log(batch_size), np.log(list(rates)), np.log(list(rates.values())))
+    of_all = max(rates)  # the last batch size that was searched is the N of the search
+    N = of_all if num_examples is None else num_examples
+    k = counting.resolve_batch_size(N, batch_size)
+    points = {size: rate for size, rate in rates.items() if size < min(N, of_all)} | {N: rates[of_all]}
+    logarithm = np.interp(np.log(k), np.log(list(points)), np.log(list(points.values())))
     return float(f"{np.exp(logarithm):.2g}")
+
+
+def is_searched(problem: str, model: ModelConfig, batch_size: BatchSize, num_examples: int | None = None) -> bool:
+    """Whether a search was made for exactly this: problem, model, k and N. If not, `tuned_learning_rate` estimates.
+
+    With `batch_size="all"` it also says whether `target_loss` is that of this model and this N.
+
+    Args:
+        problem: name of a problem.
+        model: kind, widths and activation.
+        batch_size: k, in [1, N], or "all" for gradient descent.
+        num_examples: N; by default as many training samples as in the search.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    >>> is_searched("digits", ModelConfig(), 32), is_searched("digits", ModelConfig(widths=(64, 64)), 32)
+    (True, False)
+    >>> is_searched("digits", ModelConfig(), 33), is_searched("digits", ModelConfig(), 32, num_examples=500)
+    (False, False)
+    """
+    rates = tuned_learning_rates(problem, model.kind)
+    if not rates:
+        return False
+    N = max(rates) if num_examples is None else num_examples
+    return counting.resolve_batch_size(N, batch_size) in rates and max(rates) == N and _is_model_of_search(model)
+
+
+def _is_model_of_search(model: ModelConfig) -> bool:
+    """Whether a model has the widths and the activation of the searches: the defaults, where the kind has them."""
+    usual = ModelConfig()
+    has_usual_widths = model.kind != "mlp" or model.widths == usual.widths
+    return has_usual_widths and (model.kind == "linear" or model.activation == usual.activation)
 
 
 def tuned_learning_rates(problem: str, model: ModelKind) -> dict[int, float]:

@@ -179,7 +179,8 @@ def first_cells(plan: SweepPlan) -> list[Cell]:
 def _guess(plan: SweepPlan, batch_size: int) -> float:
     """The learning rate that is likely to be best: a searched one, or the middle of the grid."""
     rates = plan.rates(batch_size)
-    return presets.tuned_learning_rate(plan.problem, plan.model.kind, batch_size) or rates[len(rates) // 2]
+    known = presets.tuned_learning_rate(plan.problem, plan.model.kind, batch_size, plan.num_examples)
+    return known or rates[len(rates) // 2]
 
 
 def missing_cells(plan: SweepPlan, rows: Iterable[Mapping[str, Any]]) -> list[Cell]:

@@ -263,7 +263,7 @@ def _configs(
             rate = min(rate * k / BASE_BATCH_SIZE, MAX_LEARNING_RATE)
         elif mode == "tuned":
             found = searched_rates().get(search_key(info.name, num_examples, model, k))
-            found = found or presets.tuned_learning_rate(info.name, model.kind, k)
+            found = found or presets.tuned_learning_rate(info.name, model.kind, k, num_examples)
             unknown = unknown or found is None
             rate = found or DEFAULT_LEARNING_RATE
         name = contestant_name(size, num_examples)

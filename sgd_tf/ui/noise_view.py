@@ -180,7 +180,10 @@ def law() -> None:
         wants_run = experiment.run_and_stop("noise_law")
     address.publish(LAW_SETTINGS)
     if wants_run:
-        rate = presets.tuned_learning_rate(problem, model.kind, 32) or DEFAULT_LEARNING_RATE
+        rate = (
+            presets.tuned_learning_rate(problem, model.kind, min(32, num_examples), num_examples)
+            or DEFAULT_LEARNING_RATE
+        )
         stage, seed = int(st.session_state["noise_stage"]), st.session_state["noise_seed"]
         runs.start(
             "noise_law",
