@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sgd_tf.counting import iterations_per_epoch
 from sgd_tf.records import Progress
 
 # One column per number of a record, in reading order. NaN stands for "not measured"; inf and nan of a
@@ -23,12 +24,12 @@ DTYPES: dict[str, str] = {
     "examples": "int64",  # samples seen so far
     "seconds": "float64",  # training time so far
     "minibatch_loss": "float64",  # mean of the losses since the record before; NaN at update 0
-    "minibatch_loss_low": "float64",  # their 10th percentile
-    "minibatch_loss_high": "float64",  # their 90th percentile
+    "minibatch_loss_low": "float64",  # 10th percentile of minibatch losses at the record's weights, see `row`
+    "minibatch_loss_high": "float64",  # 90th percentile
     "train_loss": "float64",  # over all training samples, after the last update
     "test_loss": "float64",  # over all test samples, after the last update
     "test_accuracy": "float64",  # share in [0, 1]; NaN in a regression
-    "diverged_at": "Int64",  # first update whose loss was not finite; NA when there is none
+    "diverged_at": "Int64",  # update after which the loss was not finite; NA when there is none
 }
 COLUMNS: tuple[str, ...] = tuple(DTYPES)
 
@@ -40,14 +41,18 @@ LOWER_IS_BETTER: dict[str, bool] = {
     "test_accuracy": False,
 }
 
-PERCENTILES = (10, 90)  # of the minibatch losses since the record before: the band of the noise
+PERCENTILES = (10, 90)  # of the minibatch losses: the band of the noise
+COUNTERS = {"seconds": "seconds", "updates": "update", "epochs": "epoch", "examples": "examples"}  # and their columns
 
 
 def row(progress: Progress) -> dict[str, Any]:
     """One record as plain numbers: the row of the table, and what travels from a worker to the page.
 
-    The losses of the single minibatches are thinned to their mean and their 10th and 90th percentile. With
-    losses that are not finite these are inf or nan, without a warning; with no losses (update 0), None.
+    The losses of the single minibatches are thinned to their mean and to a band, 10th to 90th percentile, that
+    belongs to the record's own weights: percentiles of train_loss × (minibatch loss / mean loss of the minibatches of
+    an epoch around it). The quotient takes out how far the loss fell since the record before, and leaves how much the
+    minibatches differ. An epoch of gradient descent is one minibatch, so its band is its training loss.
+    With losses that are not finite the numbers are inf or nan, without a warning; with no losses (update 0), None.
 
     Args:
         progress: a record of ``train`` or ``race``.
@@ -64,9 +69,11 @@ def row(progress: Progress) -> dict[str, Any]:
     losses = np.asarray(progress.minibatch_loss, dtype=np.float64)
     mean = low = high = None
     if losses.size:
+        iterations = iterations_per_epoch(int(progress.num_examples), int(progress.batch_size))
         with np.errstate(invalid="ignore", over="ignore"):  # inf - inf in the losses of a diverged run
             mean = float(losses.mean())
-            low, high = (float(value) for value in np.percentile(losses, PERCENTILES))
+            shares = np.percentile(losses_by_epoch_mean(losses, iterations), PERCENTILES)
+            low, high = (float(progress.train_loss * share) for share in shares)
     return {
         "run": progress.run,
         "batch_size": int(progress.batch_size),
@@ -84,6 +91,29 @@ def row(progress: Progress) -> dict[str, Any]:
         "test_accuracy": None if progress.test_accuracy is None else float(progress.test_accuracy),
         "diverged_at": None if progress.diverged_at is None else int(progress.diverged_at),
     }
+
+
+def losses_by_epoch_mean(losses: np.ndarray, iterations: int) -> np.ndarray:
+    """Each minibatch loss, divided by the mean of the losses of an epoch around it.
+
+    Args:
+        losses: (n,) losses of successive minibatches.
+        iterations: minibatches in an epoch, ⌈N/k⌉; with fewer losses, the mean is over all n.
+
+    Returns:
+        (n,) float64; 1 where an epoch is one minibatch, and where all losses of an epoch are 0.
+
+    >>> losses_by_epoch_mean(np.array([1.0, 3.0, 1.0, 3.0]), 2).tolist()
+    [0.5, 1.5, 0.5, 1.5]
+    """
+    num_losses = len(losses)
+    window = min(iterations, num_losses)
+    if window == 1:
+        return np.where(np.isfinite(losses), 1.0, losses)
+    sums = np.concatenate([[0.0], np.cumsum(losses)])
+    starts = np.clip(np.arange(num_losses) - window // 2, 0, num_losses - window)
+    means = (sums[starts + window] - sums[starts]) / window
+    return np.divide(losses, means, out=np.ones(num_losses), where=means != 0)
 
 
 def to_frame(records: Iterable[Progress | Mapping[str, Any]]) -> pd.DataFrame:
@@ -120,6 +150,9 @@ def time_to_target(history: pd.DataFrame, target: float, *, metric: str = "train
     f = (target - a) / (b - a) of the way along, in each of the four counters. Updates and samples are
     therefore fractional. A run that is there at its first record is given that record.
 
+    Between the two records the metric may have crossed the target at any moment: these are the bounds of what
+    is known of the time. Two runs whose bounds overlap can not be told apart.
+
     Args:
         history: a table of ``to_frame``.
         target: the value to reach, a finite number.
@@ -127,7 +160,8 @@ def time_to_target(history: pd.DataFrame, target: float, *, metric: str = "train
 
     Returns:
         one row per run, in order of first appearance: run, batch_size, full_batch, reached (bool), seconds,
-        updates, epochs, examples (float64, NaN where the target was not reached), diverged_at (Int64).
+        updates, epochs, examples, and the bounds of the seconds, seconds_from and seconds_to (float64, NaN where the
+        target was not reached), diverged_at (Int64).
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -141,26 +175,26 @@ def time_to_target(history: pd.DataFrame, target: float, *, metric: str = "train
     >>> time_to_target(history, 0.75)[["run", "reached", "seconds", "updates", "epochs", "examples"]]
          run  reached  seconds  updates  epochs  examples
     0  k = 4     True      1.5     15.0     1.5      60.0
+    >>> time_to_target(history, 0.75)[["seconds_from", "seconds_to"]].iloc[0].tolist()
+    [1.0, 2.0]
     """
     if metric not in LOWER_IS_BETTER:
         raise ValueError(f"`metric` must be one of {', '.join(LOWER_IS_BETTER)}; received {metric!r}.")
     if not math.isfinite(target):
         raise ValueError(f"`target` must be a finite number; received {target!r}.")
-    counters = {"seconds": "seconds", "updates": "update", "epochs": "epoch", "examples": "examples"}
     results = []
     for run, records in history.groupby("run", sort=False):
         known = records[np.isfinite(records[metric])]
         values = known[metric].to_numpy()
         there = values <= target if LOWER_IS_BETTER[metric] else values >= target
-        counts = known[list(counters.values())].to_numpy(dtype=np.float64)
-        crossing = np.full(len(counters), np.nan)
+        counts = known[list(COUNTERS.values())].to_numpy(dtype=np.float64)
+        crossing, seconds_from, seconds_to = np.full(len(COUNTERS), np.nan), np.nan, np.nan
         if there.any():
             after = int(there.argmax())
-            crossing = counts[after]
-            if after > 0:
-                before = after - 1
-                share = (target - values[before]) / (values[after] - values[before])
-                crossing = counts[before] + share * (counts[after] - counts[before])
+            before = max(after - 1, 0)
+            share = 1.0 if after == 0 else (target - values[before]) / (values[after] - values[before])
+            crossing = _between(counts[before], counts[after], share)
+            seconds_from, seconds_to = counts[before][0], counts[after][0]
         diverged = records["diverged_at"].dropna()
         results.append(
             {
@@ -168,19 +202,61 @@ def time_to_target(history: pd.DataFrame, target: float, *, metric: str = "train
                 "batch_size": int(records["batch_size"].iloc[0]),
                 "full_batch": bool(records["full_batch"].iloc[0]),
                 "reached": bool(there.any()),
-                **dict(zip(counters, crossing.tolist(), strict=True)),
+                **dict(zip(COUNTERS, crossing.tolist(), strict=True)),
+                "seconds_from": seconds_from,
+                "seconds_to": seconds_to,
                 "diverged_at": int(diverged.iloc[0]) if len(diverged) else None,
             }
         )
     dtypes = {
         **{column: DTYPES[column] for column in ("run", "batch_size", "full_batch")},
         "reached": "bool",
-        **dict.fromkeys(counters, "float64"),
+        **dict.fromkeys((*COUNTERS, "seconds_from", "seconds_to"), "float64"),
         "diverged_at": DTYPES["diverged_at"],
     }
     return pd.DataFrame(
         {column: pd.Series([result[column] for result in results], dtype=dtype) for column, dtype in dtypes.items()}
     )
+
+
+def divergences(history: pd.DataFrame) -> pd.DataFrame:
+    """Where each diverged run did so: `diverged_at`, and the other counters on the line between its two records.
+
+    The loss is checked after each update, but the record follows at the end of a call of the compiled loop, with more
+    updates in its counters.
+
+    Args:
+        history: a table of ``to_frame``.
+
+    Returns:
+        one row per diverged run: run, update, seconds, epoch, examples (float64).
+
+    >>> counters = [(10, 1.0, None), (20, 3.0, 15)]
+    >>> lost = divergences(to_frame(
+    ...     Progress(run="k = 4", batch_size=4, num_examples=40, update=update, examples=4 * update,
+    ...              seconds=seconds, minibatch_loss=np.array([]), train_loss=1.0, test_loss=1.0,
+    ...              test_accuracy=None, diverged_at=diverged_at)
+    ...     for update, seconds, diverged_at in counters))
+    >>> lost[["update", "seconds", "examples"]].iloc[0].tolist()
+    [15.0, 2.0, 60.0]
+    """
+    columns = ["update", "seconds", "epoch", "examples"]
+    results = []
+    for run in history.loc[history["diverged_at"].notna(), "run"].unique():
+        records = history[history["run"] == run]
+        update = float(records["diverged_at"].dropna().iloc[0])
+        counts = records[columns].to_numpy(dtype=np.float64)
+        after = int(np.argmax(counts[:, 0] >= update)) if counts[-1, 0] >= update else len(counts) - 1
+        before = max(after - 1, 0)
+        made = counts[after, 0] - counts[before, 0]
+        share = (update - counts[before, 0]) / made if made else 1.0
+        results.append((run, *_between(counts[before], counts[after], min(max(share, 0.0), 1.0)).tolist()))
+    return pd.DataFrame(results, columns=["run", *columns]).astype({"run": "str"} | dict.fromkeys(columns, "float64"))
+
+
+def _between(before: np.ndarray, after: np.ndarray, share: float) -> np.ndarray:
+    """The counters so far along between two records, and never beyond them by a rounding error."""
+    return np.clip(before + share * (after - before), before, after)
 
 
 def at_time(history: pd.DataFrame, seconds: float) -> pd.DataFrame:

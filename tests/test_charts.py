@@ -263,6 +263,7 @@ def test_rows_are_drawn_from_two_tables_and_none_stands_in_the_specification():
         "k = 8",
         "k = 8, rate 9\ndiverged at update 27",
         "target 0.5",
+        "",  # the mark where the line left the plot
     ]
     assert '"values": [{' not in json.dumps({key: value for key, value in spec.items() if key != "datasets"})
 
@@ -372,19 +373,38 @@ def test_target_of_an_accuracy_is_labelled_in_per_cent():
     assert labels[-1]["label"] == "target 90 %"
 
 
-def test_diverged_run_ends_where_its_line_leaves_the_plot():
-    _, labels = datasets(curves(race(), x="update", y_domain=(0, 4)).to_dict())
-    lost = labels[2]
+@pytest.mark.parametrize(
+    ("x", "place", "left_at"),
+    # Between the records at 20 and 30 updates, of 1 s and 80 samples each, and 100 samples in an epoch.
+    [("update", 27, 5.0), ("seconds", 2.7, 0.5), ("examples", 216, 40.0), ("epoch", 2.16, 0.4)],
+)
+def test_a_divergence_is_drawn_at_the_update_that_is_named_and_the_exit_at_the_frame(x, place, left_at):
+    _, labels = datasets(curves(race(), x=x, y_domain=(0, 4)).to_dict())
+    lost, left = labels[2], labels[3]
+    assert lost["label"].endswith("diverged at update 27")
+    assert (lost["x"], lost["y"]) == (pytest.approx(place), 4.0)
     # From loss 2 at update 0 to 6 at update 10: at 4 half of the way.
-    assert (lost["x"], lost["y"]) == (5.0, 4.0)
-    assert lost["kind"] == "diverged early"
+    assert (left["run"], left["x"], left["y"]) == ("k = 8, rate 9", pytest.approx(left_at), 4.0)
+    assert (left["kind"], left["label"]) == ("above", "")
 
 
-def test_run_that_diverges_inside_the_plot_ends_at_its_last_finite_record():
+def test_a_run_that_diverges_inside_the_plot_has_its_cross_at_its_last_finite_loss_and_no_exit():
     history = to_frame(run("k = 1", 1, [1.0, 2.0, math.nan], diverged_at=15))
-    records, labels = datasets(curves(history, y_domain=(0, 4), x_domain=(0, 1.5)).to_dict())
+    records, labels = datasets(curves(history, y_domain=(0, 4), x_domain=(0, 2)).to_dict())
     assert [record["train_loss"] for record in records] == [1.0, 2.0]
-    assert (labels[0]["x"], labels[0]["y"], labels[0]["kind"]) == (1.0, 2.0, "diverged late")
+    [lost] = labels
+    assert (lost["x"], lost["y"], lost["kind"]) == (1.5, 2.0, "diverged late")
+
+
+def test_a_run_that_goes_on_outside_the_plot_says_so_where_it_left_and_at_its_end():
+    history = to_frame([*run("up", 4, [2.0, 6.0, 40.28]), *run("down", 8, [2.0, 1.0, 0.0123])])
+    _, labels = datasets(curves(history, y_domain=(0.5, 4), log_y=False).to_dict())
+    up, down, up_exit, down_exit = labels
+    assert (up["label"], up["kind"], up["x"], up["y"]) == ("up\n↑ 40.3", "above", 2.0, 4.0)
+    assert (down["label"], down["kind"], down["x"], down["y"]) == ("down\n↓ 0.0123", "below", 2.0, 0.5)
+    assert (up_exit["kind"], up_exit["x"], up_exit["y"]) == ("above", 0.5, 4.0)
+    # From 1 at 1 s to 0.0123 at 2 s: 0.5 is 0.5 / 0.9877 of the way.
+    assert (down_exit["kind"], down_exit["x"]) == ("below", pytest.approx(1 + 0.5 / 0.9877))
 
 
 def test_diverged_run_does_not_squash_the_others():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sgd_tf.history import COLUMNS, DTYPES, at_time, latest, row, time_to_target, to_frame
+from sgd_tf.history import COLUMNS, DTYPES, at_time, divergences, latest, row, time_to_target, to_frame
 from sgd_tf.records import Progress
 
 
@@ -41,19 +41,36 @@ def record(
     )
 
 
-def test_row_thins_the_minibatch_losses_to_mean_and_percentiles():
-    losses = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0]  # eleven values: percentile p is p / 10
-    values = row(record(update=11, minibatch_loss=losses))
+def test_row_thins_the_minibatch_losses_to_their_mean_and_a_band_about_the_training_loss():
+    # Eleven losses, an epoch of N/k = 11 minibatches, about their mean of 5: percentile p of the quotients is p / 50.
+    losses = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0]
+    values = row(record(update=11, num_examples=44, minibatch_loss=losses, train_loss=3.0))
     assert values["minibatch_loss"] == 5.0
-    assert values["minibatch_loss_low"] == 1.0
-    assert values["minibatch_loss_high"] == 9.0
+    assert values["minibatch_loss_low"] == pytest.approx(3.0 * 0.2)
+    assert values["minibatch_loss_high"] == pytest.approx(3.0 * 1.8)
 
 
-@given(st.lists(st.floats(0, 1e6, width=32), min_size=1, max_size=50))
-def test_percentiles_are_those_of_numpy(losses):
-    values = row(record(update=1, minibatch_loss=losses))
-    expected = np.percentile(np.array(losses, dtype=np.float64), [10, 90])
-    assert [values["minibatch_loss_low"], values["minibatch_loss_high"]] == expected.tolist()
+@given(st.lists(st.floats(0, 1e6, width=32), min_size=1, max_size=50).filter(any), st.floats(0, 10))
+def test_within_one_epoch_the_band_has_the_percentiles_of_numpy_over_the_mean(losses, train_loss):
+    values = row(record(update=1, num_examples=400, minibatch_loss=losses, train_loss=train_loss))
+    exact = np.array(losses, dtype=np.float32).astype(np.float64)
+    expected = train_loss * np.percentile(exact, [10, 90]) / exact.mean() if exact.any() else [train_loss] * 2
+    assert [values["minibatch_loss_low"], values["minibatch_loss_high"]] == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_loss_that_falls_fast_does_not_widen_the_band():
+    # Each minibatch of an epoch of two has half or one and a half times the loss, which falls by 1 % with each epoch.
+    epochs = 0.99 ** np.arange(200)
+    losses = np.stack([0.5 * epochs, 1.5 * epochs], axis=1).ravel()
+    values = row(record(update=400, minibatch_loss=losses, train_loss=0.134))
+    assert values["minibatch_loss_low"] == pytest.approx(0.5 * 0.134, rel=0.02)
+    assert values["minibatch_loss_high"] == pytest.approx(1.5 * 0.134, rel=0.02)
+
+
+@given(st.lists(st.floats(0, 2.0**100, width=32), min_size=1, max_size=30), st.floats(0, 1e30))
+def test_the_band_of_gradient_descent_is_its_training_loss(losses, train_loss):
+    values = row(record(batch_size=8, update=30, minibatch_loss=losses, train_loss=train_loss))
+    assert [values["minibatch_loss_low"], values["minibatch_loss_high"]] == [train_loss, train_loss]
 
 
 def test_row_before_the_first_update_has_no_minibatch_loss():
@@ -210,3 +227,54 @@ def test_latest_is_the_last_record_of_each_run_with_its_speed():
     assert frame["examples_per_second"].tolist()[0] == 60.0
     assert frame[["updates_per_second", "examples_per_second"]].iloc[1].isna().all()
     assert frame.dtypes.astype(str)[list(COLUMNS)].to_dict() == DTYPES
+
+
+@pytest.mark.parametrize("counter", ["seconds", "update", "epoch", "examples"])
+def test_a_divergence_lies_between_its_records_at_the_update_that_it_names(counter):
+    records = [*run_of([4.0, 9.0]), record(update=30, seconds=8.0, train_loss=math.inf, diverged_at=15)]
+    lost = divergences(to_frame([*run_of([1.0, 0.5], run="calm"), *records]))
+    assert lost["run"].tolist() == ["k = 4"]
+    # Update 15 lies a quarter of the way from update 10, at 2 s, to update 30, at 8 s; k/N = 1/2.
+    assert lost[counter].item() == {"seconds": 3.5, "update": 15, "epoch": 7.5, "examples": 60}[counter]
+
+
+def test_a_run_that_diverges_at_its_first_record_or_at_update_0_has_a_place():
+    only = to_frame([record(update=0, train_loss=math.nan, diverged_at=0)])
+    assert divergences(only).iloc[0].tolist() == ["k = 4", 0.0, 0.0, 0.0, 0.0]
+    assert divergences(to_frame(run_of([1.0]))).empty
+
+
+HISTORIES = st.lists(
+    st.tuples(st.integers(0, 50), st.floats(0, 1, width=32), st.floats(0, 10) | st.just(math.nan)), min_size=1
+)
+
+
+def any_run(name, steps):
+    """A run with records so many updates and seconds apart."""
+    made, spent = 0, 0.0
+    for updates, seconds, loss in [(0, 0.0, steps[0][2]), *steps]:
+        made, spent = made + updates, spent + seconds
+        yield record(run=name, update=made, seconds=spent, train_loss=loss, test_accuracy=loss / 10)
+
+
+@given(HISTORIES, st.floats(0, 10))
+def test_a_crossing_lies_within_its_bounds_in_seconds_and_updates_together(steps, target):
+    table = to_frame(any_run("a", steps))
+    for metric, goal in (("train_loss", target), ("test_accuracy", target / 10)):
+        there = time_to_target(table, goal, metric=metric).iloc[0]
+        met = table[metric] <= goal if metric == "train_loss" else table[metric] >= goal
+        assert there["reached"] == met.any()
+        if not there["reached"]:
+            assert there[["seconds", "updates", "seconds_from", "seconds_to"]].isna().all()
+            continue
+        after = table[met].iloc[0]
+        before = table[table[metric].notna()].loc[: after.name].tail(2).iloc[0]
+        assert (there["seconds_from"], there["seconds_to"]) == (before["seconds"], after["seconds"])
+        assert before["seconds"] <= there["seconds"] <= after["seconds"]
+        assert before["update"] <= there["updates"] <= after["update"]
+        if after["update"] > before["update"] and after["seconds"] > before["seconds"]:
+            shares = [
+                (there[name] - before[column]) / (after[column] - before[column])
+                for name, column in (("seconds", "seconds"), ("updates", "update"), ("examples", "examples"))
+            ]
+            assert shares == pytest.approx([shares[1]] * 3, abs=1e-3)

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import warnings
+from itertools import pairwise
 from types import SimpleNamespace
 
 import keras
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sgd_tf import counting, models, pipeline, training
+from sgd_tf import counting, history, models, pipeline, training
 from sgd_tf.records import SAMPLINGS, ModelConfig, TrainConfig
 from sgd_tf.training import Run, train
 
@@ -54,6 +55,17 @@ def test_one_update_of_a_softmax_regression_by_hand(classification):
     np.testing.assert_allclose(w, -0.5 * classification.x_train.T @ delta / N, atol=1e-6)
     np.testing.assert_allclose(b, -0.5 * delta.mean(axis=0), atol=1e-6)
     assert run.record().minibatch_loss == pytest.approx([math.log(c)], rel=1e-6)
+
+
+def test_the_band_of_gradient_descent_lies_on_its_line(classification):
+    records = list(train(classification, TrainConfig(batch_size="all", learning_rate=0.5), updates=60))
+    assert len(records) > 10
+    for before, after in pairwise(records):
+        # The loss before an update is that of the weights of the record before it.
+        assert after.minibatch_loss[0] == pytest.approx(before.train_loss, rel=1e-5)
+        values = history.row(after)
+        band = [values["minibatch_loss_low"], values["minibatch_loss_high"]]
+        assert band == pytest.approx([after.train_loss] * 2, rel=1e-9)
 
 
 def test_momentum_adds_the_former_step(make_problem):

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from sgd_tf.charts.style import BACKGROUND, MUTED_TEXT, Domain, Translate, batch_size_color, embed_config
-from sgd_tf.history import COLUMNS, LOWER_IS_BETTER
+from sgd_tf.history import COLUMNS, LOWER_IS_BETTER, divergences
 from sgd_tf.records import check_int
 
 Label: TypeAlias = tuple[str, float, float, str, str]  # LABEL_COLUMNS
@@ -123,8 +123,10 @@ def curves(
 ) -> alt.LayerChart:
     """Learning curves, one per run: a metric against seconds, epochs, updates or samples.
 
-    Each line bears its name at its end, and ends in a cross "diverged at update n" where the loss ceased to
-    be finite. The band holds the middle 80 % of the minibatch losses since the record before. Pointing at the
+    Each line bears its name at its end. A run that diverged has a cross "diverged at update n" at that update. A
+    triangle at the frame marks where a line left it for good; if the run goes on outside, its name has a second line
+    with the direction and the value of its last record, "↑ 40.3".
+    The band holds the middle 80 % of the minibatch losses of an epoch, see `history.row`. Pointing at the
     chart shows the exact numbers of the nearest record.
 
     For a live chart give both domains: then only the data of the specification change while the runs go on,
@@ -333,6 +335,11 @@ class Axis:
         low, high = self.domain
         return low * (high / low) ** share if self.log else low + share * (high - low)
 
+    def nearest(self, value: float) -> float:
+        """How far along the axis a value lies; of what lies beyond an end, that end."""
+        low, high = self.domain
+        return float(self.share(np.array([min(max(value, low), high)]))[0])
+
     def within_reach(self, field: str) -> str:
         """Vega expression of a field, held near the axis.
 
@@ -414,7 +421,7 @@ def _arranged(
         raise ValueError(f"`target` must be a finite number, positive with `log_y`; received {target!r}.")
 
     rows = _drawn_rows(history, across, upward)
-    ends = _line_ends(rows, history, across, upward, translate=translate)
+    ends, exits = _line_ends(rows, history, across, upward, translate=translate)
     runs = history.drop_duplicates("run")
     names = runs["run"].tolist()
     if target is not None:
@@ -430,6 +437,8 @@ def _arranged(
         plot_width=max((MIN_WIDTH if width == "container" else width) - AXES_WIDTH - label_room, 1),
         plot_height=max(height - axes_height, LABEL_GAP),
     )
+    marks = pd.DataFrame(exits, columns=LABEL_COLUMNS)
+    labels = pd.concat([labels, marks.assign(label_y=marks["y"])], ignore_index=True) if exits else labels
     has_band = band and LOWER_IS_BETTER[y]
     look = Look(
         across=across,
@@ -472,11 +481,14 @@ def _significant(values: np.ndarray, digits: int = 6) -> np.ndarray:
     return np.where(np.isfinite(rounded), rounded, values)
 
 
-def _last_seen(along: np.ndarray, up: np.ndarray) -> tuple[float, float]:
-    """Where a line through these points, in shares of the axes, was last inside the plot.
+def _last_seen(along: np.ndarray, up: np.ndarray) -> tuple[float, float, str]:
+    """Where a line through these points, in shares of the axes, was last inside the plot, and how it left.
 
     At its last point, or where its last segment from inside to outside crosses the border; a line that never
     was inside: the place of the border next to its last point.
+
+    Returns:
+        both shares, and "above", "below" or "" (it ends inside, or beyond the end of the horizontal axis).
     """
     points = np.stack([along, up], axis=1)
     inside = np.all((points >= 0) & (points <= 1), axis=1)
@@ -487,31 +499,37 @@ def _last_seen(along: np.ndarray, up: np.ndarray) -> tuple[float, float]:
         border = np.clip(points[last + 1], 0, 1)
         leaves = points[last + 1] != border
         point = point + step * np.min((border - point)[leaves] / step[leaves])
-    return float(np.clip(point[0], 0, 1)), float(np.clip(point[1], 0, 1))
+    left = points[min(last + 1, len(points) - 1), 1]
+    way = "above" if left > 1 else "below" if left < 0 else ""
+    return float(np.clip(point[0], 0, 1)), float(np.clip(point[1], 0, 1)), way
 
 
 def _line_ends(
     rows: pd.DataFrame, history: pd.DataFrame, across: Axis, upward: Axis, *, translate: Translate
-) -> list[Label]:
-    """One label per drawn run: where its line ends, how, and with which words."""
+) -> tuple[list[Label], list[Label]]:
+    """One label per drawn run: where its line ends, how, and with which words; and a mark where it left the plot."""
     _ = translate
-    is_diverged = history["diverged_at"].notna().to_numpy()
-    diverged_at = {}
-    if is_diverged.any():
-        lost = history[is_diverged].drop_duplicates("run")
-        diverged_at = dict(zip(lost["run"], lost["diverged_at"], strict=True))
+    lost = divergences(history).set_index("run")
     runs = rows["run"].to_numpy()
-    shares = [axis.share(rows[axis.field].to_numpy(dtype=np.float64)) for axis in (across, upward)]
+    values = {axis.field: rows[axis.field].to_numpy(dtype=np.float64) for axis in (across, upward)}
     ends: list[Label] = []
+    exits: list[Label] = []
     for run in dict.fromkeys(runs):
-        along, up = _last_seen(*(share[runs == run] for share in shares))
-        kind, label = "end", str(run)
-        if run in diverged_at:
+        of_run = [values[axis.field][runs == run] for axis in (across, upward)]
+        along, up, way = _last_seen(across.share(of_run[0]), upward.share(of_run[1]))
+        kind, label = way or "end", str(run)
+        if way:
+            exits.append((run, across.value(along), upward.value(up), "", way))
+        if run in lost.index:
+            along = across.nearest(float(lost.at[run, across.field]))
             # The second line of the label is long: it stands on the side where there is room.
             kind = "diverged early" if along <= 0.5 else "diverged late"
-            label += "\n" + _("diverged at update {update}").format(update=f"{diverged_at[run]:,}")
+            label += "\n" + _("diverged at update {update}").format(update=f"{lost.at[run, 'update']:,.0f}")
+        elif way:
+            along = across.nearest(of_run[0][-1])
+            label += f"\n{'↑' if way == 'above' else '↓'} {of_run[1][-1]:.3g}"
         ends.append((run, across.value(along), upward.value(up), label, kind))
-    return ends
+    return ends, exits
 
 
 def _target_label(target: float, across: Axis, upward: Axis, *, translate: Translate) -> Label:
@@ -707,7 +725,7 @@ def _run_scales(look: Look) -> dict[str, Any]:
 
 
 def _band_layer(look: Look, position: Mapping[str, Any], style: Mapping[str, Any]) -> alt.Chart:
-    """The minibatch losses since the record before: from their 10th to their 90th percentile."""
+    """The minibatch losses of an epoch: from their 10th to their 90th percentile."""
     return (
         alt.Chart()
         .transform_filter("isValid(datum.minibatch_loss_low) && isValid(datum.minibatch_loss_high)")
@@ -784,9 +802,15 @@ def _label_layers(
     position: Mapping[str, Any],
     style: Mapping[str, Any],
 ) -> list[alt.Chart]:
-    """A point at the end of each line, a cross where it diverged, and the name beside it."""
+    """A point at the end of each line, a cross where it diverged, a triangle where it left, and the name beside it."""
     table = alt.Chart(labels)
-    shapes = {"end": "circle", "diverged early": CROSS, "diverged late": CROSS}
+    shapes = {
+        "end": "circle",
+        "diverged early": CROSS,
+        "diverged late": CROSS,
+        "above": "triangle-up",
+        "below": "triangle-down",
+    }
     shape_scale = alt.Scale(domain=list(shapes), range=list(shapes.values()))
     heads = (
         table.transform_filter("datum.kind != 'target'")
