@@ -510,12 +510,13 @@ def test_an_outside_cluster_is_used_by_its_address_and_its_loss_is_told(monkeypa
 
 
 DRIVER = """
-import json, sys, psutil
+import json, signal, sys, psutil
 from sgd_tf import jobs
 from sgd_tf.jobs.fair_queue import FairQueue
 from tests import job_functions
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as the server: what it inherits may ignore Ctrl-C
     cluster = jobs.connect()
     job = cluster.submit(job_functions.hang_in_c, learner="kim")
     while not job.num_rows:
@@ -535,10 +536,11 @@ def test_no_process_and_no_word_is_left_when_the_server_ends(name, tmp_path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "SGD_TF_WORKERS": "1"}
     environment.pop("SGD_TF_SCHEDULER", None)
     errors = Path(tmp_path / "errors")
+    in_the_background = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]  # a shell has its background jobs ignore Ctrl-C
     with (
         errors.open("w") as stderr,
         subprocess.Popen(
-            [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=stderr, env=environment
+            [*in_the_background, sys.executable, str(script)], stdout=subprocess.PIPE, stderr=stderr, env=environment
         ) as driver,
     ):
         children = [psutil.Process(pid) for pid in json.loads(driver.stdout.readline())]
