@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -61,25 +62,28 @@ class SweepPlan:
     max_seconds: float = 1.0  # of training that a run may take until the target
 
     def __post_init__(self) -> None:
-        sizes = tuple(sorted({check_int("batch_sizes", k, 1) for k in self.batch_sizes}))
-        rates = tuple(sorted({float(rate) for rate in self.learning_rates}))
+        if not isinstance(self.problem, str) or not self.problem:
+            raise ValueError(f"`problem` must be the name of a problem; received {self.problem!r}.")
+        if not isinstance(self.model, ModelConfig):
+            raise ValueError(f"`model` must be a ModelConfig; received {self.model!r}.")
+        N = self.num_examples if self.num_examples is None else check_int("num_examples", self.num_examples, 1)
+        sizes = tuple(sorted({check_int("batch_sizes", k, 1, N) for k in _items("batch_sizes", self.batch_sizes)}))
+        items = _items("learning_rates", self.learning_rates)
+        rates = tuple(sorted({_number("learning_rates", rate, MAX_LEARNING_RATE) for rate in items}))
         object.__setattr__(self, "batch_sizes", sizes)
         object.__setattr__(self, "learning_rates", rates)
-        if not sizes:
-            raise ValueError("`batch_sizes` must hold at least one batch size; received none.")
         if self.rule not in RULES:
             raise ValueError(f"`rule` must be one of {', '.join(RULES)}; received {self.rule!r}.")
-        if not rates or any(not 0 < rate <= MAX_LEARNING_RATE for rate in rates):
-            raise ValueError(f"`learning_rates` must be in (0, {MAX_LEARNING_RATE:g}]; received {rates!r}.")
         if self.rule != "tuned" and len(rates) != 1:
             raise ValueError(f"`learning_rates` must be one rate for the rule {self.rule!r}; received {rates!r}.")
         check_int("num_seeds", self.num_seeds, 1)
         for name in ("target", "epochs", "seconds", "max_seconds"):
-            value = getattr(self, name)
-            if not 0 < value < math.inf:
-                raise ValueError(f"`{name}` must be a finite number greater than 0; received {value!r}.")
+            object.__setattr__(self, name, _number(name, getattr(self, name)))
         if self.max_seconds < self.seconds:
-            raise ValueError(f"`max_seconds` must be at least {self.seconds:g}, the `seconds` of each run.")
+            raise ValueError(
+                f"`max_seconds` must be at least {self.seconds:g}, the `seconds` of each run; "
+                f"received {self.max_seconds:g}."
+            )
 
     def rates(self, batch_size: int) -> tuple[float, ...]:
         """The learning rates that are tried with a batch size: the grid, or the one that the rule gives."""
@@ -91,6 +95,25 @@ class SweepPlan:
     def family(self) -> SweepPlan:
         """What a run depends on besides its own k, learning rate and seed: plans of one family share their runs."""
         return replace(self, batch_sizes=(1,), learning_rates=(1.0,), rule="tuned", num_seeds=1)
+
+
+def _items(name: str, values: Any) -> tuple[Any, ...]:
+    """The items of a field that holds several values, at least one."""
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise ValueError(f"`{name}` must be a sequence of numbers; received {values!r}.")
+    items = tuple(values)
+    if not items:
+        raise ValueError(f"`{name}` must hold at least one value; received none.")
+    return items
+
+
+def _number(name: str, value: Any, high: float = math.inf) -> float:
+    """A finite number greater than 0 and at most `high`, as a float."""
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    if not 0 < number <= high or math.isinf(number):
+        allowed = "a finite number greater than 0" if math.isinf(high) else f"in (0, {high:g}]"
+        raise ValueError(f"`{name}` must be {allowed}; received {value!r}.")
+    return number
 
 
 @dataclass(frozen=True, kw_only=True, order=True)

@@ -15,6 +15,7 @@ from sgd_tf.ui.language import _, selectbox, titles
 
 MAX_SIZES, MAX_RATES, MAX_SEEDS = 24, 16, 20
 MAX_SECONDS = 20.0  # of training in one run
+MIN_TARGET = 1e-9  # training loss; 0 is no target
 RULES = {
     "tuned": N_("Tuned for each k"),
     "fixed": N_("One for all"),
@@ -57,7 +58,7 @@ SETTINGS = (
     address.number("sweep_rate", 0.1, 1e-6, MAX_LEARNING_RATE),
     address.Setting(key="sweep_rates", default="", parse=_rates),  # empty: a grid around searched rates
     address.number("sweep_seeds", 5, 1, MAX_SEEDS),
-    address.number("sweep_target", None, 0.0, 1e9),
+    address.number("sweep_target", None, MIN_TARGET, 1e9),
     address.number("sweep_epochs", None, 0.01, 1_000.0),
     address.number("sweep_seconds", None, 0.01, MAX_SECONDS),
     address.number("sweep_max_seconds", None, 0.01, MAX_SECONDS),
@@ -208,7 +209,7 @@ def _more(place: DeltaGenerator, info: ProblemInfo, model: ModelConfig | None) -
         )
 
     with place:
-        number(_("Training loss to reach"), "sweep_target", 0.0, 1e9, budget.target)
+        number(_("Training loss to reach"), "sweep_target", MIN_TARGET, 1e9, budget.target)
         number(_("Compare after so many epochs"), "sweep_epochs", 0.01, 1_000.0, budget.epochs)
         number(_("Compare after so many seconds of training"), "sweep_seconds", 0.01, MAX_SECONDS, budget.seconds)
         number(
