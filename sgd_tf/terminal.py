@@ -52,20 +52,23 @@ def show_progress(
             bar.update(task, completed=min(total, sum(seconds.values())), description=text)
 
 
-def print_race(table: pd.DataFrame, *, target: float | None, learning_rates: Mapping[str, float]) -> None:
+def print_race(
+    table: pd.DataFrame, *, target: float | None, learning_rates: Mapping[str, str], target_note: str = ""
+) -> None:
     """Print how each contestant ended: on a terminal with lines, in a pipe as plain text.
 
     Args:
         table: of `history.to_frame`.
-        target: training loss whose time is told; None for none.
-        learning_rates: by contestant.
+        target: training loss to reach, whose time is printed; None for none.
+        learning_rates: as they are printed, by contestant.
+        target_note: is printed after the target.
     """
     last = history.latest(table)
     rows = pd.DataFrame(
         {
             "contestant": last["run"],
-            "learning rate": [f"{learning_rates[name]:g}" for name in last["run"]],
-            "training loss": last["train_loss"].map("{:.3g}".format),
+            "learning rate": [learning_rates[name] for name in last["run"]],
+            "training loss": [_loss(record) for record in last.to_dict("records")],
             "test accuracy": last["test_accuracy"].map("{:.1%}".format),
             "updates": last["update"].map("{:,}".format),
             "updates/s": last["updates_per_second"].map("{:,.0f}".format),
@@ -74,7 +77,7 @@ def print_race(table: pd.DataFrame, *, target: float | None, learning_rates: Map
     )
     title = "After the race"
     if target is not None:
-        title = f"To a training loss of {target:g}"
+        title = f"To a training loss of {target:g}{target_note}"
         reached = history.time_to_target(table, target)
         rows["seconds to target"] = reached["seconds"].map("{:.3g}".format)
         rows["updates to target"] = reached["updates"].map("{:,.0f}".format)
@@ -90,6 +93,12 @@ def print_race(table: pd.DataFrame, *, target: float | None, learning_rates: Map
     for row in rows.itertuples(index=False):
         grid.add_row(*row)
     console.print(grid)
+
+
+def _loss(record: Mapping[Any, Any]) -> str:
+    """The training loss of a last record; of a run that diverged, the update after which it was not finite."""
+    diverged_at = record["diverged_at"]
+    return f"{record['train_loss']:.3g}" if pd.isna(diverged_at) else f"diverged at update {diverged_at:,}"
 
 
 def show_claims(keys: Sequence[str]) -> Iterator[str]:

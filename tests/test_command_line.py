@@ -1,7 +1,11 @@
 """`python -m sgd_tf race`: the table, the files, and messages for bad input."""
 
+import math
+
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sgd_tf import __main__ as command_line
 from sgd_tf import presets, problems
@@ -10,7 +14,10 @@ from sgd_tf import presets, problems
 @pytest.fixture
 def run(tmp_path, capsys):
     def call(*words):
-        status = command_line.main(["race", "--output", str(tmp_path / "out"), *words])
+        try:
+            status = command_line.main(["race", "--output", str(tmp_path / "out"), *words])
+        except SystemExit as refused:  # by the parser of the words
+            status = refused.code
         captured = capsys.readouterr()
         return status, captured.out, captured.err
 
@@ -36,25 +43,122 @@ def test_a_race_prints_its_table_and_writes_csv_and_html(run, tmp_path):
     assert "cdn" not in (tmp_path / "out.html").read_text(encoding="utf-8")[:2_000]
 
 
-def test_without_a_learning_rate_each_has_its_tuned_one(run, monkeypatch):
-    taken = {}
-
-    def stop(problem, configs, *, seconds, model):  # noqa: ARG001
-        taken.update(configs)
-        raise ValueError("enough")
-
+@pytest.fixture
+def raced(monkeypatch):
+    """What the command line asks a race for; it trains nothing."""
     from sgd_tf import racing
 
+    taken, race = {}, racing.race
+
+    def stop(problem, configs, *, seconds, model):
+        race(problem, configs, seconds=seconds, model=model)  # checks its arguments, and trains when it is asked
+        taken.update(num_examples=problem.num_examples, configs=configs, seconds=seconds, model=model)
+        raise ValueError("enough")
+
     monkeypatch.setattr(racing, "race", stop)
+    return taken
+
+
+def test_without_a_learning_rate_each_has_its_tuned_one(run, raced):
     assert run("--batch-size", "all", "32")[0] == 2
-    rates = {config.batch_size: config.learning_rate for config in taken.values()}
+    rates = {config.batch_size: config.learning_rate for config in raced["configs"].values()}
     assert rates == {k: presets.tuned_learning_rate("digits", "mlp", k) for k in ("all", 32)}
+
+
+# A number as a learner may type it. The same text must reach the race as this very number, or be refused.
+NUMBERS = st.sampled_from(["0", "-1", "nan", "inf", "-inf", "1e400", "1e-400", "1e9", "-0.0", "", " ", "one", "0x10"])
+NUMBERS = NUMBERS | st.floats().map(repr) | st.integers(-5, 2000).map(str) | st.integers().map(str)
+
+
+@pytest.mark.parametrize("option", ["learning-rate", "seconds", "target", "seed", "num-examples", "batch-size"])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=NUMBERS)
+def test_each_number_reaches_the_race_as_it_was_given_or_ends_with_status_2(run, raced, option, text):
+    raced.clear()
+    size = () if option == "batch-size" else ("--batch-size", "8")
+    status, out, err = run("--problem", "spirals", *size, f"--{option}={text}")
+    assert (status, out) == (2, "")
+    assert bool(raced) == (err == "sgd_tf: enough\n")
+    if not raced:
+        assert f"`{option.replace('-', '_')}` must be" in err or f"argument --{option}: " in err
+        return
+    (config,) = raced["configs"].values()
+    if option == "seconds":
+        assert raced["seconds"] == float(text)
+    elif option == "target":
+        assert 0 < float(text) < math.inf
+    elif option == "num-examples":
+        assert raced["num_examples"] == int(text)
+    else:
+        assert getattr(config, option.replace("-", "_")) == float(text)
+
+
+@pytest.mark.parametrize("words", [("--learning-rate", "0"), ("--target", "0"), ("--target", "nan"), ("--seed", "-1")])
+def test_zero_is_a_number_and_not_the_preset(run, raced, words):
+    status, out, err = run(*words)
+    name = words[0].removeprefix("--").replace("-", "_")
+    assert (status, out, raced) == (2, "", {})
+    assert err.startswith(f"sgd_tf: `{name}` must be ")
+
+
+def test_the_results_of_two_learning_rates_lie_in_two_pairs_of_files(run, tmp_path):
+    short = ("--problem", "line", "--model", "linear", "--num-examples", "50", "--batch-size", "8", "--seconds", "0.01")
+    names = ["run_lr0.1", "run_lr0.5", "plain"]
+    for name in [*names[:2], "plain.csv"]:  # a suffix that is there already is not added again
+        assert run(*short, "--output", str(tmp_path / name))[0] == 0
+    wanted = {f"{name}{suffix}" for name in names for suffix in (".csv", ".html")}
+    assert {path.name for path in tmp_path.iterdir()} == wanted
+
+
+@pytest.mark.parametrize("output", ["nodir/x", "", "there/", ".", "there/..", "n" * 300, "taken"])
+def test_a_file_that_can_not_be_written_is_refused_before_the_race(run, raced, tmp_path, monkeypatch, output):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "taken.html").mkdir()
+    status, out, err = run("--output", output)
+    assert (status, out, raced) == (2, "", {})
+    assert err.startswith("sgd_tf: `output` must name a file")
+    assert {path.name for path in tmp_path.iterdir()} == {"there", "taken.html"}  # the check leaves nothing
+
+
+def test_where_the_findings_of_claims_go_is_checked_before_they_are_tried(tmp_path, capsys):
+    assert command_line.main(["claims", "--only", "iterations", "--json", str(tmp_path / "nodir" / "x.json")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "No such file or directory" in captured.err
+
+
+def test_a_contestant_that_diverged_says_so_and_at_which_update(run, tmp_path):
+    status, out, _ = run(
+        *("--problem", "diabetes", "--model", "linear", "--batch-size", "all", "8", "--seconds", "0.05"),
+        *("--learning-rate", "5"),
+    )
+    assert status == 0
+    table = pd.read_csv(tmp_path / "out.csv")
+    for name, records in table.groupby("run"):
+        (diverged_at,) = records["diverged_at"].dropna().astype(int)
+        (line,) = [line for line in out.splitlines() if line.strip().startswith(f"{name} ")]
+        assert f"diverged at update {diverged_at:,} " in line
+        assert "inf" not in line
+
+
+def test_the_table_says_which_rates_and_targets_were_not_searched(run):
+    short = ("--problem", "line", "--seconds", "0.01", "--batch-size")
+    of_search = run(*short, "all", "8")[1]
+    assert "(estimated)" not in of_search
+    title, _, between, gd, *_ = run(*short, "9", "all")[1].splitlines()
+    assert ["(estimated)" in text for text in (title, between, gd)] == [False, True, False]
+    title, _, k_8, gd, *_ = run(*short, "8", "all", "--widths", "64", "64")[1].splitlines()
+    assert all("(estimated)" in text for text in (title, k_8, gd))
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--batch-size", "0"), '`batch_size` must be an integer of at least 1, or "all"; received 0.'),
+        (("--batch-size", "0"), '`batch_size` must be in [1, 1437] or "all"; received 0.'),
+        (("--batch-size", "32", "1438"), '`batch_size` must be in [1, 1437] or "all"; received 1438.'),
+        (("--widths", "0"), "`widths` must be an integer in [1, 4096]; received 0."),
+        (("--seconds", "nan"), "`seconds` must be a finite number greater than 0; received nan."),
         (("--seconds", "0"), "`seconds` must be a finite number greater than 0; received 0.0."),
         (("--model", "cnn", "--problem", "line"), "`cnn` needs images"),
         (("--learning-rate", "1000"), "`learning_rate` must be in (0, 100]; received 1000.0."),

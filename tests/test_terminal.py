@@ -53,7 +53,7 @@ def test_in_a_pipe_nothing_is_shown(capsys):
 
 
 def test_the_table_tells_the_time_to_the_target_and_has_no_number_where_there_is_none(capsys):
-    rates = {"GD": 0.5, "k = 2": 0.01}
+    rates = {"GD": "0.5", "k = 2": "0.01 (estimated)"}
     terminal.print_race(history.to_frame(records()), target=1.0, learning_rates=rates)
     title, *lines = capsys.readouterr().out.splitlines()
     assert title == "To a training loss of 1"
@@ -64,10 +64,11 @@ def test_the_table_tells_the_time_to_the_target_and_has_no_number_where_there_is
     assert gd.split()[-3:] == ["1", "10", "10.0"]
     assert sgd.split()[-3:] == ["0.571", "6", "1.4"]
     assert "–" in gd  # a regression has no accuracy
-    assert "–" in sgd  # neither has a diverged run a loss
+    assert "0.01 (estimated)" in sgd
+    assert "diverged at update 20" in sgd  # which has no loss
 
 
 def test_on_a_terminal_the_table_has_lines(screen):
-    terminal.print_race(history.to_frame(records()), target=None, learning_rates={"GD": 0.5, "k = 2": 0.01})
+    terminal.print_race(history.to_frame(records()), target=None, learning_rates={"GD": "0.5", "k = 2": "0.01"})
     assert "After the race" in screen.getvalue()
     assert "┃" in screen.getvalue()
