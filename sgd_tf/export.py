@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import resources
+from typing import Any
+
+import numpy as np
 
 from sgd_tf.problems import CATALOGUE
-from sgd_tf.records import BatchSize, ModelConfig, RacePlan, TrainConfig
+from sgd_tf.records import BatchSize, ModelConfig, ModelKind, RacePlan, TrainConfig
 from sgd_tf.sweep import SweepPlan
 
 
@@ -27,14 +31,14 @@ def race_script(plan: RacePlan) -> str:
     True
     """
     contestants = "\n".join(
-        f"    {name!r}: sgd_tf.TrainConfig({_arguments(config)})," for name, config in plan.configs.items()
+        f"    {name!r}: sgd_tf.TrainConfig({_train_arguments(config)})," for name, config in plan.configs.items()
     )
     size = "" if plan.num_examples is None else f", num_examples={plan.num_examples}"
     target = ""
     argument = ""
     if plan.target is not None:
-        target = f"\nprint(sgd_tf.time_to_target(history, {plan.target!r}).to_string(index=False))"
-        argument = f", target={plan.target!r}"
+        target = f"\nprint(sgd_tf.time_to_target(history, {_literal(plan.target)}).to_string(index=False))"
+        argument = f", target={_literal(plan.target)}"
     return f'''"""{plan.problem}: the same model, the same seconds, one batch size for each contestant."""
 
 import sgd_tf
@@ -45,7 +49,7 @@ contestants = {{
 }}
 model = sgd_tf.ModelConfig({_model_arguments(plan.model)})
 
-records = sgd_tf.race(problem, contestants, seconds={plan.seconds!r}, model=model)
+records = sgd_tf.race(problem, contestants, seconds={_literal(plan.seconds)}, model=model)
 history = sgd_tf.to_frame(records)
 {target}
 history.to_csv("race.csv", index=False)
@@ -68,8 +72,8 @@ def sweep_script(plan: SweepPlan) -> str:
     True
     """
     size = "" if plan.num_examples is None else f", num_examples={plan.num_examples}"
-    fields = ("batch_sizes", "learning_rates", "rule", "num_seeds", "target", "epochs", "seconds", "max_seconds")
-    arguments = "\n".join(f"    {name}={getattr(plan, name)!r}," for name in fields)
+    names = ("batch_sizes", "learning_rates", "rule", "num_seeds", "target", "epochs", "seconds", "max_seconds")
+    arguments = _arguments(plan, names, ",\n    ")
     return f'''"""{plan.problem}: which batch size reaches the target in the fewest seconds?"""
 
 import sgd_tf
@@ -80,7 +84,7 @@ problem = sgd_tf.load({plan.problem!r}{size})
 plan = SweepPlan(
     problem={plan.problem!r},
     model=sgd_tf.ModelConfig({_model_arguments(plan.model)}),
-{arguments}
+    {arguments},
 )
 
 rows = []
@@ -99,19 +103,39 @@ for verdict in sweep_results.verdict_c13(table):
 '''
 
 
-def _arguments(config: TrainConfig) -> str:
-    """The arguments of a TrainConfig that make it what it is: batch size, learning rate, and what is not usual."""
+def _train_arguments(config: TrainConfig) -> str:
+    """Batch size, learning rate and seed of a TrainConfig, and what is not usual about it."""
     usual = TrainConfig()
     named = ["batch_size", "learning_rate", "seed"]
-    others = ("momentum", "sampling", "buffer_size", "micro_batch_size")
-    named += [name for name in others if getattr(config, name) != getattr(usual, name)]
-    return ", ".join(f"{name}={getattr(config, name)!r}" for name in named)
+    named += [
+        field.name
+        for field in dataclasses.fields(config)
+        if field.name not in named and getattr(config, field.name) != getattr(usual, field.name)
+    ]
+    return _arguments(config, named)
+
+
+# What a kind of model depends on.
+_MODEL_FIELDS: dict[ModelKind, tuple[str, ...]] = {
+    "linear": ("kind",),
+    "mlp": ("kind", "widths", "activation"),
+    "cnn": ("kind", "activation"),
+}
 
 
 def _model_arguments(model: ModelConfig) -> str:
-    if model.kind == "mlp":
-        return f"widths={model.widths!r}, activation={model.activation!r}"
-    return f"kind={model.kind!r}"
+    return _arguments(model, _MODEL_FIELDS[model.kind])
+
+
+def _arguments(config: object, names: Iterable[str], separator: str = ", ") -> str:
+    return separator.join(f"{name}={_literal(getattr(config, name))}" for name in names)
+
+
+def _literal(value: Any) -> str:
+    """Source text of a value. A NumPy number becomes a Python number: a script knows no NumPy."""
+    if isinstance(value, tuple):
+        return repr(tuple(part.item() if isinstance(part, np.generic) else part for part in value))
+    return repr(value.item() if isinstance(value, np.generic) else value)
 
 
 @functools.cache
@@ -184,9 +208,9 @@ import tensorflow as tf
 import sgd_tf
 from sgd_tf import models
 
-batch_size, learning_rate, num_epochs = {batch_size!r}, {learning_rate!r}, {num_epochs}
+batch_size, learning_rate, num_epochs = {_literal(batch_size)}, {_literal(learning_rate)}, {num_epochs}
 problem = sgd_tf.load({problem!r}, num_examples={num_examples}, seed={seed})
-model = models.build(problem, sgd_tf.ModelConfig(kind={model.kind!r}, widths={model.widths!r}), seed={seed})
+model = models.build(problem, sgd_tf.ModelConfig({_model_arguments(model)}), seed={seed})
 minibatches = sgd_tf.minibatches(problem, batch_size, seed={seed})
 loss_function = keras.losses.{loss}
 print(sgd_tf.iterations_per_epoch(problem.num_examples, batch_size), "iterations per epoch")"""

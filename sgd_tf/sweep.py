@@ -337,6 +337,7 @@ def sweep(problem: Problem, plan: SweepPlan) -> Iterator[Row]:
         table = to_table(sweep(load("digits"), plan))
     """
     check_int("batch_sizes", plan.batch_sizes[-1], 1, problem.num_examples)
+    plan = replace(plan, num_examples=problem.num_examples)
     rows: list[Row] = []
     while cells := missing_cells(plan, rows):
         for cell in cells:

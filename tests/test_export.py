@@ -3,13 +3,20 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
+import nbformat
+import numpy as np
 import pandas as pd
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 import sgd_tf
-from sgd_tf import export
+from sgd_tf import export, models, problems, records
 from sgd_tf.records import ModelConfig, RacePlan, TrainConfig
+from sgd_tf.sweep import SweepPlan
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 
@@ -39,7 +46,68 @@ def test_the_script_names_what_differs_from_the_defaults_and_the_seed():
     arguments = source[source.index("sgd_tf.TrainConfig(") :].split("\n")[0].rstrip(",")
     exec(f"config = {arguments}", {"sgd_tf": sgd_tf}, namespace)
     assert namespace["config"] == configs["a"]
-    assert "sgd_tf.ModelConfig(widths=(64, 32), activation='tanh')" in source
+    assert "sgd_tf.ModelConfig(kind='mlp', widths=(64, 32), activation='tanh')" in source
+
+
+MODELS = st.builds(
+    ModelConfig,
+    kind=st.sampled_from(get_args(records.ModelKind)),
+    widths=st.lists(st.integers(1, 9), max_size=3).map(tuple),
+    activation=st.sampled_from(get_args(records.Activation)),
+)
+SMALL = {"digits": 40, "diabetes": 20, "spirals": 20}
+
+
+def run_until(source, end, **names):
+    """The names that a script has defined before the first line that begins with `end`; nothing trains."""
+    exec(compile(source[: source.index(f"\n{end}")], "script.py", "exec"), names)
+    return names
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    model=MODELS,
+    problem=st.sampled_from(list(SMALL)),
+    config=st.builds(TrainConfig, learning_rate=st.sampled_from([0.1, np.float64(0.1)]), seed=st.integers(0, 99)),
+)
+@example(model=ModelConfig(kind="cnn", activation="tanh"), problem="digits", config=TrainConfig())
+def test_a_script_and_a_notebook_begin_with_the_weights_of_the_run_that_they_repeat(model, problem, config):
+    if model.kind == "cnn":
+        problem = "digits"
+    N = SMALL[problem]
+    data = problems.load(problem, num_examples=N)
+    wanted = models.build(data, model, seed=config.seed)
+
+    race = RacePlan(problem=problem, num_examples=N, model=model, configs={"one": config})
+    names = run_until(export.race_script(race), "records = ")
+    assert names["contestants"] == race.configs
+    assert_same(models.build(names["problem"], names["model"], seed=config.seed), wanted, data)
+
+    rate = config.learning_rate
+    sweep = SweepPlan(problem=problem, num_examples=N, model=model, batch_sizes=(8,), learning_rates=(rate,), target=1)
+    names = run_until(export.sweep_script(sweep), "rows = ")
+    assert replace(names["plan"], model=model, num_examples=N) == sweep
+    assert_same(models.build(names["problem"], names["plan"].model, seed=config.seed), wanted, data)
+
+    setting = {"num_examples": N, "batch_size": 8, "num_epochs": 1, "learning_rate": rate, "seed": config.seed}
+    notebook = nbformat.reads(export.double_loop_notebook(problem, model=model, **setting), as_version=4)
+    names = {}
+    exec(notebook.cells[2].source, names)
+    assert names["learning_rate"] == rate
+    assert_same(names["model"], models.build(names["problem"], model, seed=config.seed), names["problem"])
+
+
+def assert_same(found, wanted, data):
+    """The same initial weights, and the same outputs: a different activation would show there."""
+    for a, b in zip(found.get_weights(), wanted.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(found(data.x_train[:5]), wanted(data.x_train[:5]))
+
+
+def test_a_race_of_numpy_numbers_becomes_a_script_of_python_numbers():
+    configs = {"a": TrainConfig(batch_size=np.int64(8), learning_rate=np.float64(0.1), momentum=np.float64(0.5))}
+    race = plan(configs=configs, num_examples=np.int64(50), seconds=np.float64(0.1), target=np.float64(0.2))
+    assert "np." not in export.race_script(race)
 
 
 def test_names_in_the_script_are_quoted_whatever_they_hold():

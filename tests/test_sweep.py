@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sgd_tf import sweep
+from sgd_tf import problems, sweep
 from sgd_tf.problems import Problem
 from sgd_tf.records import ModelConfig, Progress, TrainConfig
 from sgd_tf.sweep import Cell, SweepPlan
@@ -326,6 +326,13 @@ def test_what_can_not_be_swept_is_named(changes, message):
 def test_a_batch_size_above_n_is_refused_before_anything_is_run():
     with pytest.raises(ValueError, match=r"`batch_sizes` must be an integer in \[1, 64\]; received 65"):
         next(sweep.sweep(quadratic(), plan(batch_sizes=(8, 65))))
+
+
+def test_a_sweep_takes_n_from_the_samples_that_it_is_given():
+    N = 2 * problems.CATALOGUE["line"].num_examples
+    whole = plan(problem="line", batch_sizes=(N,), learning_rates=(0.1,), num_seeds=1, seconds=0.01, max_seconds=0.01)
+    (row,) = sweep.sweep(problems.load("line", num_examples=N), whole)
+    assert (row["batch_size"], row["num_examples"]) == (N, N)
 
 
 def test_a_sweep_in_a_notebook_yields_the_rows_of_all_its_runs():
