@@ -59,25 +59,88 @@ def test_the_largest_eigenvalue_of_a_network_is_that_of_the_hessian_written_down
     assert found.value == pytest.approx(values[-1], rel=1e-4)
 
 
+def counted(matrix):
+    """The product with a matrix, and the list that gets a 1 for each."""
+    calls = []
+    return (lambda v: calls.append(1) or matrix @ v), calls
+
+
 @settings(deadline=None)
-@given(values=st.lists(st.floats(-5, 5), min_size=1, max_size=6))
-def test_the_largest_eigenvalue_is_found_whatever_the_signs(values):
-    matrix = np.diag([*values, 7.0 if max(map(abs, values)) == max(values) else -7.0])
-    found = largest_eigenvalue(matrix.dot, len(matrix), tolerance=1e-6)
-    # Some eigenvalue lies within the residual; with a shift of 7 the largest one is found but for near ties.
-    assert found.value <= max(np.diag(matrix)) + 1e-9
-    assert np.abs(np.diag(matrix) - found.value).min() <= found.residual + 1e-9
+@given(values=st.lists(st.floats(-5, 5), min_size=1, max_size=40), seed=st.integers(0, 2**32 - 1))
+def test_the_largest_eigenvalue_is_found_whatever_the_signs_and_the_size(values, seed):
+    axes, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(values), len(values))))
+    matrix = axes @ np.diag(values) @ axes.T
+    product, calls = counted(matrix)
+    found = largest_eigenvalue(product, len(values), tolerance=1e-6)
+    assert found.num_products == len(calls) <= 1_000
+    assert np.linalg.norm(found.vector) == pytest.approx(1.0)
+    assert found.residual == pytest.approx(
+        np.linalg.norm(matrix @ found.vector - found.value * found.vector), abs=1e-12
+    )
+    assert found.converged
+    assert found.value == pytest.approx(max(values), abs=2e-5)
 
 
-def test_the_residual_tells_that_the_products_did_not_suffice():
-    matrix = np.diag([1.0, 0.999])
-    found = largest_eigenvalue(matrix.dot, 2, tolerance=1e-9, max_products=3)
+def test_at_a_saddle_the_end_that_curves_upwards_is_found():
+    found = largest_eigenvalue(np.diag([5.0, -5.0, 1.0]).dot, 3)
+    assert found.value == pytest.approx(5.0, rel=1e-12)
+    assert found.max_learning_rate == pytest.approx(0.4, rel=1e-12)
     assert found.num_products == 3
-    assert found.residual > 1e-9
 
 
-def test_nothing_that_curves_upwards_sets_no_limit():
-    assert largest_eigenvalue(np.diag([-1.0, -2.0]).dot, 2).max_learning_rate == float("inf")
+def test_at_weights_of_zero_the_largest_eigenvalue_of_a_network_is_that_of_the_formula():
+    problem = load("diabetes")
+    gradients = Gradients(problem, models.mlp(problem, widths=(4,), activation="tanh"))
+    set_weights(gradients.model, np.zeros(gradients.num_parameters))
+    # There ŷ = b + Σⱼ vⱼ (Wⱼ x + cⱼ) to second order, so that ∂²L/∂vⱼ∂(Wⱼ, cⱼ) = −2 mean(y (x, 1)) =: −2m and
+    # ∂²L/∂b² = 2; all else is 0. The eigenvalues are 2, and 2‖m‖ and −2‖m‖ four times each.
+    design = np.column_stack([problem.x_train.astype(np.float64), np.ones(problem.num_examples)])
+    expected = 2 * np.linalg.norm((problem.y_train[:, None] * design).mean(axis=0))
+    found = largest_eigenvalue(gradients.hessian_product, gradients.num_parameters)
+    assert expected == pytest.approx(2.4939, abs=1e-4)
+    assert found.value == pytest.approx(expected, rel=1e-5)
+    assert found.converged
+    assert found.num_products <= 30
+
+
+def test_products_that_do_not_suffice_give_the_best_so_far_and_it_is_said():
+    matrix = np.random.default_rng(1).standard_normal((300, 300))
+    matrix += matrix.T
+    largest = np.linalg.eigvalsh(matrix)[-1]
+    values = []
+    for most in (10, 25, 45):
+        product, calls = counted(matrix)
+        found = largest_eigenvalue(product, 300, tolerance=1e-9, max_products=most)
+        assert not found.converged
+        assert found.num_products == len(calls) <= most
+        assert found.residual == pytest.approx(np.linalg.norm(matrix @ found.vector - found.value * found.vector))
+        values.append(found.value)
+    assert values == sorted(values)
+    assert 0.9999 * largest < values[-1] < largest
+    assert largest_eigenvalue(matrix.dot, 300, tolerance=1e-9).value == pytest.approx(largest, rel=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 2, 30])
+def test_nothing_that_curves_upwards_sets_no_limit(size):
+    for matrix in (np.zeros((size, size)), -np.eye(size)):
+        found = largest_eigenvalue(matrix.dot, size)
+        assert found.value == pytest.approx(matrix[0, 0])
+        assert found.converged
+        assert found.max_learning_rate == float("inf")
+
+
+@pytest.mark.parametrize(("size", "good"), [(1, 0), (3, 0), (3, 2), (30, 0), (30, 7)])
+def test_a_product_that_is_not_finite_makes_the_eigenvalue_unknown(size, good):
+    calls = []
+
+    def product(v):
+        calls.append(1)
+        return v if len(calls) <= good else np.where(np.arange(size) == size - 1, np.nan, v)
+
+    found = largest_eigenvalue(product, size)
+    assert np.isnan([found.value, found.residual, found.max_learning_rate]).all()
+    assert not found.converged
+    assert found.num_products == len(calls) == good + 1
 
 
 @pytest.mark.parametrize(

@@ -294,3 +294,23 @@ def test_gradient_descent_on_both_sides_of_the_limit_is_run_on_the_real_engine(r
 )
 def test_what_a_loss_did_has_a_name(losses, answer):
     assert noise_view.edge_answer(losses) == answer
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("eigenvalue", "converged", "says"),
+    [
+        (-0.5, True, {"en": "curves upwards in no direction", "ko": "위로 굽지 않으므로"}),
+        (0.0, True, {"en": "curves upwards in no direction", "ko": "위로 굽지 않으므로"}),
+        (float("nan"), False, {"en": "λmax is unknown", "ko": "λmax를 알 수 없습니다"}),
+        (4.0, False, {"en": "it is not exact", "ko": "정확하지는 않습니다"}),
+    ],
+)
+def test_a_limit_that_is_not_there_or_not_exact_is_said(cluster, language, eigenvalue, converged, says):
+    app = start(open_page(language, noise_part="edge"), "edge")
+    found = {"eigenvalue": eigenvalue, "residual": 0.1, "num_products": 9, "num_parameters": 3, "converged": converged}
+    finish(app, cluster, [found])
+    assert says[language] in words(app)
+    text = f"{words(app)} {app.progress[0].text}"
+    assert re.search(r"2/λmax = (.*)", text)[1] == ("≈ 0.5" if eigenvalue > 0 else "–")
+    assert not re.search(r"\binf\b|∞|\bnan\b", text)

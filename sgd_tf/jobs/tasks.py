@@ -5,6 +5,7 @@ TensorFlow is imported inside the functions, in the worker alone.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
@@ -269,12 +270,13 @@ def descend_around_the_limit(
         model: which model.
         factors: learning rates, as multiples of 2/λmax.
         num_updates: of each run.
-        seed: of the initial weights and of the vector that the power iteration starts from.
+        seed: of the initial weights and of the vector that the search for λmax starts from.
 
     Yields:
-        First {"eigenvalue", "residual", "num_products", "num_parameters"}; then rows of `history.row`, whose "run" is
-        the factor as text; after the records of each {"factor", "ratio"}, by how much its first update multiplied the
-        gradient in the steepest direction, and if it did not diverge {"factor", "eigenvalue"} at its end.
+        First {"eigenvalue", "residual", "num_products", "converged", "num_parameters"}, and no more where there is no
+        limit; then rows of `history.row`, whose "run" is the factor as text; after the records of each
+        {"factor", "ratio"}, by how much its first update multiplied the gradient in the steepest direction, and if it
+        did not diverge {"factor", "eigenvalue", "converged"} at its end.
     """
     from sgd_tf import curvature, models
     from sgd_tf.gradient_noise import Gradients, set_weights
@@ -287,8 +289,11 @@ def descend_around_the_limit(
         "eigenvalue": found.value,
         "residual": found.residual,
         "num_products": found.num_products,
+        "converged": found.converged,
         "num_parameters": gradients.num_parameters,
     }
+    if not math.isfinite(found.max_learning_rate):
+        return
     for factor in factors:
         name, rate, slopes = f"{factor:g}", factor * found.max_learning_rate, []
         for record, weights in curvature.descend(
@@ -302,7 +307,7 @@ def descend_around_the_limit(
         if record.diverged_at is None:
             set_weights(gradients.model, weights)
             now = curvature.largest_eigenvalue(gradients.hessian_product, gradients.num_parameters, seed=seed)
-            yield {"factor": factor, "eigenvalue": now.value}
+            yield {"factor": factor, "eigenvalue": now.value, "converged": now.converged}
 
 
 def draw_ledger(num_examples: int, num_epochs: int, buffer_size: int, seed: int) -> Iterator[dict[str, Any]]:

@@ -437,7 +437,27 @@ def edge() -> None:
     _edge_verdict(runs.get("noise_edge"))
 
 
-def _edge_rows(run: SessionRun | None) -> tuple[dict[str, Any] | None, pd.DataFrame, dict[float, float]]:
+def _limit(found: Mapping[str, Any] | None, num: int) -> str:
+    """2/λmax with so many digits: "–" where there is none, "≈" before the best that the products gave.
+
+    >>> _limit({"eigenvalue": 4.0, "converged": True}, 3), _limit({"eigenvalue": -1.0, "converged": True}, 3)
+    ('0.5', '–')
+    """
+    if found is None or not found["eigenvalue"] > 0:
+        return "–"
+    return ("" if found["converged"] else "≈ ") + digits(2 / found["eigenvalue"], num)
+
+
+def _without_limit(first: Mapping[str, Any]) -> str:
+    """What to say of a λmax that gives no limit, or one that is not exact; empty of all others."""
+    if math.isnan(first["eigenvalue"]):
+        return _("λmax is unknown: the loss is not a finite number here.")
+    if first["eigenvalue"] <= 0:
+        return _("Here the loss curves upwards in no direction: it sets no limit to the learning rate.")
+    return "" if first["converged"] else _("λmax is the best value that so many products give; it is not exact.")
+
+
+def _edge_rows(run: SessionRun | None) -> tuple[dict[str, Any] | None, pd.DataFrame, dict[float, Any]]:
     """What a run has told so far: λmax, the records, and λmax at the end of the runs that did not diverge."""
     rows: Rows = run.job.rows if run else []
     table = history.to_frame(row for row in rows if "run" in row)
@@ -445,7 +465,7 @@ def _edge_rows(run: SessionRun | None) -> tuple[dict[str, Any] | None, pd.DataFr
     return (
         (rows[0] if rows else None),
         table,
-        {row["factor"]: row["eigenvalue"] for row in rows if "factor" in row and "eigenvalue" in row},
+        {row["factor"]: row for row in rows if "factor" in row and "eigenvalue" in row},
     )
 
 
@@ -473,7 +493,7 @@ def _edge_picture(run: SessionRun | None) -> None:
             value=digits(first["eigenvalue"], 4),
             num=first["num_products"],
             residual=f"{first['residual']:.0e}",
-            limit=digits(2 / first["eigenvalue"], 4),
+            limit=_limit(first, 4),
         )
     done = table["run"].nunique() / len(FACTORS) if run and run.is_active else 1.0
     experiment.status(run, done, text)
@@ -498,6 +518,8 @@ def _times(factor: float) -> str:
 def _edge_verdict(run: SessionRun | None) -> None:
     first, table, ends = _edge_rows(run)
     ratios = {row["factor"]: row["ratio"] for row in (run.job.rows if run else []) if "ratio" in row}
+    if first and (text := _without_limit(first)):
+        st.caption(text)
     if run is None or run.is_active or first is None or table["run"].nunique() < len(FACTORS):
         return
     limit = 2 / first["eigenvalue"]
@@ -514,7 +536,7 @@ def _edge_verdict(run: SessionRun | None) -> None:
                 _("Steepest direction, by the law"): _times(1 - 2 * factor),
                 _("Measured, first update"): _times(ratios[factor]),
                 _("Loss at the end"): lost or digits(float(part["train_loss"].iloc[-1]), 3),
-                _("2/λmax at the end"): digits(2 / ends[factor], 3) if ends.get(factor, 0) > 0 else "–",
+                _("2/λmax at the end"): _limit(ends.get(factor), 3),
             }
         )
     with st.container(key="noise_edge_results"):
