@@ -2,30 +2,9 @@
 
 from __future__ import annotations
 
-from sgd_tf.records import BatchSize, check_int
+import math
 
-
-def resolve_batch_size(num_examples: int, batch_size: BatchSize) -> int:
-    """Batch size k as a number in [1, N].
-
-    Raises:
-        ValueError: if an argument is out of range.
-
-    >>> resolve_batch_size(1437, "all")
-    1437
-    >>> resolve_batch_size(1437, 0)
-    Traceback (most recent call last):
-    ...
-    ValueError: `batch_size` must be in [1, 1437] or "all"; received 0.
-    """
-    check_int("num_examples", num_examples, 1)
-    if batch_size == "all":
-        return num_examples
-    try:
-        return check_int("batch_size", batch_size, 1, num_examples)
-    except ValueError:
-        message = f'`batch_size` must be in [1, {num_examples}] or "all"; received {batch_size!r}.'
-        raise ValueError(message) from None
+from sgd_tf.checks import BatchSize, check_int, resolve_batch_size
 
 
 def iterations_per_epoch(num_examples: int, batch_size: BatchSize) -> int:
@@ -63,6 +42,25 @@ def num_updates(num_examples: int, batch_size: BatchSize, num_epochs: int) -> in
     324000
     """
     return iterations_per_epoch(num_examples, batch_size) * check_int("num_epochs", num_epochs, 0)
+
+
+def epoch_updates(num_examples: int, batch_size: BatchSize, epochs: float) -> int:
+    """Number of parameter updates in so many epochs, which may be broken: epochs · ⌈N / k⌉, rounded, at least 1.
+
+    Args:
+        num_examples: N, the number of training samples, at least 1.
+        batch_size: k, in [1, N], or "all".
+        epochs: passes over the training set, greater than 0; halves of an update are rounded up.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    >>> epoch_updates(1437, 256, 10), epoch_updates(1437, 256, 0.5), epoch_updates(1437, "all", 2.5)
+    (60, 3, 3)
+    """
+    if not 0 < epochs < math.inf:
+        raise ValueError(f"`epochs` must be a finite number greater than 0; received {epochs!r}.")
+    return max(1, math.floor(epochs * iterations_per_epoch(num_examples, batch_size) + 0.5))
 
 
 def last_minibatch_size(num_examples: int, batch_size: BatchSize) -> int:

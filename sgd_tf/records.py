@@ -5,38 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
-BatchSize = int | Literal["all"]  # k, samples per parameter update; "all" is gradient descent
+from sgd_tf.checks import BatchSize, check_int, resolve_batch_size
+
 Sampling = Literal["reshuffle", "shuffle_once", "in_order", "with_replacement", "buffer"]
 SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
 
 MAX_LEARNING_RATE = 100.0
-
-
-def check_int(name: str, value: Any, low: int, high: int | None = None) -> int:
-    """Return ``value`` as an int, or say which argument is out of which range.
-
-    Args:
-        name: the argument's name, for the message.
-        value: an int, or a NumPy integer.
-        low: smallest allowed value.
-        high: largest allowed value, or None for no limit.
-
-    Raises:
-        ValueError: if ``value`` is not an integer in [low, high].
-    """
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | np.integer)
-        or value < low
-        or (high is not None and value > high)
-    ):
-        allowed = f"an integer of at least {low}" if high is None else f"an integer in [{low}, {high}]"
-        raise ValueError(f"`{name}` must be {allowed}; received {value!r}.")
-    return int(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +58,12 @@ class TrainConfig:
         check_int("seed", self.seed, 0, 2**31 - 1)
 
     def minibatch_size(self, num_examples: int) -> int:
-        """Batch size k as a number: N for "all", and never more than the N samples that there are."""
-        return num_examples if self.batch_size == "all" else min(self.batch_size, num_examples)
+        """Batch size k as a number in [1, N]: N for "all".
+
+        Raises:
+            ValueError: if k > N.
+        """
+        return resolve_batch_size(num_examples, self.batch_size)
 
 
 ModelKind = Literal["linear", "mlp", "cnn"]

@@ -368,7 +368,7 @@ def train_cell(
     from sgd_tf.training import Run
 
     config = TrainConfig(batch_size=cell.batch_size, learning_rate=cell.learning_rate, seed=cell.seed)
-    budget = epoch_updates(problem.num_examples, config.minibatch_size(problem.num_examples), plan.epochs)
+    budget = counting.epoch_updates(problem.num_examples, config.batch_size, plan.epochs)
     growth = max(1 / 6, (10 * budget) ** (1 / NUM_RECORDS) - 1)
     with contextlib.closing(Run(problem, config, model=plan.model, clock=clock)) as run:
         record = first = run.record()
@@ -385,15 +385,6 @@ def train_cell(
             record = run.record()
             yield record
             reached = reached or record.train_loss <= plan.target
-
-
-def epoch_updates(num_examples: int, batch_size: int, epochs: float) -> int:
-    """Updates in so many epochs, which may be broken: epochs · ⌈N/k⌉, rounded, at least 1.
-
-    >>> epoch_updates(1437, 256, 10), epoch_updates(1437, 256, 0.5)
-    (60, 3)
-    """
-    return max(1, round(epochs * counting.iterations_per_epoch(num_examples, batch_size)))
 
 
 def cell_row(plan: SweepPlan, cell: Cell, records: Sequence[Progress], *, wall_seconds: float = 0.0) -> Row:
@@ -417,7 +408,7 @@ def cell_row(plan: SweepPlan, cell: Cell, records: Sequence[Progress], *, wall_s
     table = history.to_frame(records)
     (there,) = history.time_to_target(table, plan.target).to_dict("records")
     first, last = records[0], records[-1]
-    epochs = epoch_updates(first.num_examples, first.batch_size, plan.epochs)
+    epochs = counting.epoch_updates(first.num_examples, first.batch_size, plan.epochs)
     row: Row = {
         "batch_size": cell.batch_size,
         "learning_rate": cell.learning_rate,

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import warnings
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sgd_tf import counting, history, models, pipeline, training
+from sgd_tf import compiled, counting, history, models, pipeline, training
 from sgd_tf.records import SAMPLINGS, ModelConfig, TrainConfig
 from sgd_tf.training import Run, train
 
@@ -211,9 +210,17 @@ def test_a_learning_rate_that_is_too_large_ends_as_diverged(make_problem):
     assert np.isfinite(finite).all()
 
 
-def test_a_batch_size_above_n_is_taken_as_n(classification):
-    record = last(train(classification, TrainConfig(batch_size=1_000), epochs=2))
-    assert (record.batch_size, record.update, record.epoch) == (70, 2, 2)
+def test_a_batch_size_above_n_is_refused(classification):
+    config = TrainConfig(batch_size=71)
+    with pytest.raises(ValueError, match=r'`batch_size` must be in \[1, 70\] or "all"; received 71.'):
+        Run(classification, config)
+    with pytest.raises(ValueError, match=r'`batch_size` must be in \[1, 70\] or "all"; received 71.'):
+        next(train(classification, config, epochs=2))
+
+
+@pytest.mark.parametrize(("epochs", "updates"), [(0.2, 1), (1.5, 2), (2.5, 3), (3.5, 4)])
+def test_broken_epochs_are_rounded_to_whole_updates_and_halves_up(classification, epochs, updates):
+    assert last(train(classification, TrainConfig(batch_size="all"), epochs=epochs)).update == updates
 
 
 def test_seconds_are_those_of_the_clock_and_exclude_evaluation(classification):
@@ -318,15 +325,15 @@ def test_a_model_is_trained_in_place_from_the_weights_that_it_has(classification
 def test_compiled_programs_are_used_again_by_the_next_run(classification):
     config = TrainConfig(batch_size=9, seed=1)
     first = Run(classification, config)
-    trainer = first._trainer
+    program = first._program
     first.close()
     second = Run(classification, TrainConfig(batch_size=9, seed=2, learning_rate=0.3))
-    assert second._trainer is trainer
+    assert second._program is program
     third = Run(classification, config)
-    assert third._trainer is not trainer  # in use
+    assert third._program is not program  # in use
     second.close()
     third.close()
-    assert trainer._compiled.experimental_get_tracing_count() == 1
+    assert program._by["graph"].experimental_get_tracing_count() == 1
 
 
 def test_a_function_of_ones_own_is_trained_as_it_is_now_and_not_as_it_was(classification):
@@ -342,18 +349,18 @@ def test_a_function_of_ones_own_is_trained_as_it_is_now_and_not_as_it_was(classi
             )
 
         records = list(train(classification, model=build, updates=3))
-        assert training._idle == before  # kept programs are known by names, and this one shares its name with others
+        assert compiled._idle == before  # kept programs are known by names, and this one shares its name with others
         return records[-1].train_loss
 
-    before = dict(training._idle)
+    before = dict(compiled._idle)
     assert first_loss(1.0) != first_loss(0.0) == pytest.approx(math.log(3), rel=1e-6)
 
 
 def test_idle_programs_are_bounded(classification, monkeypatch):
-    monkeypatch.setattr(training, "MAX_IDLE_TRAINERS", 2)
+    monkeypatch.setattr(compiled, "MAX_IDLE_PROGRAMS", 2)
     for k in (3, 4, 5, 6):
         Run(classification, TrainConfig(batch_size=k)).close()
-    assert sum(map(len, training._idle.values())) == 2
+    assert sum(map(len, compiled._idle.values())) == 2
 
 
 def test_a_model_that_xla_can_not_compile_trains_without_it(classification):
@@ -362,11 +369,10 @@ def test_a_model_that_xla_can_not_compile_trains_without_it(classification):
             return x + 0.0 * tf.strings.to_number(tf.strings.as_string(x[:1, :1]))
 
     model = keras.Sequential([keras.Input((5,)), Text(), keras.layers.Dense(3)])
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        record = last(train(classification, TrainConfig(batch_size=16), model=model, epochs=1))
-    assert record.update == 5
-    assert any("XLA can not compile this model" in str(w.message) for w in caught)
+    run = Run(classification, TrainConfig(batch_size=16), model=model)
+    run.advance(until=(5, math.inf))
+    assert run.update == 5
+    assert run.compiler == "graph"
 
 
 @pytest.mark.parametrize(
