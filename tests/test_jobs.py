@@ -1,10 +1,13 @@
 """Claims about jobs in worker processes: their order, stopping, faults, and that nothing is left behind."""
 
+import contextlib
 import functools
 import gc
 import json
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -12,8 +15,10 @@ import time
 import weakref
 from pathlib import Path
 
+import dask.config
 import psutil
 import pytest
+from distributed import Security
 
 from sgd_tf import jobs
 from sgd_tf.jobs.fair_queue import FairQueue
@@ -384,23 +389,54 @@ def test_the_workers_know_their_share_of_the_cores(cluster):
         assert int(job.rows[0]["OMP_NUM_THREADS"]) <= share
 
 
-def test_the_workers_listen_to_this_machine_alone(cluster):
-    child = psutil.Process(cluster._child.pid)
-    listening = [
-        connection.laddr.ip
-        for process in (child, *child.children(recursive=True))
-        for connection in process.net_connections()
+def ports(cluster):
+    """What the process of the embedded cluster and its workers listen at, as (address, port)."""
+    process = psutil.Process(cluster._embedded.process.pid)
+    return [
+        connection.laddr
+        for each in (process, *process.children(recursive=True))
+        for connection in each.net_connections()
         if connection.status == psutil.CONN_LISTEN
     ]
-    assert listening
-    assert set(listening) == {"127.0.0.1"}
+
+
+def test_the_workers_listen_to_this_machine_alone(cluster):
+    assert {address for address, _port in ports(cluster)} == {"127.0.0.1"}
+
+
+def speak(address, credentials=None):
+    """What comes back from a port for a request, in plain text or by TLS; at most its first bytes."""
+    try:
+        plain = socket.create_connection(address, timeout=20.0)
+        with credentials.wrap_socket(plain) if credentials else plain as connection:
+            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            return connection.recv(100)
+    except (ssl.SSLError, ConnectionError):
+        return b""
+
+
+def test_who_has_no_credentials_gets_no_answer_from_the_scheduler_and_the_workers(cluster):
+    own, strangers = (
+        security.get_connection_args("client")["ssl_context"]
+        for security in (cluster._embedded.credentials, Security.temporary())
+    )
+    strangers.verify_mode = ssl.CERT_NONE  # he does not mind whom he speaks to
+    num_closed = 0
+    for address in ports(cluster):
+        plain = speak(address)
+        if not plain.startswith(b"HTTP/1.1 404"):  # Dask's HTTP servers, which have no pages here
+            assert len(plain) < 10  # an alert of TLS, not Dask's greeting
+            assert speak(address, strangers) == b""
+            assert speak(address, own) != b""
+            num_closed += 1
+    assert num_closed == 5  # the scheduler, two workers and their nannies
 
 
 def test_the_loss_of_all_workers_fails_the_jobs_and_the_next_job_starts_them_anew(cluster):
     running = cluster.submit(job_functions.endless, learner="kim")
     eventually(lambda: running.num_rows)
     waiting = cluster.submit(job_functions.count, 1, learner="kim")
-    cluster._child.kill()
+    cluster._embedded.process.kill()
     for job in (running, waiting):
         assert ended(job).failure.kind == "worker lost"
     assert cluster.status == "failed"
@@ -488,11 +524,28 @@ def test_jobs_of_a_closed_cluster_are_stopped_and_more_are_refused(monkeypatch):
     cluster.close()
 
 
-def test_an_outside_cluster_is_used_by_its_address_and_its_loss_is_told(monkeypatch):
+@contextlib.contextmanager
+def outside_cluster(folder):
+    """A cluster that another has started: its process, its address, and Dask's own variables set for it."""
     command = [sys.executable, "-m", "sgd_tf.jobs.local_cluster", "--workers", "1"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as outside:
-        monkeypatch.setenv("SGD_TF_SCHEDULER", json.loads(outside.stdout.readline())["address"])
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
+        announcement = json.loads(process.stdout.readline())
+        for name, text in announcement["credentials"].items():
+            (folder / name).write_text(text)
+        variables = {
+            "DASK_DISTRIBUTED__COMM__TLS__CA_FILE": str(folder / "tls_ca_file"),
+            "DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT": str(folder / "tls_client_cert"),
+            "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY": str(folder / "tls_client_key"),
+        }
+        tls = dask.config.collect_env(variables)["distributed"]["comm"]["tls"]  # what Dask does at its import
+        with dask.config.set({"distributed.comm.tls": dask.config.merge(dask.config.get("distributed.comm.tls"), tls)}):
+            yield process, announcement["address"]
+
+
+def test_an_outside_cluster_is_used_by_its_address_and_its_loss_is_told(monkeypatch, tmp_path):
+    with outside_cluster(tmp_path) as (outside, address):
+        monkeypatch.setenv("SGD_TF_SCHEDULER", address)
         cluster = jobs.connect()
         first = ended(cluster.submit(job_functions.count, 3, learner="kim"))
         assert first.num_rows == 3

@@ -18,7 +18,7 @@ import dask
 import psutil
 from dask.system import CPU_COUNT  # looks at the affinity and at a container's quota
 from dask.utils import parse_bytes
-from distributed import LocalCluster
+from distributed import LocalCluster, Security
 from distributed.system import MEMORY_LIMIT  # looks at a container's limit
 
 from sgd_tf.jobs.worker import kill_tree
@@ -89,10 +89,11 @@ def worker_environment(num_cores: int) -> dict[str, str]:
 
 
 def main() -> None:
-    """Start the cluster, print its address as one line of JSON, and wait for the end of standard input."""
+    """Start the cluster, print address and credentials as a line of JSON, and wait for the end of standard input."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, help="number of worker processes (SGD_TF_WORKERS)")
     parser.add_argument("--memory-limit", help='of one worker, e.g. "4GB" (SGD_TF_WORKER_MEMORY)')
+    parser.add_argument("--directory", help="of the workers' files; removed at the end")
     arguments = parser.parse_args()
     if hasattr(os, "nice"):  # not on Windows
         os.nice(NICENESS)
@@ -103,7 +104,7 @@ def main() -> None:
     memory_limit = parse_bytes(limit) if limit else int(min(MAX_WORKER_MEMORY, 0.7 * MEMORY_LIMIT / num_workers))
 
     cluster: LocalCluster | None = None
-    directory = tempfile.mkdtemp(prefix="sgd-tf-jobs-")
+    directory = arguments.directory or tempfile.mkdtemp(prefix="sgd-tf-jobs-")
 
     def leave(*_: object) -> None:
         """End this process and the workers within moments, whatever they are busy with."""
@@ -126,25 +127,30 @@ def main() -> None:
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's matter, whose end closes our input
 
-    # The address goes to the caller. What the jobs print goes where errors go: nobody reads the pipe again,
+    # Address and credentials go to the caller. What the jobs print goes where errors go: nobody reads the pipe again,
     # and a full one would block them.
     with os.fdopen(os.dup(1), "w") as caller:
         os.dup2(2, 1)
         for name, value in worker_environment(num_cores).items():
             os.environ.setdefault(name, value)
         dask.config.set(CONFIG)
+        # Dask runs what reaches it. The certificate signs itself and is its own authority, so that whoever holds its
+        # key is let in and nobody else; the workers get it through the pipes of their start.
+        security = Security.temporary()
         cluster = LocalCluster(
             n_workers=num_workers,
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
+            security=security,
             memory_limit=memory_limit,
             local_directory=directory,
             dashboard_address=None,
             scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             silence_logs=logging.CRITICAL,
         )
-        print(json.dumps({"address": cluster.scheduler_address, "workers": num_workers}), file=caller)
+        credentials = {name: getattr(security, name) for name in ("tls_ca_file", "tls_client_cert", "tls_client_key")}
+        print(json.dumps({"address": cluster.scheduler_address, "credentials": credentials}), file=caller)
     caller_gone.join()
 
 

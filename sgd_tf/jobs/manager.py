@@ -10,23 +10,21 @@ import json
 import logging
 import math
 import os
-import subprocess
-import sys
 import threading
 import time
 import traceback
 import uuid
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import dask
-from distributed import Client
+from distributed import Client, Security
 from distributed.client import FutureCancelledError
 from distributed.protocol.pickle import dumps
 from distributed.scheduler import KilledWorker
 
+from sgd_tf.jobs.embedded import END_SECONDS, START_SECONDS, EmbeddedCluster
 from sgd_tf.jobs.fair_queue import FairQueue
 from sgd_tf.jobs.worker import (
     TOPIC,
@@ -48,7 +46,6 @@ SETTLE_SECONDS = 0.5  # a job that is told to stop shows as stopped after this, 
 VERDICT_SECONDS = 1.0  # the nanny's word on why a worker died may come after the death
 ROWS_SECONDS = 2.0  # the last rows of a job may come after its result
 WARM_UP_SECONDS = 180.0
-START_SECONDS = 60.0  # until the embedded cluster must be there
 ANSWER_SECONDS = 10.0  # until a scheduler must answer
 RECYCLE_SHARE = 0.5  # a worker whose idle memory is above this share of its limit is replaced: compiled code piles up
 
@@ -242,7 +239,7 @@ class Cluster:
             stop_grace: seconds that a job has to end when it is told to; then its worker is killed.
         """
         self._address = address
-        self._options = {"--workers": num_workers, "--memory-limit": memory_limit}
+        self._options: dict[str, Any] = {"num_workers": num_workers, "memory_limit": memory_limit}
         self._abandoned_after = abandoned_after
         self._stop_grace = stop_grace
 
@@ -258,7 +255,7 @@ class Cluster:
         self._warm_up_deaths = 0  # in a row
         self._workers_seen = 0.0  # when there was a worker, monotonic
         self._tasks: set[asyncio.Task[None]] = set()
-        self._child: subprocess.Popen[bytes] | None = None
+        self._embedded: EmbeddedCluster | None = None
 
         self._loop: asyncio.AbstractEventLoop
         self._main_task: asyncio.Task[None]
@@ -362,8 +359,8 @@ class Cluster:
         with self._lock:
             self._closed = True
         self._call(self._main_task.cancel)
-        self._thread.join(timeout=3.0)
-        self._end_child()
+        self._thread.join(timeout=END_SECONDS + 1.0)
+        self._end_embedded()
 
     # Between the threads.
 
@@ -413,7 +410,7 @@ class Cluster:
             while not self._closed:
                 try:
                     await self._session()
-                except (ClusterLostError, OSError) as error:  # a time-out is an OSError
+                except (ClusterLostError, OSError, EOFError) as error:  # a time-out is an OSError
                     logger.warning("The workers are lost: %s", error)
                     self._failure = JobFailure("worker lost", describe(error).detail)
                 except Exception as error:
@@ -430,9 +427,14 @@ class Cluster:
     async def _session(self) -> None:
         """Hold one connection to one cluster, until it is lost."""
         try:
-            address = self._address or await self._start_child()
+            address, security = await self._connection()
             async with Client(
-                address, asynchronous=True, set_as_default=False, name="sgd_tf", timeout=ANSWER_SECONDS
+                address,
+                security=security,
+                asynchronous=True,
+                set_as_default=False,
+                name="sgd_tf",
+                timeout=ANSWER_SECONDS,
             ) as client:
                 client.subscribe_topic(TOPIC, self._on_rows)
                 client.subscribe_topic("worker-restart-memory", self._on_memory)
@@ -443,45 +445,20 @@ class Cluster:
                     await self._leave(client)
         finally:
             self._workers.clear()
-            self._end_child()
+            self._end_embedded()
 
-    async def _start_child(self) -> str:
-        options = [str(part) for option in self._options.items() if option[1] is not None for part in option]
-        self._child = child = subprocess.Popen(
-            [sys.executable, "-m", "sgd_tf.jobs.local_cluster", *options],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            # The workers import what this process can import.
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)},
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # on Windows: no Ctrl-C for it
-        )
-        line: asyncio.Future[bytes] = self._loop.create_future()
+    async def _connection(self) -> tuple[str, Security | None]:
+        """Address and credentials of the scheduler; None leaves the latter to Dask's own configuration."""
+        if self._address is not None:
+            return self._address, None
+        self._embedded = EmbeddedCluster(**self._options)
+        return await self._embedded.connection()
 
-        def read() -> None:
-            assert child.stdout is not None
-            with child.stdout:
-                first = child.stdout.readline()
-            self._call(lambda: None if line.cancelled() else line.set_result(first))
-
-        threading.Thread(target=read, name="sgd_tf.jobs start", daemon=True).start()
-        async with asyncio.timeout(START_SECONDS):
-            text = await line
-        if not text:
-            raise ClusterLostError(f"The workers could not be started (exit status {child.wait()}).")
-        return json.loads(text)["address"]
-
-    def _end_child(self) -> None:
+    def _end_embedded(self) -> None:
         with self._lock:
-            child, self._child = self._child, None
-        if child is not None:
-            assert child.stdin is not None
-            with contextlib.suppress(OSError):  # it has gone already
-                child.stdin.close()
-            try:
-                child.wait(timeout=3.0)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+            embedded, self._embedded = self._embedded, None
+        if embedded is not None:
+            embedded.end()
 
     async def _leave(self, client: Client) -> None:
         with self._lock:
@@ -499,7 +476,7 @@ class Cluster:
 
     async def _serve(self, client: Client) -> None:
         while not self._closed:  # looked at besides the cancelling, which a library on the way may swallow
-            if self._child is not None and (status := self._child.poll()) is not None:
+            if self._embedded is not None and (status := self._embedded.process.poll()) is not None:
                 raise ClusterLostError(f"The process of the workers ended (exit status {status}).")
             if client.status != "running":
                 raise ClusterLostError("The connection to the scheduler was lost.")
@@ -525,7 +502,7 @@ class Cluster:
                 self._workers[address] = _Worker(address, memory_limit=int(information.get("memory_limit") or 0))
         if self._living():
             self._workers_seen = time.monotonic()
-        elif self._child is not None and time.monotonic() - self._workers_seen > START_SECONDS:
+        elif self._embedded is not None and time.monotonic() - self._workers_seen > START_SECONDS:
             raise ClusterLostError("No worker has started.")
 
     def _stop_abandoned(self) -> None:
