@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import keras
 import numpy as np
 
 from sgd_tf.presets import LEARNING_RATES
-from sgd_tf.records import Progress, TrainConfig
+from sgd_tf.records import MAX_LEARNING_RATE, Progress, TrainConfig, check_int
 from sgd_tf.terminal import show_progress
 from sgd_tf.training import Model, Run, next_record_second
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 CLEARLY_WORSE = 1.05  # mean loss, as a multiple of the best so far
 NUM_MEASURED = 12  # how often the loss of a trial is measured
+MIN_LEARNING_RATE = 1e-6  # smallest rate that a search tries
+LEAST_RATIO = 10**0.25  # between neighbouring rates beyond the ends of what a search was given
 
 
 def race(
@@ -57,10 +60,14 @@ def race(
     """
     if not configs:
         raise ValueError("`configs` must name at least one contestant; received none.")
-    if not 0 < seconds < math.inf:
-        raise ValueError(f"`seconds` must be a finite number greater than 0; received {seconds!r}.")
+    _check_seconds(seconds)
     total = seconds * len(configs)
     return show_progress(_race(problem, configs, seconds, model), total=total, shown=progress)
+
+
+def _check_seconds(seconds: float) -> None:
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"`seconds` must be a finite number greater than 0; received {seconds!r}.")
 
 
 def _race(
@@ -122,14 +129,16 @@ def try_learning_rates(
     rate, so the comparison does not depend on what else the machine does.
 
     From small to large the loss falls until the steps become too long; so the search ends when `patience` rates
-    in a row were clearly worse than the best before them.
+    in a row were clearly worse than the best before them. If the best is at an end of what was tried, the search goes
+    on beyond that end by the mean ratio of the rates (1.8 at least), until a rate is worse than the one before it or a
+    limit is reached, 1e-6 or 100. `has_turned` says which.
 
     Args:
         problem: training and test samples.
         config: batch size, seed, …; its learning rate is not used.
         seconds: training time of the smallest rate's trial, greater than 0; its updates are made by all.
-        learning_rates: to be tried, in this order.
-        patience: clearly worse rates in a row after which the search ends; None tries all.
+        learning_rates: to be tried, in this order; at least one.
+        patience: clearly worse rates in a row after which the search ends; None tries these rates and no others.
         model: as in `race`.
 
     Yields:
@@ -138,18 +147,57 @@ def try_learning_rates(
     Raises:
         ValueError: if an argument is out of range.
     """
+    configs = [replace(config, learning_rate=rate) for rate in learning_rates]  # checks the rates
+    if not configs:
+        raise ValueError("`learning_rates` must hold at least one learning rate; received none.")
+    _check_seconds(seconds)
+    if patience is not None:
+        check_int("patience", patience, 1)
     if isinstance(model, keras.Model):
         model = _copies_of(model)
-    learning_rates = tuple(learning_rates)
-    updates = _measured_at(problem, replace(config, learning_rate=min(learning_rates)), seconds, model)
-    best, num_worse = math.inf, 0
-    for learning_rate in learning_rates:
-        trial = _try(problem, replace(config, learning_rate=learning_rate), updates, model)
-        yield trial
-        num_worse = num_worse + 1 if trial.mean_loss > CLEARLY_WORSE * best else 0
-        best = min(best, trial.mean_loss)
+    return _trials(problem, configs, seconds, patience, model)
+
+
+def _trials(
+    problem: Problem, configs: Sequence[TrainConfig], seconds: float, patience: int | None, model: Model | None
+) -> Iterator[Trial]:
+    rates = [config.learning_rate for config in configs]
+    updates = _measured_at(problem, replace(configs[0], learning_rate=min(rates)), seconds, model)
+    trials: list[Trial] = []
+    num_worse = 0
+    for config in configs:
+        trials.append(_try(problem, config, updates, model))
+        yield trials[-1]
+        is_worse = trials[-1].mean_loss > CLEARLY_WORSE * best_trial(trials).mean_loss
+        num_worse = num_worse + 1 if is_worse else 0
         if patience is not None and num_worse >= patience:
+            break
+    if patience is None:
+        return
+    for direction in (1, -1):
+        for rate in _beyond(rates, direction):
+            end = max(trials, key=lambda trial: direction * trial.learning_rate)
+            better = [trial for trial in trials if trial is not end and trial.mean_loss <= end.mean_loss]
+            # Where even the smallest rate diverged, one that is smaller still may not.
+            if better and not (direction < 0 and math.isinf(end.mean_loss)):
+                break
+            trials.append(_try(problem, replace(configs[0], learning_rate=rate), updates, model))
+            yield trials[-1]
+
+
+def _beyond(rates: Sequence[float], direction: Literal[1, -1]) -> Iterator[float]:
+    """Learning rates beyond the largest or the smallest of these, the last at the limit of what is searched."""
+    low, high = min(rates), max(rates)
+    ratio = max((high / low) ** (1 / max(1, len(set(rates)) - 1)), LEAST_RATIO)
+    end, limit = (high, MAX_LEARNING_RATE) if direction > 0 else (low, MIN_LEARNING_RATE)
+    rate = end
+    for power in itertools.count(1):
+        if direction * (limit - rate) <= 0:
             return
+        rate = float(f"{end * ratio ** (direction * power):.2g}")
+        if direction * (limit - rate) < 0:
+            rate = limit
+        yield rate
 
 
 def _measured_at(problem: Problem, config: TrainConfig, seconds: float, model: Model | None) -> list[int]:
@@ -193,3 +241,20 @@ def best_trial(trials: Sequence[Trial]) -> Trial:
     if not trials:
         raise ValueError("`trials` must hold at least one trial; received none.")
     return min(trials, key=lambda trial: (trial.mean_loss, trial.learning_rate))
+
+
+def has_turned(trials: Sequence[Trial]) -> bool:
+    """Whether rates on both sides of the best were tried. If not, a smaller or a larger one might be better.
+
+    Raises:
+        ValueError: if there is no trial.
+
+    >>> trials = [
+    ...     Trial(learning_rate=rate, mean_loss=loss, train_loss=loss, updates=9, diverged_at=None)
+    ...     for rate, loss in [(0.1, 2.0), (1.0, 1.0), (10.0, 3.0)]
+    ... ]
+    >>> has_turned(trials), has_turned(trials[:2])
+    (True, False)
+    """
+    rates = [trial.learning_rate for trial in trials]
+    return min(rates) < best_trial(trials).learning_rate < max(rates)

@@ -303,6 +303,21 @@ def test_a_search_is_offered_and_its_rates_are_used_by_the_next_race(cluster):
     assert cluster.jobs[-1].arguments[0].configs[SGD].learning_rate == 0.123
 
 
+@pytest.mark.parametrize("best_at", [0.1, 0.5, 2.0])
+def test_a_search_says_when_the_best_rate_is_at_an_end_of_what_was_tried(cluster, best_at):
+    app = open_app()
+    app.button(key="search").click().run()
+    trials = [
+        {"run": SGD, "learning_rate": rate, "mean_loss": abs(rate - best_at), "train_loss": 0.1, "diverged_at": None}
+        for rate in (0.1, 0.5, 2.0)
+    ]
+    finish(app, cluster, trials)
+    app.run()
+    said = [text.value for text in app.caption if "the last one that was tried" in text.value]
+    assert bool(said) == (best_at != 0.5)
+    assert all(text.startswith(SGD) for text in said)
+
+
 @pytest.mark.parametrize(
     ("address", "sizes"),
     [

@@ -5,6 +5,8 @@ import math
 import keras
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sgd_tf import models, presets, racing, training
 from sgd_tf.racing import Trial, best_trial, race, try_learning_rates
@@ -119,7 +121,7 @@ def test_bad_arguments_are_named_at_the_call(classification, arguments, message)
 def test_the_search_finds_the_learning_rate_between_too_small_and_divergent(make_problem):
     problem = make_problem["regression"](70)
     rates = [1e-6, 0.1, 100.0]
-    trials = list(try_learning_rates(problem, CONFIGS["GD"], seconds=0.02, learning_rates=rates))
+    trials = list(try_learning_rates(problem, CONFIGS["GD"], seconds=0.02, learning_rates=rates, patience=None))
     assert [t.learning_rate for t in trials] == rates
     assert trials[2].diverged_at is not None
     assert trials[2].mean_loss == trials[2].train_loss == math.inf
@@ -128,15 +130,87 @@ def test_the_search_finds_the_learning_rate_between_too_small_and_divergent(make
 
 def test_the_search_ends_when_so_many_rates_in_a_row_were_clearly_worse(make_problem):
     problem = make_problem["regression"](70)
-    rates = [0.1, 100.0, 90.0, 80.0]
+    rates = [0.001, 0.1, 100.0, 90.0, 80.0]
     trials = try_learning_rates(problem, CONFIGS["GD"], seconds=0.02, learning_rates=rates, patience=2)
-    assert [t.learning_rate for t in trials] == [0.1, 100.0, 90.0]
+    assert [t.learning_rate for t in trials] == [0.001, 0.1, 100.0, 90.0]
+
+
+def trial(learning_rate, mean_loss):
+    return Trial(learning_rate=learning_rate, mean_loss=mean_loss, train_loss=0.0, updates=1, diverged_at=None)
+
+
+@pytest.fixture
+def losses_of(monkeypatch):
+    """A search that trains nothing: the mean loss of a trial is a function of its learning rate."""
+
+    def search(loss, **options):
+        monkeypatch.setattr(racing, "_measured_at", lambda *_: [1])
+        monkeypatch.setattr(
+            racing, "_try", lambda _, config, *__: trial(config.learning_rate, loss(config.learning_rate))
+        )
+        return list(try_learning_rates(None, TrainConfig(), **options))
+
+    return search
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(best=st.floats(-5.9, 1.9), start=st.integers(-16, 4), num=st.integers(1, 21), stable=st.floats(0.3, 3.0))
+def test_the_search_goes_on_until_the_loss_has_turned_whereever_it_begins(losses_of, best, start, num, stable):
+    def loss(rate):  # a valley around 10^best; a rate that many times larger diverges
+        exponent = math.log10(rate)
+        return math.inf if exponent > best + stable else 1 + (exponent - best) ** 2
+
+    rates = [float(f"{10 ** (exponent / 4):.2g}") for exponent in range(start, min(start + num, 5))]
+    trials = losses_of(loss, learning_rates=rates)
+    found = best_trial(trials).learning_rate
+    assert racing.has_turned(trials) or found in (1e-6, 100.0)
+    assert abs(math.log10(found) - best) <= 0.14  # half of a step of 1/4, and its rounding
+    tried = [t.learning_rate for t in trials]
+    assert len(set(tried)) == len(tried)
+    assert all(1e-6 <= rate <= 100 for rate in tried)
+
+
+def test_beyond_its_grid_the_search_goes_on_in_the_steps_of_its_grid(losses_of):
+    trials = losses_of(lambda rate: 1 / rate)  # the larger the better
+    assert [t.learning_rate for t in trials] == [*presets.LEARNING_RATES, 18.0, 32.0, 56.0, 100.0]
+    assert not racing.has_turned(trials)
+    trials = losses_of(lambda rate: rate, learning_rates=[0.01, 0.1])  # the smaller the better
+    assert [t.learning_rate for t in trials] == [0.01, 0.1, 0.001, 1e-4, 1e-5, 1e-6]
+    assert not racing.has_turned(trials)
+
+
+def test_where_all_rates_diverge_the_search_goes_down_until_one_does_not(losses_of):
+    trials = losses_of(lambda rate: math.inf if rate > 2e-4 else 1 / rate, learning_rates=[0.1, 1.0])
+    assert best_trial(trials).learning_rate == 1e-4
+    assert racing.has_turned(trials)
+
+
+def test_a_loss_that_no_rate_changes_ends_the_search(losses_of):
+    assert [t.learning_rate for t in losses_of(lambda _: 0.5, learning_rates=[0.1, 1.0])] == [0.1, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seconds": math.nan}, "`seconds` must be a finite number greater than 0; received nan."),
+        ({"seconds": -1}, "`seconds` must be a finite number greater than 0; received -1."),
+        ({"seconds": math.inf}, "`seconds` must be a finite number greater than 0; received inf."),
+        ({"learning_rates": ()}, "`learning_rates` must hold at least one learning rate; received none."),
+        ({"learning_rates": (0.1, -1.0)}, r"`learning_rate` must be in \(0, 100\]; received -1.0."),
+        ({"patience": 0}, "`patience` must be an integer of at least 1; received 0."),
+    ],
+)
+def test_a_search_names_a_bad_argument_at_the_call(options, message):
+    with pytest.raises(ValueError, match=message):
+        try_learning_rates(None, TrainConfig(), **options)
 
 
 def test_the_mean_loss_is_that_of_a_run_measured_evenly_in_the_logarithm_of_its_updates(make_problem):
     problem = make_problem["regression"](70)
     linear = ModelConfig(kind="linear")
-    (trial,) = try_learning_rates(problem, CONFIGS["GD"], seconds=0.02, learning_rates=[0.01], model=linear)
+    (trial,) = try_learning_rates(
+        problem, CONFIGS["GD"], seconds=0.02, learning_rates=[0.01], patience=None, model=linear
+    )
     # Least squares from the same start: gradient descent in NumPy.
     kernel, bias = models.linear(problem, seed=0).get_weights()
     X = np.column_stack([problem.x_train.astype(float), np.ones(70)])
@@ -152,10 +226,7 @@ def test_the_mean_loss_is_that_of_a_run_measured_evenly_in_the_logarithm_of_its_
 
 
 def test_of_equal_trials_the_smaller_learning_rate_is_best():
-    trials = [
-        Trial(learning_rate=r, mean_loss=0.5, train_loss=0.5, updates=1, diverged_at=None) for r in (0.3, 0.1, 0.2)
-    ]
-    assert best_trial(trials).learning_rate == 0.1
+    assert best_trial([trial(rate, 0.5) for rate in (0.3, 0.1, 0.2)]).learning_rate == 0.1
 
 
 def test_learning_rates_run_evenly_in_the_logarithm():

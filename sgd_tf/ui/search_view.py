@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -28,7 +31,20 @@ def _draw(search: SessionRun | None) -> None:
         elif not search.is_active:
             found = controls.searched_rates()
             st.success(_("Found. With “Tuned” the next race uses these rates.") if found else _("Stopped."))
+            if names := _best_at_an_end(rows):
+                text = _("{names}: the best rate is the last one that was tried; one beyond it may be better.")
+                st.caption(text.format(names=", ".join(names)))
         trials = pd.DataFrame(rows, columns=["run", "learning_rate", "mean_loss", "diverged_at"])
         sizes = {name: config.batch_size for name, config in search.plan.configs.items()}
         chart = charts.learning_rates(trials, batch_sizes=sizes, dark=experiment.is_dark(), translate=_)
         st.altair_chart(chart, alt=_("Mean training loss of each learning rate"), key="search_chart")
+
+
+def _best_at_an_end(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The contestants with no worse rate beside the best one, on one side."""
+    names = []
+    for name in dict.fromkeys(row["run"] for row in rows):
+        trials = {row["learning_rate"]: row["mean_loss"] for row in rows if row["run"] == name}
+        if min(trials, key=lambda rate: (trials[rate], rate)) in (min(trials), max(trials)):
+            names.append(name)
+    return names
