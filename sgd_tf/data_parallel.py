@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sgd_tf.problems import DownloadError
 from sgd_tf.processes import ChildError, Children, serve
 from sgd_tf.records import ModelConfig, TrainConfig, check_int
 
@@ -251,6 +252,8 @@ def _watched(
                     children.kill(len(requests) - 1)
                     yield {"lost": len(requests) - 1}
         except ChildError as error:
+            if error.kind == "DownloadError":
+                raise DownloadError(*error.arguments) from error
             raise PeerError(error) from error
 
 
@@ -356,7 +359,7 @@ def _train(strategy: Any, problem: Any, request: dict[str, Any]) -> Iterator[dic
 def main() -> None:
     """The command line of this module."""
     if sys.argv[1:2] == ["--child"]:
-        serve(_child(json.loads(sys.argv[2])))
+        serve(_child)
         return
     parser = argparse.ArgumentParser(prog="python -m sgd_tf.data_parallel", description=__doc__.splitlines()[0])
     how = parser.add_mutually_exclusive_group(required=True)

@@ -8,7 +8,6 @@ A measurement may have a limit: the process that goes over it is ended, as it wo
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import multiprocessing
 import os
@@ -24,7 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sgd_tf.counting import resolve_batch_size
-from sgd_tf.processes import Children, serve
+from sgd_tf.problems import DownloadError
+from sgd_tf.processes import ChildError, Children, serve
 from sgd_tf.records import BatchSize, ModelConfig, TrainConfig, check_int
 
 if TYPE_CHECKING:
@@ -308,6 +308,7 @@ def measure(
         {"waiting": seconds so far}.
 
     Raises:
+        DownloadError: if the data must be downloaded and cannot be.
         sgd_tf.processes.ChildError: if the measuring process itself ends or hangs.
     """
     request = {
@@ -348,6 +349,7 @@ def differences(
 
     Raises:
         ValueError: if `batch_norm` is asked of another model than an MLP.
+        DownloadError: if the data must be downloaded and cannot be.
         sgd_tf.processes.ChildError: if the measuring process itself ends or hangs.
     """
     if batch_norm and model.kind != "mlp":
@@ -405,8 +407,13 @@ def gpu_memory() -> int | None:
 def _ask(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     start = time.monotonic()
     with Children("sgd_tf.memory", [request], [ENVIRONMENT]) as children:
-        for _index, row in children.rows(start_patience=PATIENCE, patience=PATIENCE):
-            yield row or {"waiting": time.monotonic() - start}
+        try:
+            for _index, row in children.rows(start_patience=PATIENCE, patience=PATIENCE):
+                yield row or {"waiting": time.monotonic() - start}
+        except ChildError as error:
+            if error.kind == "DownloadError":
+                raise DownloadError(*error.arguments) from error
+            raise
 
 
 def _serve(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -602,4 +609,4 @@ def _reset_peak(on_gpu: bool) -> None:
 
 
 if __name__ == "__main__":
-    serve(_serve(json.loads(sys.argv[2])))
+    serve(_serve)

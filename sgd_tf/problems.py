@@ -49,7 +49,20 @@ def N_(message: str) -> str:  # noqa: N802, the name that catalogue tools look f
 
 
 class DownloadError(RuntimeError):
-    """The data of a problem could not be downloaded; the message names the problems that need no network."""
+    """The data of a problem could not be downloaded or not be stored; the message names problems that need neither.
+
+    Attributes:
+        name: of the problem.
+        reason: in the words of the network or of the file system, without a full stop.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name, self.reason = name, reason
+
+    def __str__(self) -> str:
+        offline = ", ".join(info.name for info in CATALOGUE.values() if info.kind != "download")
+        return f"`{self.name}` could not be downloaded: {self.reason}. These need no download: {offline}."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -399,7 +412,7 @@ def load(
 
     Raises:
         ValueError: if an argument is out of range.
-        DownloadError: within 15 seconds, if the data must be downloaded and cannot be.
+        DownloadError: within 15 seconds, if the data must be downloaded and cannot be, or cannot be stored.
 
     >>> load("digits")
     Problem('digits', classification, num_examples=1437, num_test=360, num_features=64, num_classes=10)
@@ -953,8 +966,9 @@ def _downloaded(
     wait([future], DOWNLOAD_SECONDS)
     if not future.done():
         raise DownloadError(
-            f"`{name}` could not be downloaded within {DOWNLOAD_SECONDS:g} s; if the network is slow, it "
-            f"goes on arriving: try again in a minute. {_works_offline()}"
+            name,
+            f"not all has arrived within {DOWNLOAD_SECONDS:g} s; if the network is slow, it goes on arriving: try "
+            "again in a minute",
         )
     with _downloads_lock:
         if _downloads.get(name) is future:
@@ -962,7 +976,7 @@ def _downloaded(
     error = future.exception()
     if error is not None:
         reason = str(error).strip().rstrip(".") or type(error).__name__
-        raise DownloadError(f"`{name}` could not be downloaded: {reason}. {_works_offline()}") from error
+        raise DownloadError(name, reason) from error
     return future.result()
 
 
@@ -1013,11 +1027,6 @@ def _remove_unreadable(paths: list[Path], read: Callable[[Path], Any]) -> int:
             path.unlink(missing_ok=True)
             num_removed += 1
     return num_removed
-
-
-def _works_offline() -> str:
-    names = [info.name for info in CATALOGUE.values() if info.kind != "download"]
-    return f"These need no network: {', '.join(names)}."
 
 
 _LOADERS: dict[str, Callable[..., Problem]] = {

@@ -174,9 +174,10 @@ def test_bad_input_is_one_line_and_status_2(run, words, message):
 
 def test_a_data_set_that_can_not_be_downloaded_is_one_line(run, monkeypatch):
     def refuse(*_, **__):
-        raise problems.DownloadError("mnist could not be downloaded. Without a network: digits.")
+        raise problems.DownloadError("mnist", "timed out")
 
     monkeypatch.setattr(problems, "load", refuse)
     status, _, err = run("--problem", "mnist")
     assert status == 2
-    assert err == "sgd_tf: mnist could not be downloaded. Without a network: digits.\n"
+    assert err.startswith("sgd_tf: `mnist` could not be downloaded: timed out. These need no download: line, ")
+    assert err.count("\n") == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import math
+import pickle
 import socket
 import subprocess
 import sys
@@ -558,6 +559,35 @@ def test_a_server_that_never_answers_is_an_error_in_time(name, monkeypatch):
         with pytest.raises(DownloadError, match=f"`{name}` could not be downloaded") as caught:
             load(name)
     assert all(other in str(caught.value) for other in OFFLINE)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+@pytest.mark.usefixtures("empty_caches")
+def test_a_full_disk_is_named_in_its_own_words(name, monkeypatch):
+    import keras
+
+    def retrieve(_url, _filename, _report):
+        with Path("/dev/full").open("wb", buffering=0) as file:
+            file.write(b"what has arrived")
+
+    monkeypatch.setattr(keras.src.utils.file_utils, "urlretrieve", retrieve)
+    with pytest.raises(DownloadError) as caught:
+        load(name)
+    assert caught.value.reason == "[Errno 28] No space left on device"
+    assert str(caught.value).startswith(f"`{name}` could not be downloaded: [Errno 28] No space left on device. These")
+
+
+def test_a_folder_that_can_not_be_made_is_named_in_its_own_words(empty_caches):
+    (empty_caches / "scikit_learn_data").write_text("a file where the folder should be")
+    with pytest.raises(DownloadError) as caught:
+        load("california")
+    assert caught.value.reason == f"[Errno 17] File exists: '{empty_caches / 'scikit_learn_data'}'"
+
+
+def test_a_failed_download_travels_to_another_process():
+    error = pickle.loads(pickle.dumps(DownloadError("mnist", "timed out")))
+    assert (error.name, error.reason, str(error)) == ("mnist", "timed out", str(DownloadError("mnist", "timed out")))
 
 
 def test_the_wait_for_a_download_is_less_than_15_seconds():

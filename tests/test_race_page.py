@@ -6,6 +6,8 @@ from streamlit.testing.v1 import AppTest
 
 from sgd_tf import problems
 from sgd_tf.jobs import JobFailure
+from sgd_tf.jobs.worker import describe
+from sgd_tf.problems import DownloadError
 from sgd_tf.ui import controls, experiment, race_view, runs
 from tests.lab import APP, LANGUAGES, FakeCluster, FakeJob, checked, open_app
 
@@ -211,13 +213,14 @@ def test_a_failure_is_one_sentence_in_the_learners_language(cluster, language, k
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_failed_download_names_what_works_without_a_network(cluster, language):
+def test_a_failed_download_names_its_cause_and_what_works_without(cluster, language):
     app = open_app(language, problem="mnist")
     app.button(key="run").click().run()
-    cluster.jobs[0].failure = JobFailure("error", "DownloadError: mnist could not be downloaded.")
+    cluster.jobs[0].failure = describe(DownloadError("mnist", "[Errno 28] No space left on device"))
     finish(app, cluster, [], "failed")
     (message,) = [element.value for element in app.error]
     assert {"ko": "두 나선", "en": "Two spirals"}[language] in message
+    assert message.count("[Errno 28] No space left on device") == 1
     assert "DownloadError" not in message
 
 

@@ -18,10 +18,12 @@ import psutil
 from distributed import Nanny, Worker, get_worker
 from distributed.protocol.pickle import loads
 
+from sgd_tf.problems import DownloadError
+
 TOPIC = "sgd_tf.jobs"  # one for all jobs: the scheduler keeps every topic for good
 FLUSH_SECONDS = 0.1  # rows that follow each other faster than this share a message
 
-FailureKind = Literal["memory", "time limit", "worker lost", "import", "error"]
+FailureKind = Literal["memory", "time limit", "worker lost", "import", "download", "error"]
 
 END = object()  # what `next` gives for a generator that has ended
 
@@ -52,14 +54,19 @@ class Outcome:
 def describe(error: BaseException) -> JobFailure:
     """The failure that an exception stands for, in one line and without the paths of this machine.
 
+    For a download that failed the line is its reason alone.
+
     >>> describe(FileNotFoundError("cannot open /home/kim/lab/data.csv"))
     JobFailure(kind='error', detail='FileNotFoundError: cannot open data.csv')
     >>> describe(ModuleNotFoundError("No module named 'tensorflow'")).kind
     'import'
     """
-    lines = str(error).strip().splitlines()
+    reason = error.reason if isinstance(error, DownloadError) else str(error)
+    lines = reason.strip().splitlines()
     message = re.sub(r"(?<![\w:/])(?:[A-Za-z]:)?[\\/](?:[^\\/\s'\":;,]+[\\/])*", "", lines[0][:500]) if lines else ""
     name = type(error).__name__
+    if isinstance(error, DownloadError):
+        return JobFailure("download", message)
     if isinstance(error, ImportError):
         kind: FailureKind = "import"
     elif isinstance(error, MemoryError) or name == "ResourceExhaustedError":  # the latter: a GPU's memory

@@ -25,6 +25,7 @@ FAILURES = {
     "time limit": N_("The run took longer than it may and was ended. Choose fewer seconds or a larger k."),
     "worker lost": N_("The process that trained ended unexpectedly, twice. Please try again."),
     "import": N_("TensorFlow can not be loaded on this server, so nothing can be trained."),
+    "download": N_("The data could not be downloaded: {reason}. These need no download: {names}."),
     "error": N_("The run failed."),
 }
 
@@ -187,12 +188,10 @@ def failure_text(failure: JobFailure | None, plan: object = None) -> str:
     detail = failure.detail if failure else ""
     if failure and failure.kind == "memory" and (advice := _memory_advice(plan)):
         return advice
-    if detail.startswith("DownloadError"):
-        offline = [_(PROBLEMS[name]) for name, info in CATALOGUE.items() if info.kind != "download"]
-        return _("The data could not be downloaded. Without a network these work: {names}.").format(
-            names=", ".join(offline)
-        )
     kind = failure.kind if failure else "error"
+    if kind == "download":
+        offline = [_(PROBLEMS[name]) for name, info in CATALOGUE.items() if info.kind != "download"]
+        return _(FAILURES[kind]).format(reason=detail, names=", ".join(offline))
     return _(FAILURES[kind]) + (f" ({detail})" if kind == "error" and detail else "")
 
 

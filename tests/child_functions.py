@@ -1,0 +1,44 @@
+"""A child process for test_processes.py: ``python -m tests.child_functions --child …``."""
+
+import os
+import signal
+import sys
+
+from sgd_tf import memory
+from sgd_tf.problems import DownloadError
+from sgd_tf.processes import serve
+
+
+def chatter():
+    """Print from Python and from below it, with and without the end of a line."""
+    print("Downloading data from https://example.org/mnist.npz")
+    os.write(1, b'{"row": "not one of ours"}\n')
+    os.system("echo another program")
+    print("0% ....\r50% ....\r", end="")
+    os.write(2, "a warning, half a 글자: ".encode()[:-3])
+
+
+def _forked(answer, first):
+    chatter()
+    answer.send({"row": first})
+
+
+def answer(request):
+    """Rows between what is printed, then what the request wants."""
+    chatter()
+    yield {"row": 1}
+    yield from memory._in_child(_forked, 2)
+    chatter()
+    yield {"row": 3}
+    if request == "download":
+        raise DownloadError("mnist", "[Errno 28] No space left on device")
+    if request == "long":
+        raise ValueError("first " + 900 * "a" + "\nmiddle\n" + "last")
+    if request == "half a row":
+        os.write(int(sys.argv[3]), b'{"row": 4')
+        os.kill(os.getpid(), signal.SIGKILL)
+    print("the last words")
+
+
+if __name__ == "__main__":
+    serve(answer)
