@@ -50,7 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     race.add_argument("--output", default="race", help="path of the results: .csv and .html are added")
     trial = commands.add_parser("claims", help="try well-known claims, and give a verdict on each", epilog=STATUS)
     trial.add_argument("--only", nargs="+", choices=list(claims.CLAIMS), metavar="KEY", help=", ".join(claims.CLAIMS))
-    trial.add_argument("--seeds", type=int, default=claims.NUM_SEEDS, help="runs of each experiment, at most 20")
+    trial.add_argument(
+        "--seeds",
+        type=int,
+        default=claims.NUM_SEEDS,
+        help="runs of each experiment, at most 20; fewer than 3 judge exact claims only",
+    )
     trial.add_argument("--json", metavar="PATH", help="write the findings as JSON; - for the standard output, alone")
     return parser
 

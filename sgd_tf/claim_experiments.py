@@ -1,7 +1,11 @@
 """The experiments that try the claims: each makes real runs with several seeds and tells numbers, never a verdict.
 
 Each is a generator that takes the seeds, yields the points of its chart as they come, and returns its numbers by the
-names that `claims.CLAIMS` judges. A number that must hold for all seeds is that of the worst one.
+names that `claims.CLAIMS` judges: a list with one for each run, or one number of all. A run that diverges or does not
+reach its target gives no number, NaN, and so no verdict.
+
+Contestants of one seed have the same initial weights and the same order of the samples in each epoch, for every k. So
+what compares two k is computed within a seed (a ratio, a difference), and only then looked at over the seeds.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import keras
 import numpy as np
 
 from sgd_tf import (
+    claim_timing,
     counting,
     curvature,
     data_parallel,
@@ -42,12 +47,14 @@ if TYPE_CHECKING:
     from sgd_tf.problems import Problem
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
-Numbers: TypeAlias = dict[str, float]
+Numbers: TypeAlias = dict[str, float | Sequence[float]]
 
 MLP = ModelConfig(widths=(32,))
 LINEAR = ModelConfig(kind="linear", widths=())
 SMALL_K = 32  # samples per update of SGD, where one k stands for it
 NUM_PLACES = 24  # at which a curve is told
+NUM_ROUNDS = 3  # in which the seconds of an update are measured anew
+MAX_UPDATES = 3_000  # in which a run may reach its target
 
 
 Experiment: TypeAlias = Generator[Point | None, None, Numbers]  # None: a sign of life, so that Stop is heard
@@ -86,15 +93,18 @@ def _try_claim(claim: Claim, num_seeds: int, clock: Callable[[], float]) -> Iter
         try:
             point = next(experiment)
         except StopIteration as end:
-            numbers = {measure.name: float(end.value[measure.name]) for measure in claim.measures}
+            values = {
+                measure.name: tuple(np.atleast_1d(end.value[measure.name]).astype(float).tolist())
+                for measure in claim.measures
+            }
             break
         if point is not None:
             points.append(point)
         yield point
     yield Finding(
         claim=claim.key,
-        verdict=claim.judge(numbers),
-        numbers=numbers,
+        verdict=claim.judge(values, num_seeds),
+        values=values,
         points=tuple(points),
         num_seeds=num_seeds,
         seconds=clock() - start,
@@ -107,8 +117,8 @@ def _try_claim(claim: Claim, num_seeds: int, clock: Callable[[], float]) -> Iter
 def full_pass(seeds: Sequence[int]) -> Experiment:
     """One update of gradient descent beside w − γ (1/N) Σᵢ ∇lossᵢ, whose gradients are taken one by one."""
     digits = problems.load("digits")
-    N, rate, passed = digits.num_examples, 0.5, set()
-    differences, speedups = [], []
+    N, rate = digits.num_examples, 0.5
+    passed, differences, speedups = [], [], []
     for seed in seeds:
         gradients = gradient_noise.Gradients(digits, models.build(digits, MLP, seed=seed))
         mean = sum(gradients.of_each(rows).sum(axis=0, dtype=np.float64) for rows in gradients.chunks()) / N
@@ -119,20 +129,16 @@ def full_pass(seeds: Sequence[int]) -> Experiment:
                 run = Run(digits, TrainConfig(batch_size=k, learning_rate=tuned, seed=seed), model=MLP)
                 runs[k] = stack.enter_context(contextlib.closing(run))
                 run.advance(until=(1, math.inf))
-            passed.add(runs[N].examples / N)
+            passed.append(runs[N].examples / N)
             differences.append(_difference(gradient_noise.get_weights(runs[N].model), by_hand))
-            speed = dict.fromkeys(runs, 0.0)
-            for k in list(runs) * 5:  # in turns, and the best counts: other work on the machine can only slow one down
-                run, seen, start = runs[k], runs[k].examples, runs[k].seconds
-                run.advance(until=(math.inf, start + 0.05))
-                speed[k] = max(speed[k], (run.examples - seen) / (run.seconds - start))
+            speed = {k: k / seconds for k, seconds in claim_timing.seconds_per_update(runs).items()}
         for k, name in ((N, "gd"), (1, "one")):
             yield Point(series=name, x=speed[k], seed=seed)
         speedups.append(speed[N] / speed[1])
     return {
-        "passes": max(passed, key=lambda share: abs(share - 1)),
-        **_low("speedup", speedups),
-        **_high("difference", differences),
+        "passes": passed,
+        "speedup": speedups,
+        "difference": differences,
     }
 
 
@@ -169,7 +175,7 @@ def accumulation(seeds: Sequence[int]) -> Experiment:
     return {
         "growth": whole / measured["whole", part],
         "saving": whole / measured["parts", k],
-        **_high("difference", differences),
+        "difference": differences,
     }
 
 
@@ -186,19 +192,15 @@ def slow_updates(seeds: Sequence[int]) -> Experiment:
         for record in racing.race(digits, configs, seconds=seconds, model=MLP, progress=False):
             records[record.run].append(record)
         for name, told in records.items():
-            losses = np.interp(places, [record.seconds for record in told], [record.train_loss for record in told])
+            losses = np.interp(places, [record.seconds for record in told], [_loss(record) for record in told])
             for place, loss in zip(places, losses, strict=True):
                 yield Point(series=name, x=place, y=loss, seed=seed)
         gd, sgd = (records[name][-1] for name in ("gd", "sgd"))
-        ratios["same_seconds"].append(gd.train_loss / sgd.train_loss)
+        ratios["same_seconds"].append(_loss(gd) / _loss(sgd))
         updates.append(sgd.update / gd.update)
-        after = [_end(digits, config, MLP, epochs=epochs)[0].train_loss for config in configs.values()]
+        after = [_loss(_end(digits, config, MLP, epochs=epochs)[0]) for config in configs.values()]
         ratios["same_epochs"].append(after[0] / after[1])
-    return {
-        **_low("same_seconds", ratios["same_seconds"]),
-        **_low("same_epochs", ratios["same_epochs"]),
-        "updates": float(np.median(updates)),
-    }
+    return {**ratios, "updates": float(np.median(updates))}
 
 
 # Drawing samples
@@ -222,7 +224,7 @@ def minibatch_gradient(seeds: Sequence[int]) -> Experiment:
             yield Point(series="measured", x=found.batch_size, y=found.mean / exact.s_squared, seed=seed)
             yield Point(series="law", x=found.batch_size, y=found.law / exact.s_squared, seed=seed)
     means = [float(np.mean([ratio for size, ratio in ratios if size == k])) for k in sizes]
-    return {**_high("offset", offsets), "lowest_law": min(means), "highest_law": max(means), "N": N}
+    return {"offset": offsets, "lowest_law": min(means), "highest_law": max(means), "N": N}
 
 
 def without_replacement(seeds: Sequence[int]) -> Experiment:
@@ -238,12 +240,12 @@ def without_replacement(seeds: Sequence[int]) -> Experiment:
             if way == "reshuffle":
                 missed.append(shares[0])
                 drawn = [rows for epoch in epochs for rows in noise_law.cut_order(epoch, SMALL_K)]
-                most_in_minibatch += [np.bincount(rows).max() for rows in drawn]
+                most_in_minibatch.append(max(np.bincount(rows).max() for rows in drawn))
             else:
                 replaced.append(shares[0])
     return {
-        **_high("most_in_minibatch", most_in_minibatch),
-        **_high("missed", missed),
+        "most_in_minibatch": most_in_minibatch,
+        "missed": missed,
         "missed_replaced": float(np.mean(replaced)),
         "expected": ledger.expected_missed_share(N),
     }
@@ -266,13 +268,13 @@ def used_up(seeds: Sequence[int]) -> Experiment:
             (repeats if way == "reshuffle" else replaced).append(again)
             for place in places:
                 yield Point(series=way, x=place / N, y=1 - len(np.unique(epoch[:place])) / N, seed=seed)
-        visits = _keras_visits(N, SMALL_K, seed)
+        visits = _keras_visits(N, SMALL_K)
         most.append(visits.max())
         least.append(visits.min())
     return {
-        **_high("repeats", repeats),
-        **_high("most", most),
-        **_low("least", least),
+        "repeats": repeats,
+        "most": most,
+        "least": least,
         "repeats_replaced": float(np.mean(replaced)),
     }
 
@@ -293,7 +295,7 @@ def new_order(seeds: Sequence[int]) -> Experiment:
                     same.append(ledger.same_places(epochs[before], epochs[after]) / N)
             if way == "reshuffle":
                 broken += sum(not np.array_equal(np.sort(epoch), np.arange(N)) for epoch in epochs)
-    return {"broken": broken, "same": float(np.mean(same)), **_high("correlation", correlations)}
+    return {"broken": broken, "same": float(np.mean(same)), "correlation": correlations}
 
 
 # Counting
@@ -332,7 +334,7 @@ def more_updates(seeds: Sequence[int]) -> Experiment:
             yield Point(series="updates", x=k, y=record.update, seed=seed)
         steps += [after / before for before, after in itertools.pairwise(made)]
         least = min(least, made[-1] / made[0])
-    return {**_low("step", steps), **_high("unequal", seen), "times": least}
+    return {"step": steps, "unequal": seen, "times": least}
 
 
 def double_loop(seeds: Sequence[int]) -> Experiment:
@@ -355,60 +357,50 @@ def double_loop(seeds: Sequence[int]) -> Experiment:
         fitted.append(_difference(gradient_noise.get_weights(network), plain))
         yield Point(series="engine", x=max(engine[-1], 1e-10), seed=seed)
         yield Point(series="fit", x=max(fitted[-1], 1e-10), seed=seed)
-    return {**_high("engine", engine), **_high("fit", fitted)}
+    return {"engine": engine, "fit": fitted}
 
 
 # Training
 
 
 def efficient(seeds: Sequence[int]) -> Experiment:
-    """Seconds of training to a target loss: GD's as a multiple of those of SGD, each at its best learning rate.
+    """Seconds of training to the target loss of the race: those of GD as a multiple of those of SGD.
 
-    The rate of each k is the better of two by the median of its seconds. A run that does not reach the target in its
-    time counts with that time, in favour of whoever did not; where neither did, there is no number.
+    Seconds are the updates to the target, which no clock changes, times the seconds of an update. The latter are the
+    best of several turns of k = N and k = 32 one after the other: other work on the machine can only slow a turn down.
+    They are measured anew in each of three rounds; each seed gives a ratio for each round, and all must agree.
     """
     numbers: Numbers = {}
-    problems_tried = (
-        ("digits", MLP, 0.1),
-        ("teacher", MLP, 0.45),
-        ("breast_cancer", LINEAR, 0.1),
-        ("diabetes", LINEAR, 0.46),
-    )
-    for name, model, target in problems_tried:
-        problem = problems.load(name)
-        plan = sweep.SweepPlan(
-            problem=name,
-            model=model,
-            batch_sizes=(SMALL_K, problem.num_examples),
-            target=target,
-            epochs=1e-3,
-            seconds=1e-3,
-            max_seconds=1.0,
-        )
-        fastest: dict[int, list[float]] = {}
-        for k in plan.batch_sizes:
-            for rate in _rates(problem, model, k):
-                seconds = []
-                for seed in seeds:
-                    cell = sweep.Cell(batch_size=k, learning_rate=rate, seed=seed)
-                    row = sweep.cell_row(plan, cell, list(sweep.train_cell(problem, plan, cell)))
-                    seconds.append(row["seconds_to_target"] or math.inf)
-                    yield None
-                if k not in fastest or np.median(seconds) < np.median(fastest[k]):
-                    fastest[k] = seconds
+    for name, model in (("digits", MLP), ("teacher", MLP), ("breast_cancer", LINEAR), ("diabetes", LINEAR)):
+        problem, target = problems.load(name), presets.target_loss(name, model.kind)
+        assert target is not None, name
+        sizes = (problem.num_examples, SMALL_K)
+        updates: dict[tuple[int, int], claim_timing.Updates] = {}
+        for k, seed in itertools.product(sizes, seeds):
+            updates[k, seed] = yield from claim_timing.updates_to(
+                problem, _tuned(problem, model, k, seed), model, target
+            )
+        rounds = []
+        with contextlib.ExitStack() as stack:
+            runs = {k: Run(problem, _tuned(problem, model, k, seeds[0]), model=model) for k in sizes}
+            for run in runs.values():
+                stack.enter_context(contextlib.closing(run))
+            for _ in range(NUM_ROUNDS):
+                rounds.append(claim_timing.seconds_per_update(runs))
+                yield None
         ratios = []
-        for seed, gd, sgd in zip(seeds, fastest[problem.num_examples], fastest[SMALL_K], strict=True):
-            is_known = math.isfinite(min(gd, sgd))
-            ratios.append(min(gd, plan.max_seconds) / min(sgd, plan.max_seconds) if is_known else math.nan)
-            yield Point(series=name, x=ratios[-1], seed=seed)
-        numbers[name] = float(np.min(ratios))  # nan where one is
+        for seed in seeds:
+            gd, sgd = (updates[k, seed] for k in sizes)
+            ratios.append([claim_timing.time_ratio(gd, sgd, *each.values()) for each in rounds])
+            yield Point(series=name, x=float(np.median(ratios[-1])), seed=seed)
+        numbers[name] = list(itertools.chain.from_iterable(ratios))
     return numbers
 
 
 def k_matters(seeds: Sequence[int]) -> Experiment:
     """Training loss after as many epochs for several k, at one learning rate and at tuned ones.
 
-    How far the medians of the k lie apart, as a multiple of how far the seeds of one k lie apart; both as a factor
+    How far the k of a seed lie apart, as a multiple of how far the seeds of one k lie apart at most; both as a factor
     between the largest and the smallest loss.
     """
     digits, epochs = problems.load("digits"), 10
@@ -419,16 +411,17 @@ def k_matters(seeds: Sequence[int]) -> Experiment:
         for k in sizes:
             for rate in (0.1,) if series == "one" else _rates(digits, MLP, k):
                 configs = [TrainConfig(batch_size=k, learning_rate=rate, seed=seed) for seed in seeds]
-                values = [_end(digits, config, MLP, epochs=epochs)[0].train_loss for config in configs]
+                values = [_loss(_end(digits, config, MLP, epochs=epochs)[0]) for config in configs]
                 yield None
-                if k not in losses or np.median(values) < np.median(losses[k]):
+                if k not in losses or _price(values) < _price(losses[k]):
                     losses[k] = values
             for seed, loss in zip(seeds, losses[k], strict=True):
                 yield Point(series=series, x=k, y=loss, seed=seed)
-        medians = [np.median(values) for values in losses.values()]
-        across_seeds = max(max(values) / min(values) for values in losses.values())
-        numbers |= {f"{series}_sizes": float(max(medians) / min(medians)), f"{series}_seeds": float(across_seeds)}
-        numbers[f"{series}_ratio"] = numbers[f"{series}_sizes"] / numbers[f"{series}_seeds"]
+        table = np.array([losses[k] for k in sizes])  # (sizes, seeds), NaN where a run diverged
+        across_seeds = float((table.max(axis=1) / table.min(axis=1)).max())
+        medians = np.median(table, axis=1)
+        numbers[f"{series}_ratio"] = (table.max(axis=0) / table.min(axis=0) / across_seeds).tolist()
+        numbers[f"{series}_sizes"] = float(medians.max() / medians.min())
     return numbers
 
 
@@ -460,38 +453,46 @@ def practical(seeds: Sequence[int]) -> Experiment:
         measure = f"test_loss_after_{budget}"
         shared = sweep_results.at_rates(table, sweep_results.shared_rate(table))
         for rates, chosen in (("one", shared), ("tuned", sweep_results.tuned(table, measure))):
-            losses = chosen.pivot(index="seed", columns="batch_size", values=measure).fillna(math.inf)
+            kept = chosen.assign(loss=chosen[measure].mask(chosen["diverged_at"].notna(), math.inf))
+            losses = kept.pivot(index="seed", columns="batch_size", values="loss").reindex(index=seeds)
+            name = f"{budget}_{rates}"
             for k in sizes:
                 for seed, loss in losses[k].items():
-                    yield Point(series=f"{budget}_{rates}", x=k, y=loss, seed=int(seed))
-            usual = losses[[256, 512]].median().idxmin()
-            best = losses.median().idxmin()
-            name = f"{budget}_{rates}"
-            numbers |= _high(f"usual_{name}", losses[usual] / losses[best])
-            numbers |= _low(f"large_{name}", losses[sizes[-1]] / losses[usual])
+                    yield Point(series=name, x=k, y=loss, seed=int(seed))
+            medians = losses.fillna(math.inf).median()
+            usual, best = medians[[256, 512]].idxmin(), medians.idxmin()
+            is_known = losses.notna().all(axis=None)  # a run that did not come so far might have been the best
+            ratios = {
+                f"usual_{name}": losses[usual] / losses[best] if is_known else losses[usual] * math.nan,
+                f"large_{name}": losses[sizes[-1]] / losses[usual],
+            }
+            numbers |= {key: ratio.where(np.isfinite(ratio)).to_list() for key, ratio in ratios.items()}
     return numbers
 
 
 def many_devices(seeds: Sequence[int]) -> Experiment:
-    """One minibatch over two devices and on one, in a process of their own, beside the lab's own loop; the first seed.
+    """One minibatch over two devices and on one, in a process of their own, beside the lab's own loop.
 
     What one device must hold is what `memory.predict` says of its part of the minibatch.
     """
-    num_devices = 2
-    plan = data_parallel.ParallelPlan(
-        problem="digits", model=MLP, batch_size=256, num_updates=12, learning_rate=0.5, seed=seeds[0]
-    )
+    num_devices, digits = 2, problems.load("digits")
+    plan = data_parallel.ParallelPlan(problem="digits", model=MLP, batch_size=256, num_updates=12, learning_rate=0.5)
+    differences, parts = [], []
     weights: dict[int, Array] = {}
-    part = 0
-    for row in data_parallel.over_devices(plan, [1, num_devices]):
+    for row in data_parallel.over_devices(plan, [1, num_devices], seeds=seeds):
         if "update" not in row:
             yield None
             continue
-        yield Point(series="alone" if row["replicas"] == 1 else "two", x=row["update"], y=row["loss"])
+        count, seed = row["replicas"], row["seed"]
+        yield Point(series="alone" if count == 1 else "two", x=row["update"], y=row["loss"], seed=seed)
+        if count > 1 and row["update"] == 1:
+            parts.append(max(len(row.get(f"indices_{r}", ())) for r in range(count)) / plan.batch_size)
         if "weights" in row:
-            weights[row["replicas"]] = np.array(row["weights"])
-        part = max(part, *(len(row.get(f"indices_{r}", ())) for r in range(num_devices) if row["replicas"] > 1), 0)
-    digits = problems.load("digits")
+            weights[count] = np.array(row["weights"])
+        if "weights" in row and count > 1:
+            config = TrainConfig(batch_size=plan.batch_size, learning_rate=plan.learning_rate, seed=seed)
+            others = (weights[1], _end(digits, config, MLP, updates=plan.num_updates)[1])
+            differences.append(max(_difference(weights[count], other) for other in others))
     sizes = memory.layers(MLP, num_features=digits.num_features, num_outputs=digits.num_classes or 1)
     held = [
         memory.predict(
@@ -500,14 +501,9 @@ def many_devices(seeds: Sequence[int]) -> Experiment:
             num_examples=digits.num_examples,
             num_features=digits.num_features,
         ).total
-        for k in (part, plan.batch_size)
+        for k in (round(max(parts) * plan.batch_size), plan.batch_size)
     ]
-    others = (weights[1], data_parallel.alone(plan))
-    return {
-        **_high("difference", [_difference(weights[num_devices], other) for other in others]),
-        "part": part / plan.batch_size,
-        "memory": held[0] / held[1],
-    }
+    return {"difference": differences, "part": parts, "memory": held[0] / held[1]}
 
 
 # Claims of other texts
@@ -542,7 +538,7 @@ def stability(seeds: Sequence[int]) -> Experiment:
             plateaus.append(longest_plateau(updates, values))
             for update, value in zip(updates[::5], values[::5], strict=True):
                 yield Point(series=series, x=update, y=value / values[0], seed=seed)
-        numbers |= {**_low(f"growth_{series}", growths), **_low(f"plateau_{series}", plateaus)}
+        numbers |= {f"growth_{series}": growths, f"plateau_{series}": plateaus}
     return numbers
 
 
@@ -587,12 +583,12 @@ def linear_scaling(seeds: Sequence[int]) -> Experiment:
             for k in (base, *sizes.values()):
                 scaled = rate * k / base if series == "scaled" else rate
                 config = TrainConfig(batch_size=k, learning_rate=scaled, seed=seed)
-                losses[series, k] = _end(digits, config, MLP, epochs=epochs)[0].train_loss
+                losses[series, k] = _loss(_end(digits, config, MLP, epochs=epochs)[0])
                 yield Point(series=series, x=k, y=losses[series, k], seed=seed)
         for name, k in sizes.items():
             ratio = losses["scaled", k] / losses["scaled", base]
-            ratios[name].append(max(ratio, 1 / ratio) if math.isfinite(ratio) else math.inf)
-    return {name: value for size, values in ratios.items() for name, value in _high(size, values).items()}
+            ratios[name].append(max(ratio, 1 / ratio))
+    return dict(ratios)
 
 
 def shuffle_buffer(seeds: Sequence[int]) -> Experiment:
@@ -626,16 +622,18 @@ def shuffle_buffer(seeds: Sequence[int]) -> Experiment:
     for row in rows:
         yield None
         if row["epoch"] > epochs - 2:
-            accuracies.setdefault((row["sampling"], row["seed"]), []).append(row["test_accuracy"])
-    lost = [float(np.mean(accuracies["reshuffle", seed]) - np.mean(accuracies["buffer", seed])) for seed in seeds]
-    return {**_high("correlation", correlations), **_high("lost", lost), "late": float(np.mean(last_class))}
+            accuracy = row["test_accuracy"] if math.isfinite(row["train_loss"]) else math.nan
+            accuracies.setdefault((row["sampling"], row["seed"]), []).append(accuracy)
+    means = {key: float(np.mean(values)) for key, values in accuracies.items()}
+    lost = [means.get(("reshuffle", seed), math.nan) - means.get(("buffer", seed), math.nan) for seed in seeds]
+    return {"correlation": correlations, "lost": lost, "late": float(np.mean(last_class))}
 
 
 def generalisation(seeds: Sequence[int]) -> Experiment:
     """Test accuracy of k = 32 less that of k = N: after as many epochs, and at the same training loss.
 
-    At one learning rate, and at the better of two for each k by the median of its accuracies. Gradient descent may take
-    1.5 s of training to the training loss.
+    At one learning rate, and at the better of two for each k by the median of its accuracies. A run may make 3,000
+    updates to the training loss.
     """
     digits, epochs, target = problems.load("digits"), 20, 0.05
     N = digits.num_examples
@@ -648,15 +646,14 @@ def generalisation(seeds: Sequence[int]) -> Experiment:
                 if name == "tuned_target":
                     values = [_accuracy_at(digits, config, MLP, target) for config in configs]
                 else:
-                    records = [_end(digits, config, MLP, epochs=epochs)[0] for config in configs]
-                    values = [record.test_accuracy or 0.0 for record in records]
+                    values = [_accuracy(_end(digits, config, MLP, epochs=epochs)[0]) for config in configs]
                 yield None
-                if k not in accuracies or np.median(values) > np.median(accuracies[k]):
+                if k not in accuracies or _price(values, sign=-1) < _price(accuracies[k], sign=-1):
                     accuracies[k] = values
         lost = [small - full for small, full in zip(accuracies[SMALL_K], accuracies[N], strict=True)]
         for seed, points in zip(seeds, lost, strict=True):
             yield Point(series=name, x=points, seed=seed)
-        numbers |= _low(name, lost)
+        numbers[name] = lost
     return numbers
 
 
@@ -688,19 +685,39 @@ def _end(
 
 
 def _accuracy_at(problem: Problem, config: TrainConfig, model: ModelConfig, target: float) -> float:
-    """Test accuracy at the first record whose training loss is at the target, or of the last one after 1.5 s."""
+    """Test accuracy at the first record whose training loss is at the target; NaN if 3,000 updates do not reach it."""
     with contextlib.closing(Run(problem, config, model=model)) as run:
         step = 4 if run.batch_size < problem.num_examples else 8
-        while True:
+        while not run.is_over and run.update < MAX_UPDATES:
             run.advance(until=(run.update + step, math.inf))
             record = run.record()
-            if record.train_loss <= target or run.is_over or run.seconds > 1.5:
-                return record.test_accuracy or 0.0
+            if record.train_loss <= target:
+                return _accuracy(record)
+    return math.nan
 
 
-def _keras_visits(num_examples: int, batch_size: int, seed: int) -> Array:
-    """How often Keras's own `fit` shows each of the samples to a model in one epoch."""
-    keras.utils.set_random_seed(seed)
+def _loss(record: Progress) -> float:
+    """Training loss; NaN of a run that has diverged."""
+    return record.train_loss if record.diverged_at is None and record.is_finite else math.nan
+
+
+def _accuracy(record: Progress) -> float:
+    """Test accuracy; NaN of a run that has diverged."""
+    return record.test_accuracy if record.test_accuracy is not None and math.isfinite(_loss(record)) else math.nan
+
+
+def _price(values: Sequence[float], *, sign: int = 1) -> tuple[int, float]:
+    """What chooses between learning rates or batch sizes: fewest runs without a number, then the lowest median.
+
+    >>> _price([3.0, math.nan, 1.0]), _price([0.9, 0.8, 0.7], sign=-1)
+    ((1, 2.0), (0, -0.8))
+    """
+    known = [sign * value for value in values if math.isfinite(value)]
+    return len(values) - len(known), float(np.median(known)) if known else math.inf
+
+
+def _keras_visits(num_examples: int, batch_size: int) -> Array:
+    """How often Keras's own `fit` shows each of the samples to a model in one epoch, in an order of its own."""
     table = keras.layers.Embedding(num_examples, 1, embeddings_initializer="zeros")
     model = keras.Sequential([keras.Input((), dtype="int32"), table])
     model.compile(optimizer=keras.optimizers.SGD(1.0), loss=lambda _, visits: keras.ops.sum(visits))
@@ -727,14 +744,6 @@ def _late_shares(order: Array, buffer_size: int) -> Iterable[tuple[float, float]
 def _difference(one: Array, other: Array) -> float:
     """The largest difference between two weights."""
     return float(np.abs(np.asarray(one, np.float64) - np.asarray(other, np.float64)).max())
-
-
-def _low(name: str, values: Iterable[float]) -> Numbers:
-    return {name: float(min(values))}
-
-
-def _high(name: str, values: Iterable[float]) -> Numbers:
-    return {name: float(max(values))}
 
 
 EXPERIMENTS: dict[str, Callable[[Sequence[int]], Experiment]] = {

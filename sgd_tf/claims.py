@@ -3,13 +3,24 @@
     python -m sgd_tf claims                   all of them, as a table
     python -m sgd_tf claims --only efficient --seeds 10 --json -
 
-A claim is judged by conditions: bounds on measured numbers. All of them met: it holds. None: it does not. Some: it
-depends on what the claim does not say; where there is nothing it may depend on, an exact claim, it does not hold. The
-conditions are the only rule there is: texts are made from them. The experiments are in `claim_experiments`.
+A claim is judged by conditions: bounds on measured numbers. All of them met: it holds. All missed: it does not. Some
+met and some missed: it depends on what the claim does not say. The conditions are the only rule there is: texts are
+made from them. The experiments are in `claim_experiments`.
+
+An exact claim has nothing to depend on: one run that misses a condition is enough, and it does not hold. Any other
+claim speaks of what differs from seed to seed. Its conditions are met when all runs of at least three seeds meet them,
+missed when none does, and open in all other cases; a condition without a number is open too. Without any effect, if
+each run met a condition with probability 1/2, n seeds would agree with probability 2^(1 − n): 1/4 with three seeds,
+1/512 with ten. A claim that its open conditions could still decide is not judged.
+
+Runs of one seed start from the same weights and draw the samples in the same order, whatever k: the order of an epoch
+depends on the seed and the epoch only. So contestants are compared seed by seed, in pairs; only different seeds are
+independent of each other.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,77 +29,15 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
+from sgd_tf.measures import Measure, Measured, Outcome
 from sgd_tf.problems import N_
 
-Verdict = Literal["holds", "fails", "depends"]
+Verdict = Literal["holds", "fails", "depends", "open"]  # open: not judged
 Group = Literal["chapter", "elsewhere"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 NUM_SEEDS = 3  # where nothing else is asked for
 MAX_SEEDS = 20
-RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 POINT_COLUMNS = ("series", "x", "y", "seed")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measure:
-    """A number that an experiment tells; with a bound it is a condition.
-
-    >>> ratio = Measure(name="ratio", title="Loss of GD as a multiple of that of SGD", at_least=1.0)
-    >>> ratio.is_met(2.0), ratio.is_met(0.5), ratio.is_met(float("nan"))
-    (True, False, False)
-    """
-
-    name: str
-    title: str  # in English
-    form: str = ".3g"  # how it is written
-    at_least: float | None = None
-    at_most: float | None = None
-
-    @property
-    def is_condition(self) -> bool:
-        """Whether the verdict depends on it."""
-        return self.at_least is not None or self.at_most is not None
-
-    def is_met(self, value: float) -> bool:
-        """Whether a value keeps to the bounds; one that is not a number does not."""
-        low = -math.inf if self.at_least is None else self.at_least
-        high = math.inf if self.at_most is None else self.at_most
-        return low <= value <= high
-
-    def text(self, value: float) -> str:
-        """A value, or a bound, as it is written.
-
-        >>> Measure(name="share", title="Share", form=".1%").text(0.367)
-        '36.7%'
-        >>> Measure(name="difference", title="Difference", form=".1e").text(2.04e-8)
-        '2 · 10⁻⁸'
-        """
-        if not math.isfinite(value):
-            return "–" if math.isnan(value) else "∞"
-        if self.form == ".1e" and value:
-            mantissa, exponent = f"{value:.1e}".split("e")
-            return f"{float(mantissa):g} · 10" + str(int(exponent)).translate(RAISED)
-        if self.form in (".1e", ".3g") and (value == 0 or abs(value) >= 1_000):
-            return f"{value:,.0f}"
-        return format(value, self.form)
-
-    def bound(self, translate: Callable[[str], str] = str) -> str:
-        """What is asked of the number, in words; empty where nothing is.
-
-        >>> Measure(name="n", title="Repeats", at_least=0, at_most=0).bound()
-        'exactly 0'
-        """
-        if self.at_least is not None and self.at_least == self.at_most:
-            return translate("exactly {bound}").format(bound=self.text(self.at_least))
-        words = []
-        if self.at_least is not None:
-            words.append(translate("at least {bound}").format(bound=self.text(self.at_least)))
-        if self.at_most is not None:
-            words.append(translate("at most {bound}").format(bound=self.text(self.at_most)))
-        return ", ".join(words)
-
-
-BOUND_WORDS = (N_("exactly {bound}"), N_("at least {bound}"), N_("at most {bound}"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,19 +83,44 @@ class Claim:
         """The measures that decide."""
         return tuple(measure for measure in self.measures if measure.is_condition)
 
-    def judge(self, numbers: Mapping[str, float]) -> Verdict:
-        """The rule: all conditions met, none, or some.
+    @property
+    def is_exact(self) -> bool:
+        """Whether there is nothing it may depend on, so that one run that misses a condition is enough."""
+        return self.depends_on is None
+
+    def outcomes(self, values: Mapping[str, Sequence[float]], num_seeds: int) -> dict[str, Outcome]:
+        """What comes of each condition, by name.
 
         Args:
-            numbers: what the experiment measured, by name.
+            values: of the runs, or one of all, by name; NaN where there is no number.
+            num_seeds: of the runs.
 
         Raises:
-            KeyError: if a number is missing.
+            KeyError: if a measure is missing.
         """
-        met = [measure.is_met(numbers[measure.name]) for measure in self.conditions]
-        if all(met):
+        return {
+            measure.name: measure.outcome(values[measure.name], num_seeds=num_seeds, is_exact=self.is_exact)
+            for measure in self.conditions
+        }
+
+    def judge(self, values: Mapping[str, Sequence[float]], num_seeds: int) -> Verdict:
+        """The rule: all conditions met, all missed, or some of both; open where none of these is sure.
+
+        Args:
+            values: of the runs, or one of all, by name; NaN where there is no number.
+            num_seeds: of the runs.
+
+        Raises:
+            KeyError: if a measure is missing.
+        """
+        found = set(self.outcomes(values, num_seeds).values())
+        if "missed" in found and self.is_exact:
+            return "fails"
+        if {"met", "missed"} <= found:
+            return "depends"
+        if found == {"met"}:
             return "holds"
-        return "depends" if any(met) and self.depends_on else "fails"
+        return "fails" if found == {"missed"} else "open"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,10 +139,15 @@ class Finding:
 
     claim: str  # key
     verdict: Verdict
-    numbers: Mapping[str, float]  # by name of the measure
+    values: Mapping[str, tuple[float, ...]]  # of the runs, or one of all, by name of the measure; NaN: no number
     points: tuple[Point, ...]  # of the chart
     num_seeds: int
     seconds: float  # that the experiment took, all in all
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The worst value of each measure, by name; NaN where there is none."""
+        return {measure.name: measure.worst(self.values[measure.name]) for measure in CLAIMS[self.claim].measures}
 
     def to_row(self) -> dict[str, Any]:
         """Plain values, as they travel from a worker to a page."""
@@ -178,8 +157,9 @@ class Finding:
             "verdict": self.verdict,
             "num_seeds": self.num_seeds,
             "seconds": self.seconds,
-            "names": list(self.numbers),
-            "values": list(self.numbers.values()),
+            "names": list(self.values),
+            "num_values": [len(values) for values in self.values.values()],
+            "values": [value for values in self.values.values() for value in values],
             **columns,
         }
 
@@ -192,46 +172,47 @@ def to_table(findings: Iterable[Mapping[str, Any]], translate: Callable[[str], s
         translate: gives sentences and words in the reader's language.
 
     Returns:
-        columns claim, sentence, verdict, measure, title, value, condition (empty where there is none), met (None
-        there), num_seeds, seconds.
+        columns claim, sentence, verdict, measure, title, value (the worst), condition and outcome (both empty where
+        there is none), num_seeds, seconds.
     """
-    rows = []
-    for row in findings:
-        claim, numbers = CLAIMS[row["claim"]], numbers_of(row)
-        rows += [
-            {
-                "claim": claim.key,
-                "sentence": translate(claim.sentence),
-                "verdict": row["verdict"],
-                "measure": measure.name,
-                "title": translate(measure.title),
-                "value": numbers[measure.name],
-                "condition": measure.bound(translate),
-                "met": measure.is_met(numbers[measure.name]) if measure.is_condition else None,
-                "num_seeds": row["num_seeds"],
-                "seconds": row["seconds"],
-            }
-            for measure in claim.measures
-        ]
-    columns = ("claim", "sentence", "verdict", "measure", "title", "value", "condition", "met", "num_seeds", "seconds")
-    return pd.DataFrame(rows, columns=list(columns))
+    rows = [
+        {
+            "claim": row["claim"],
+            "sentence": translate(CLAIMS[row["claim"]].sentence),
+            "verdict": row["verdict"],
+            "measure": found.measure.name,
+            "title": translate(found.measure.title),
+            "value": found.measure.worst(found.values),
+            "condition": found.condition(translate),
+            "outcome": found.outcome or "",
+            "num_seeds": row["num_seeds"],
+            "seconds": row["seconds"],
+        }
+        for row in findings
+        for found in measured(row)
+    ]
+    columns = ["claim", "sentence", "verdict", "measure", "title", "value", "condition", "outcome"]
+    return pd.DataFrame(rows, columns=[*columns, "num_seeds", "seconds"])
 
 
 def to_json(findings: Iterable[Mapping[str, Any]], translate: Callable[[str], str] = str) -> list[dict[str, Any]]:
     """The same as nested plain values, one entry for each claim; a number that is not finite is None."""
     entries = []
     for row in findings:
-        claim, numbers = CLAIMS[row["claim"]], numbers_of(row)
+        claim = CLAIMS[row["claim"]]
         measures = [
             {
-                "name": measure.name,
-                "title": translate(measure.title),
-                "value": numbers[measure.name] if math.isfinite(numbers[measure.name]) else None,
-                "at_least": measure.at_least,
-                "at_most": measure.at_most,
-                "met": measure.is_met(numbers[measure.name]) if measure.is_condition else None,
+                "name": found.measure.name,
+                "title": translate(found.measure.title),
+                "value": _finite(found.measure.worst(found.values)),
+                "values": [_finite(value) for value in found.values],
+                "text": found.text(),
+                "at_least": found.measure.at_least,
+                "at_most": found.measure.at_most,
+                "condition": found.condition(translate),
+                "outcome": found.outcome,
             }
-            for measure in claim.measures
+            for found in measured(row)
         ]
         entries.append(
             {
@@ -249,9 +230,22 @@ def to_json(findings: Iterable[Mapping[str, Any]], translate: Callable[[str], st
     return entries
 
 
-def numbers_of(row: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of a row of `Finding.to_row`, by name."""
-    return dict(zip(row["names"], row["values"], strict=True))
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def measured(row: Mapping[str, Any]) -> list[Measured]:
+    """What a row of `Finding.to_row` says of each measure of its claim."""
+    claim = CLAIMS[row["claim"]]
+    left = iter(row["values"])
+    values = {
+        name: tuple(itertools.islice(left, num)) for name, num in zip(row["names"], row["num_values"], strict=True)
+    }
+    outcomes = claim.outcomes(values, row["num_seeds"])
+    return [
+        Measured(measure=measure, values=values[measure.name], outcome=outcomes.get(measure.name))
+        for measure in claim.measures
+    ]
 
 
 def points_of(row: Mapping[str, Any]) -> pd.DataFrame:
@@ -263,7 +257,7 @@ def tally(verdicts: Iterable[str]) -> dict[Verdict, int]:
     """How many claims got each verdict.
 
     >>> tally(["holds", "depends", "holds"])
-    {'holds': 2, 'fails': 0, 'depends': 1}
+    {'holds': 2, 'fails': 0, 'depends': 1, 'open': 0}
     """
     counts = Counter(verdicts)
     return {verdict: counts[verdict] for verdict in VERDICTS}
@@ -284,7 +278,7 @@ def seconds_left(keys: Sequence[str], findings: Iterable[Mapping[str, Any]], *, 
     return pace * sum(seconds for key, seconds in expected.items() if key not in took)
 
 
-# The claims. A number over several seeds is that of the worst one, unless its title says otherwise.
+# The claims. Where the runs agree a number is that of the worst one, unless its title says otherwise.
 
 _SAME_WEIGHTS = N_("Largest difference of a weight")
 _GD, _SGD = Series(title=N_("GD, k = N"), batch_size="all"), Series(title=N_("SGD, k = 32"), batch_size=32)
@@ -327,7 +321,7 @@ _ALL = (
         ),
         experiment=N_(
             "An MLP on 8,192 samples, each update in a fresh process: peak memory of k, and of k = "
-            "8,192 in parts of 256."
+            "8,192 in parts of 256, measured once."
         ),
         measures=(
             Measure(name="growth", title=N_("Memory at k = 8,192, as a multiple of k = 256"), at_least=4),
@@ -588,8 +582,8 @@ _ALL = (
         group="chapter",
         sentence=N_("SGD trains more efficiently than gradient descent."),
         experiment=N_(
-            "Seconds of training to a target loss, k = N and k = 32, each at the better of two tuned learning rates, "
-            "on four problems."
+            "Seconds of training to the target loss of the race, k = N and k = 32, each at its tuned learning rate, on "
+            "four problems: updates to the target times the seconds of an update, the best of several turns."
         ),
         measures=(
             Measure(name="digits", title=N_("Seconds of GD as a multiple of those of SGD: digits, MLP"), at_least=1),
@@ -718,9 +712,7 @@ _ALL = (
         sentence=N_(
             "A minibatch that is too large for one device can be shared out over several, and the update is the same."
         ),
-        experiment=N_(
-            "Digits, k = 256, twelve updates over two devices in a process of their own, and on one (one seed)."
-        ),
+        experiment=N_("Digits, k = 256, twelve updates over two devices in a process of their own, and on one."),
         measures=(
             Measure(name="difference", title=_SAME_WEIGHTS, form=".1e", at_most=1e-5),
             Measure(name="part", title=N_("Samples of a minibatch that one device holds"), form=".0%", at_most=0.5),

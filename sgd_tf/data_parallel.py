@@ -13,6 +13,7 @@ peer that is missing or dies blocks the others for good, and they ignore a frien
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import socket
@@ -140,7 +141,9 @@ def alone(plan: ParallelPlan) -> np.ndarray:
     return np.concatenate([np.ravel(weights) for weights in model.get_weights()])
 
 
-def over_devices(plan: ParallelPlan, device_counts: Sequence[int]) -> Iterator[dict[str, Any]]:
+def over_devices(
+    plan: ParallelPlan, device_counts: Sequence[int], *, seeds: Sequence[int] | None = None
+) -> Iterator[dict[str, Any]]:
     """Train over several devices of this machine, with `tf.distribute.MirroredStrategy`, in a fresh process.
 
     The devices are GPUs where there are as many as the largest count, else logical devices that share the processor's
@@ -149,13 +152,14 @@ def over_devices(plan: ParallelPlan, device_counts: Sequence[int]) -> Iterator[d
     Args:
         plan: the run, made once for each count from the same weights.
         device_counts: R of each run, in [1, 16].
+        seeds: all counts are run with the first, then with the second, and so on; None for that of the plan.
 
     Yields:
-        A row for each update: {"replicas": R, "update", "seconds", "loss", "device" ("CPU" or "GPU")}; the first
-        "seconds" of a run are mostly compiling. In the first row of a run also, by replica, "indices_<r>" (samples),
-        "norm_<r>" (length of the mean gradient of these), "along_<r>" and "across_<r>" (of `plane`), and "norm" of the
-        gradient of all. The last row of a run has "weights": all parameters in one list. {"stage": text} tells
-        how far the start is, {"waiting": seconds so far} that nothing has come for half a second.
+        A row for each update: {"replicas": R, "seed", "update", "seconds", "loss", "device" ("CPU" or "GPU")}; the
+        first "seconds" of a run are mostly compiling. In the first row of a run also, by replica, "indices_<r>"
+        (samples), "norm_<r>" (length of the mean gradient of these), "along_<r>" and "across_<r>" (of `plane`), and
+        "norm" of the gradient of all. The last row of a run has "weights": all parameters in one list. {"stage": text}
+        tells how far the start is, {"waiting": seconds so far} that nothing has come for half a second.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -163,7 +167,7 @@ def over_devices(plan: ParallelPlan, device_counts: Sequence[int]) -> Iterator[d
     """
     for count in device_counts:
         check_int("device_counts", count, 1, MAX_REPLICAS)
-    request = asdict(plan) | {"device_counts": list(device_counts)}
+    request = asdict(plan) | {"device_counts": list(device_counts), "seeds": list(seeds or [plan.seed])}
     yield from _watched([request], [ENVIRONMENT])
 
 
@@ -285,10 +289,10 @@ def _child(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     from sgd_tf import problems
 
     problem = problems.load(request["problem"], num_examples=request["num_examples"])
-    for strategy in strategies:
+    for seed, strategy in itertools.product(request.get("seeds", [request["seed"]]), strategies):
         yield {"stage": "training"}
-        for row in _train(strategy, problem, request):
-            yield row | {"device": kind}
+        for row in _train(strategy, problem, request | {"seed": seed}):
+            yield row | {"device": kind, "seed": seed}
 
 
 def _train(strategy: Any, problem: Any, request: dict[str, Any]) -> Iterator[dict[str, Any]]:

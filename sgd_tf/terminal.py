@@ -15,8 +15,8 @@ from rich.text import Text
 from sgd_tf import claims, history, records
 
 PIPE_WIDTH = 1_000  # of a line that is not broken
-WORDS: dict[str, str] = {"holds": "holds", "fails": "does not hold", "depends": "depends"}
-COLOURS: dict[str, str] = {"holds": "green", "fails": "red", "depends": "yellow"}
+WORDS: dict[str, str] = {"holds": "holds", "fails": "does not hold", "depends": "depends", "open": "not judged"}
+COLOURS: dict[str, str] = {"holds": "green", "fails": "red", "depends": "yellow", "open": "bright_black"}
 
 
 def show_progress(
@@ -136,13 +136,11 @@ def print_claims(rows: Sequence[Mapping[str, Any]], failures: Mapping[str, str])
     for column in ("claim", "verdict", "numbers", "seeds", "seconds"):
         grid.add_column(column, justify="right" if column in ("seeds", "seconds") else "left", no_wrap=not on_terminal)
     for row in rows:
-        claim, numbers = claims.CLAIMS[row["claim"]], claims.numbers_of(row)
+        claim = claims.CLAIMS[row["claim"]]
         lines = []
-        for measure in claim.measures:
-            value = numbers[measure.name]
-            mark = ("✓" if measure.is_met(value) else "✗") if measure.is_condition else "·"
-            asked = f" ({measure.bound()})" if measure.is_condition else ""
-            lines.append(f"{mark} {measure.title}: {measure.text(value)}{asked}")
+        for found in claims.measured(row):
+            asked = f" ({found.condition()})" if found.outcome else ""
+            lines.append(f"{found.mark} {found.measure.title}: {found.text()}{asked}")
         verdict = WORDS[row["verdict"]] + (f" on {claim.depends_on}" if row["verdict"] == "depends" else "")
         grid.add_row(
             Text(f"{claim.key}: {claim.sentence}"),
@@ -159,5 +157,5 @@ def print_claims(rows: Sequence[Mapping[str, Any]], failures: Mapping[str, str])
         Console(width=PIPE_WIDTH).print(grid)
     counts = claims.tally(row["verdict"] for row in rows)
     total = sum(row["seconds"] for row in rows)
-    words = ", ".join(f"{number} {WORDS[verdict]}" for verdict, number in counts.items())
-    print(f"{words}, {len(failures)} could not be tried; {total:.0f} s")
+    words = ", ".join(f"{WORDS[verdict]}: {number}" for verdict, number in counts.items())
+    print(f"{words}, could not be tried: {len(failures)}; {total:.0f} s")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import re
 
 import pandas as pd
@@ -25,19 +26,19 @@ def cluster(monkeypatch):
 
 
 def answer(key, num_seeds, verdict="holds"):
-    """What a worker sends of a claim: all conditions at their bound, or beyond it, or the first one alone beyond it."""
-    claim, numbers, num_missed = CLAIMS[key], {}, 0
+    """What a worker sends of a claim: all conditions at their bound, beyond it, the first one alone beyond it, or no
+    number for it."""
+    claim, values, num_missed = CLAIMS[key], {}, 0
     for measure in claim.measures:
         bound = measure.at_least if measure.at_least is not None else measure.at_most
-        is_missed = measure.is_condition and (verdict == "fails" or (verdict == "depends" and num_missed == 0))
+        is_missed = measure.is_condition and (verdict == "fails" or (verdict != "holds" and num_missed == 0))
         num_missed += is_missed
-        beyond = -1 if measure.at_least is not None else 1
-        numbers[measure.name] = 7.0 if bound is None else bound + beyond * is_missed
-    assert claim.judge(numbers) == verdict
+        beyond = math.nan if verdict == "open" else -1 if measure.at_least is not None else 1
+        number = 7.0 if bound is None else bound + beyond if is_missed else bound
+        values[measure.name] = (float(number),) * num_seeds
+    assert claim.judge(values, num_seeds) == verdict
     points = [Point(series=name, x=x, y=x) for name in claim.picture.series for x in (1.0, 2.0)]
-    finding = Finding(
-        claim=key, verdict=verdict, numbers=numbers, points=tuple(points), num_seeds=num_seeds, seconds=2.0
-    )
+    finding = Finding(claim=key, verdict=verdict, values=values, points=tuple(points), num_seeds=num_seeds, seconds=2.0)
     return [check_row({"claim": key, "points": 0}), check_row(finding.to_row())]
 
 
@@ -57,6 +58,12 @@ def serve(app, cluster, verdicts=(), failures=()):
 
 def text_of(app):
     return "\n".join(element.value for element in [*app.markdown, *app.caption])
+
+
+def run_text(app):
+    """What the line of the run says."""
+    (bar,) = app.get("progress")
+    return bar.proto.text
 
 
 def press(app, key):
@@ -133,6 +140,48 @@ def test_the_prediction_is_judged_by_how_many_hold(cluster):
     app = serve(app, cluster, {"efficient": "depends"})
     assert len(app.success) == 1
     assert not app.warning
+
+
+def test_counts_on_the_page_are_of_the_same_claims(cluster, finished):
+    """15 hold, one each depends, does not hold, could not be tried: 18; a run of one claim counts no "1 of 1"."""
+    words = text_of(finished)
+    counted = ("Holds: 15**", "Does not hold: 1**", "Depends: 1**", "Not judged: 0**", "Could not be tried: 1")
+    assert all(count in words for count in counted)
+    assert "Not tried yet" not in words
+    assert run_text(finished) == "This run: 18 of 18 claims. Computing took 34 s."
+    press(finished, "claims_run_new_order")
+    app = serve(finished, cluster)
+    assert run_text(app) == "This run: claim 7. Computing took 2 s."
+    assert all(count in text_of(app) for count in counted)
+
+
+def test_a_claim_that_is_not_judged_says_why_and_leaves_the_prediction_open(cluster):
+    cluster.num_workers = 9
+    app = open_app(page=PAGE)
+    app.pills(key="claims_guess").set_value("all").run()
+    press(app, "claims_run")
+    app = serve(app, cluster, {"efficient": "open"})
+    words = text_of(app)
+    assert "**Holds: 17**" in words
+    assert "**Not judged: 1**" in words
+    assert (
+        ":gray[?] Seconds of GD as a multiple of those of SGD: digits, MLP: **–** "
+        "(at least 1; open: a run diverged or did not reach the target)" in words
+    )
+    assert "A condition is open, and the others do not decide." in words
+    assert [element.value for element in app.info] == [
+        "Your prediction stays open: claims that were not judged decide it."
+    ]
+    assert not app.success
+    assert not app.warning
+
+
+def test_a_verdict_says_from_how_many_seeds_it_is(cluster):
+    app = open_app(page=PAGE, claims_seeds="5")
+    press(app, "claims_run_new_order")
+    app = serve(app, cluster)
+    app.segmented_control(key="claims_seeds").set_value("3").run()
+    assert "**Holds**] :gray[5 seeds]" in text_of(app)
 
 
 def test_what_was_found_is_there_when_the_learner_comes_back(cluster):

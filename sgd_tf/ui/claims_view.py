@@ -10,9 +10,10 @@ from typing import Any
 import streamlit as st
 
 from sgd_tf import charts, claims
-from sgd_tf.claims import CLAIMS, Claim, Measure
+from sgd_tf.claims import CLAIMS, Claim
 from sgd_tf.jobs import Slice
 from sgd_tf.jobs.slices import Rows
+from sgd_tf.measures import Measured
 from sgd_tf.problems import N_
 from sgd_tf.ui import address, experiment, runs
 from sgd_tf.ui.language import _
@@ -20,7 +21,7 @@ from sgd_tf.ui.runs import SessionRun
 
 KIND = "claims"
 TRY = "sgd_tf.jobs.tasks.try_claim"
-JOB_SECONDS = 60.0  # that one experiment may take
+SECONDS_PER_SEED = 40.0  # that one experiment may take
 CHART_HEIGHT = 230  # px
 SEEDS = (3, 5, 10)
 GROUPS = {"chapter": N_("What the chapter says"), "elsewhere": N_("What other texts say")}
@@ -28,6 +29,7 @@ VERDICTS = {  # icon, colour and words: the colour is never alone
     "holds": (":material/check_circle:", "green", N_("Holds")),
     "fails": (":material/cancel:", "red", N_("Does not hold")),
     "depends": (":material/balance:", "orange", N_("Depends")),
+    "open": (":material/help:", "gray", N_("Not judged")),
 }
 NOT_TRIED = (":material/pending:", "gray", N_("Not tried yet"))
 NO_RESULT = (":material/error:", "red", N_("Could not be tried"))
@@ -69,7 +71,7 @@ def seeds() -> int:
         key="claims_seeds",
         required=True,
         persist_state="session",
-        help=_("Runs of each experiment. A condition must be met by the worst of them."),
+        help=_("Runs of each experiment, which must agree. Three that agree may do so by chance; ten hardly."),
     )
     address.publish(SETTINGS)
     return int(chosen or claims.NUM_SEEDS)
@@ -92,7 +94,7 @@ def start(keys: Sequence[str], num_seeds: int, prediction: str | None = None) ->
         return Slice(function=TRY, arguments=(left[0], plan.num_seeds)) if left else None
 
     collect()  # what an earlier run has found
-    runs.start_sliced(KIND, next_slice, seconds=JOB_SECONDS, plan=plan, prediction=prediction)
+    runs.start_sliced(KIND, next_slice, seconds=SECONDS_PER_SEED * num_seeds, plan=plan, prediction=prediction)
 
 
 def _is_end(row: Finding) -> bool:
@@ -121,21 +123,25 @@ def _progress(run: SessionRun | None) -> None:
     rows = run.job.rows
     ends = [row for row in rows if _is_end(row)]
     total = len(run.plan.keys)
-    text = _("{done} of {total} claims tried.").format(done=len(ends), total=total)
+    if total == 1:  # not "1 of 1": the summary counts the verdicts of earlier runs too
+        text = _("This run: claim {number}.").format(number=_number(run.plan.keys[0]))
+    else:
+        text = _("This run: {done} of {total} claims.").format(done=len(ends), total=total)
     if run.is_active and rows:
         left = claims.seconds_left(run.plan.keys, _verdicts(ends), num_seeds=run.plan.num_seeds)
         left /= max(1, getattr(run.job, "num_under_way", 1))
-        text = _("{done} of {total} claims tried · about {left} left").format(
-            done=len(ends), total=total, left=experiment.duration(left)
-        )
+        text += " " + _("About {left} left.").format(left=experiment.duration(left))
     elif run.job.status == "done":
         took = sum(row["seconds"] for row in _verdicts(ends))
-        text = _("{done} of {total} claims tried, in {seconds} s of computing.").format(
-            done=len(ends), total=total, seconds=round(took)
-        )
+        text += " " + _("Computing took {seconds}.").format(seconds=experiment.duration(took))
     experiment.status(run, len(ends) / total, text if rows else "")
     if run.is_active and len(ends) > st.session_state.get("claims_ends", 0):
         st.rerun()
+
+
+def _number(key: str) -> int:
+    """The number that a claim has on the page."""
+    return list(CLAIMS).index(key) + 1
 
 
 def _verdicts(rows: Sequence[Finding]) -> list[Finding]:
@@ -149,17 +155,27 @@ def summary(found: Mapping[str, Finding]) -> None:
         found: of `collect`.
     """
     tried = [found[key] for key in CLAIMS if "verdict" in found.get(key, {})]
+    num_failed = sum("failure" in found.get(key, {}) for key in CLAIMS)
     counts = claims.tally(row["verdict"] for row in tried)
     parts = [f"{VERDICTS[verdict][0]} **{_(VERDICTS[verdict][2])}: {number}**" for verdict, number in counts.items()]
-    if len(tried) < len(CLAIMS):
-        parts.append(f"{NOT_TRIED[0]} {_(NOT_TRIED[2])}: {len(CLAIMS) - len(tried)}")
+    for state, number in ((NO_RESULT, num_failed), (NOT_TRIED, len(CLAIMS) - len(tried) - num_failed)):
+        parts += [f"{state[0]} {_(state[2])}: {number}"] if number else []
     run = runs.get(KIND)
     with st.container(key="claims_summary"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(" &nbsp; ".join(parts), width="content")
             _files(tried)  # from the start, so that nothing moves when the first verdict comes
         if run and not run.is_active and len(tried) == len(CLAIMS):
-            experiment.judge(run.prediction, how_many(counts["holds"]), HOW_MANY)
+            _judge(run.prediction, counts)
+
+
+def _judge(prediction: str | None, counts: Mapping[claims.Verdict, int]) -> None:
+    """Hold the prediction against how many claims hold, if those that were not judged can not change the answer."""
+    answer = how_many(counts["holds"])
+    if answer == how_many(counts["holds"] + counts["open"]):
+        experiment.judge(prediction, answer, HOW_MANY)
+    elif prediction:
+        st.info(_("Your prediction stays open: claims that were not judged decide it."))
 
 
 def how_many(number: int) -> str:
@@ -205,7 +221,7 @@ def _row(number: int, claim: Claim, finding: Finding | None, num_seeds: int) -> 
             icon, color, words = _state(claim, finding)
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{number}. {_(claim.sentence)}**")
-                st.markdown(f":{color}[{icon} **{_(words)}**]", width="content")
+                st.markdown(f":{color}[{icon} **{_(words)}**]" + _seeds_text(finding), width="content")
             st.caption(_(claim.experiment))
             st.markdown(_rule(claim, finding))
             with st.container(horizontal=True, vertical_alignment="center"):
@@ -236,27 +252,40 @@ def _state(claim: Claim, finding: Finding | None) -> tuple[str, str, str]:
     return VERDICTS[finding["verdict"]] if "verdict" in finding else NO_RESULT
 
 
+def _seeds_text(finding: Finding | None) -> str:
+    """How many seeds a verdict is from: not always as many as are chosen now."""
+    if finding is None or "verdict" not in finding:
+        return ""
+    text = _("{n} seeds").format(n=finding["num_seeds"])
+    return f" :gray[{text}]"
+
+
 def _rule(claim: Claim, finding: Finding | None) -> str:
     """The conditions as a list, with the numbers once they are there."""
-    numbers = claims.numbers_of(finding) if finding and "verdict" in finding else {}
-    lines = [_condition(measure, numbers.get(measure.name)) for measure in claim.measures]
-    if numbers and finding and finding["verdict"] == "depends" and claim.depends_on:
-        ending = _("It depends on **{what}**.").format(what=_(claim.depends_on))
-    elif claim.depends_on:
-        ending = _("Holds if all ○ are met, does not if none is, else it depends.")
+    if finding and "verdict" in finding:
+        lines = [_condition(found) for found in claims.measured(finding)]
     else:
-        ending = _("Holds if all ○ are met, else it does not.")
+        lines = [
+            f"○ {_(measure.title)} ({measure.bound(_)})" if measure.is_condition else f"· {_(measure.title)}"
+            for measure in claim.measures
+        ]
+    verdict = finding.get("verdict") if finding else None
+    if verdict == "depends" and claim.depends_on:
+        ending = _("It depends on **{what}**.").format(what=_(claim.depends_on))
+    elif verdict == "open":
+        ending = _("A condition is open, and the others do not decide.")
+    elif claim.depends_on:
+        ending = _("Holds if all ○ are met, does not if all are missed, depends if some are met and some missed.")
+    else:
+        ending = _("Holds if all ○ are met, does not if one is missed.")
     return "  \n".join(lines) + f"\n\n{ending}"
 
 
-def _condition(measure: Measure, value: float | None) -> str:
-    bound = f" ({measure.bound(_)})" if measure.is_condition else ""
-    if value is None:
-        return f"{'○' if measure.is_condition else '·'} {_(measure.title)}{bound}"
-    mark = "·"
-    if measure.is_condition:
-        mark = ":green[✓]" if measure.is_met(value) else ":red[✗]"
-    return f"{mark} {_(measure.title)}: **{measure.text(value)}**{bound}"
+def _condition(found: Measured) -> str:
+    color = {"met": "green", "missed": "red"}.get(found.outcome or "", "gray")
+    mark = f":{color}[{found.mark}]" if found.outcome else found.mark
+    asked = f" ({found.condition(_)})" if found.outcome else ""
+    return f"{mark} {_(found.measure.title)}: **{found.text()}**{asked}"
 
 
 def _picture(claim: Claim, finding: Finding | None) -> None:
