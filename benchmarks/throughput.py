@@ -260,7 +260,7 @@ PIPELINE = "tf.data pipeline alone"
 def pipeline_alone(problem: sgd_tf.Problem, k: int) -> Callable[[], None]:
     """Drawing the order of an epoch and gathering its samples into the blocks that the engine trains on."""
     run = Run(problem, sgd_tf.TrainConfig(batch_size=k))
-    size = run._trainer.block_updates
+    size = run._program.block_updates
     blocks = iter(pipeline.blocks(problem, k, size))
     run.close()
     state = {"left": 0}
