@@ -53,7 +53,7 @@ lint: $(INSTALLED_FOR_TESTS)
 
 bench: $(INSTALLED) browser
 	@PYTHON="$(PYTHON)" scripts/install.sh packages $(REQUIREMENTS) requirements-bench.txt
-	@for name in throughput scaling app_latency; do \
+	@for name in throughput zoo scaling app_latency; do \
 	  PYTHONPATH=. $(IN_VENV) -W ignore benchmarks/$$name.py $(ARGS) || exit $$?; done
 
 clean:

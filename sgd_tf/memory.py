@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from sgd_tf.compilers import Compiler
     from sgd_tf.problems import Problem, ProblemInfo
 
 FLOAT = 4  # bytes of a float32, and of a label
 MEGABYTE = 10**6  # bytes
+COMPILER: Compiler = "xla"  # of all measurements: a trial of both would take memory before the watch begins
 CHANNELS = (8, 16)  # of the convolutions of the lab's CNN
 # So that a large block of memory that is given back goes back to the system: else peaks depend on the C library's mood.
 ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": str(2**17), "MALLOC_TRIM_THRESHOLD_": str(2**17)}
@@ -291,7 +293,8 @@ def measure(
     """Peak memory and time of updates, for each trial in a fresh process.
 
     On a CPU: how much the resident memory of the process grows while updates are made (`VmHWM` of Linux, the peak),
-    compiled before, plus the parameters and the minibatch that were there. TensorFlow itself is not counted. On a
+    compiled before by XLA, plus the parameters and the minibatch that were there. TensorFlow itself is not counted. A
+    model that trains by the graph executor, as the engine chooses for convolutions, can take twice as much. On a
     GPU: the peak of `tf.config.experimental.get_memory_info`. A trial with a limit is watched on a CPU, and its
     process is ended as soon as the same number is above the limit; a GPU has the limit set in TensorFlow.
 
@@ -537,10 +540,10 @@ def _measure_one(answer: Connection, problem: Problem, model: ModelConfig, trial
     from sgd_tf.training import Run
 
     kind = "GPU" if gpus else "CPU"
-    warm = Run(problem, TrainConfig(batch_size=1), model=models.build(problem, model))
+    warm = Run(problem, TrainConfig(batch_size=1), model=models.build(problem, model), compiler=COMPILER)
     warm.advance(until=(3, math.inf))
     config = TrainConfig(batch_size=trial.batch_size, micro_batch_size=trial.micro_batch_size)
-    run = Run(problem, config, model=models.build(problem, model))
+    run = Run(problem, config, model=models.build(problem, model), compiler=COMPILER)
     base = _resident("VmRSS")
     held = FLOAT * (run.model.count_params() + run.batch_size * (problem.x_train[0].size + 1))
     _reset_peak(bool(gpus))
@@ -572,7 +575,7 @@ def _compare(
             model = models.build(problem, config)
         training = TrainConfig(batch_size=batch_size, micro_batch_size=micro_batch_size, learning_rate=1.0)
         before = [weights.numpy().astype(np.float64) for weights in model.trainable_variables]
-        run = Run(problem, training, model=model)
+        run = Run(problem, training, model=model, compiler=COMPILER)
         run.advance(until=(1, math.inf))
         steps = [now.numpy() - then for now, then in zip(model.trainable_variables, before, strict=True)]
         return np.concatenate([step.ravel() for step in steps])
