@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -35,18 +36,25 @@ def graph_function(function: Callable[..., Any], **options: Any) -> Any:
         function: to be traced.
         options: for `tf.function`, such as ``input_signature``.
     """
-    inner = tf.function(function, experimental_attributes={"_noinline": True})
-
-    def outer(*arguments: Any) -> Any:
-        with _without_remapping():
-            return inner(*arguments)
-
-    return tf.function(outer, autograph=False, **options)
+    inner = tf.function(functools.partial(function), experimental_attributes={"_noinline": True})
+    return tf.function(functools.partial(_called_unfused, inner), autograph=False, **options)
 
 
 def xla_function(function: Any) -> Any:
     """The same function compiled by XLA; one of `graph_function` is not traced a second time."""
-    return tf.function(lambda *arguments: function(*arguments), autograph=False, jit_compile=True)
+    return tf.function(functools.partial(_called, function), autograph=False, jit_compile=True)
+
+
+# Functions of many models in a `partial` are not taken for one that is traced again and again: TensorFlow would warn.
+
+
+def _called(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
+
+
+def _called_unfused(function: Callable[..., Any], *arguments: Any) -> Any:
+    with _without_remapping():
+        return function(*arguments)
 
 
 @contextlib.contextmanager

@@ -79,7 +79,7 @@ class Run:
 
     Attributes:
         update: parameter updates so far.
-        seconds: training time so far; tracing, compiling and evaluation excluded.
+        seconds: training time so far, with the drawing of the samples; tracing, compiling and evaluation excluded.
         diverged_at: update after which the loss was not finite, or None.
         evaluation_seconds: how long an evaluation takes, at least; inf before the first.
     """
@@ -129,8 +129,8 @@ class Run:
         )
         # All N samples, each once, are the same minibatch in any order: it is drawn once and used again.
         self._same_block = self.batch_size == problem.num_examples and self.config.sampling != "with_replacement"
-        self._block: Any = next(self._blocks)
-        self._position = 0
+        self._block: Any
+        self._draw()
         self._program = compiled.acquire(problem, self.config, model, block=self._block, compiler=compiler)
         speed = self._program.speed
         self._seconds_per_update = speed.seconds_per_update if speed else None
@@ -199,6 +199,13 @@ class Run:
         compiled.release(self.__dict__.pop("_program", None))
         self._block = self._blocks = None
 
+    def _draw(self) -> None:
+        """Take the next block of minibatches; the time of drawing it is charged evenly to its updates."""
+        start = self._clock()
+        self._block = next(self._blocks)
+        self._position = 0
+        self._draw_seconds = 0.0 if self._same_block else (self._clock() - start) / len(self._block[0])
+
     def _num_updates_within(self, seconds: float) -> int:
         if self._seconds_per_update is None:
             return 1
@@ -209,18 +216,18 @@ class Run:
 
     def _make_updates(self, num: int) -> None:
         """Up to ``num`` updates in one call of the compiled loop, on the clock."""
+        if self._position == len(self._block[0]) and not self._same_block:
+            self._draw()
         start = self._clock()
         if self._same_block:
             num = min(num, compiled.MAX_BLOCK_UPDATES)
             losses = self._program.run(self._block, 0, 0, num)
         else:
-            if self._position == self._program.block_updates:
-                self._block, self._position = next(self._blocks), 0
             num = min(num, self._program.block_updates - self._position)
             phase = (self.update - self._position) % self._program.iterations_per_epoch
             losses = self._program.run(self._block, phase, self._position, self._position + num)
             self._position += num
-        elapsed = self._clock() - start
+        elapsed = self._clock() - start + num * self._draw_seconds
 
         self.seconds += elapsed
         rate = elapsed / num

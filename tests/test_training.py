@@ -226,13 +226,27 @@ def test_broken_epochs_are_rounded_to_whole_updates_and_halves_up(classification
 def test_seconds_are_those_of_the_clock_and_exclude_evaluation(classification):
     ticks = iter(range(10_000))
     run = Run(classification, TrainConfig(batch_size=8), clock=lambda: float(next(ticks)))
+    # Each block of S minibatches takes a tick to draw, of which each of its updates bears 1/S.
+    share = 1 / compiled.block_updates(classification, run.config)
     run.advance(until=(1, math.inf))  # one call: two readings of the clock, one tick apart
-    assert run.seconds == 1.0
+    assert run.seconds == 1 + share
     run.record()
     run.record()
-    assert run.seconds == 1.0
-    run.advance(until=(math.inf, 3.0))
-    assert run.seconds == 3.0
+    assert run.seconds == 1 + share
+    run.advance(until=(2, math.inf))
+    assert run.seconds == 2 + 2 * share
+
+
+def test_drawing_is_charged_evenly_and_the_first_block_is_not_free(classification, monkeypatch):
+    monkeypatch.setattr(compiled, "MAX_BLOCK_UPDATES", 4)
+    ticks = iter(range(10_000))
+    run = Run(classification, TrainConfig(batch_size=8), clock=lambda: float(next(ticks)))
+    for update in range(1, 13):
+        run.advance(until=(update, math.inf))
+        assert run.seconds == update * (1 + 1 / 4)
+    gradient_descent = Run(classification, TrainConfig(batch_size="all"), clock=lambda: float(next(ticks)))
+    gradient_descent.advance(until=(1, math.inf))
+    assert gradient_descent.seconds == 1  # all samples, each once, are the same minibatch in any order
 
 
 def test_batch_normalisation_and_regularisers_train_as_in_an_eager_loop(classification):
