@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from sgd_tf.ui import address, language, runs, server, static_files
+from sgd_tf.ui import address, guard, language, runs, server, static_files
 from sgd_tf.ui.language import _
 
 LEARN, LAB = "pages/learn/", "pages/lab/"
@@ -86,6 +86,6 @@ def draw() -> None:
 
 
 if server.is_starting():
-    app = st.App(__file__, lifespan=server.lifespan, middleware=static_files.MIDDLEWARE)
+    app = st.App(__file__, lifespan=server.lifespan, middleware=[guard.middleware(), *static_files.MIDDLEWARE])
 else:
     draw()

@@ -5,6 +5,7 @@ import functools
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -68,7 +69,8 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it takes connections."""
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true"]
+        in_the_background = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]  # as a shell starts what ends with "&"
+        command = [*in_the_background, sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true"]
         self.process = psutil.Popen(
             [*command, "--server.address=127.0.0.1", f"--server.port={self.port}"],
             cwd=ROOT,
@@ -81,10 +83,10 @@ class Server:
             self.process.stdout.close()
             raise RuntimeError(f"The server ended at its start, exit status {self.process.wait()}.")
 
-    def end(self) -> list[psutil.Process]:
-        """Send it SIGTERM, and return which of its processes still run 5 s later; those are killed."""
+    def end(self, how: signal.Signals = signal.SIGTERM) -> list[psutil.Process]:
+        """Send it a signal, and return which of its processes still run 5 s later; those are killed."""
         family = self.family()
-        self.process.terminate()
+        self.process.send_signal(how)
         _gone, left = psutil.wait_procs(family, timeout=5)
         # A container without an init process keeps what has ended as a zombie.
         alive = [process for process in left if status(process) != psutil.STATUS_ZOMBIE]
@@ -236,7 +238,8 @@ def running_server():
     try:
         yield server
     finally:
-        server.end()
+        if server.process.is_running():
+            server.end()
 
 
 @pytest.fixture

@@ -3,10 +3,19 @@
 import contextlib
 import http.client
 import re
+import signal
+import socket
 
 from playwright.sync_api import expect
 
 SECONDS = 1_000  # ms, the unit of Playwright's time-outs
+HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "c2l4dGVlbiBieXRlcyBvaw==",
+    "Sec-WebSocket-Protocol": "streamlit",
+}
 
 
 def test_stop_ends_the_race_at_once_keeps_its_curve_and_leaves_the_worker_to_the_next(open_lab):
@@ -100,25 +109,51 @@ def test_a_closed_tab_frees_the_worker(server, new_tab, open_lab):
 
 
 def test_a_foreign_page_can_neither_connect_nor_upload(server):
-    handshake = {
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "c2l4dGVlbiBieXRlcyBvaw==",
-        "Sec-WebSocket-Protocol": "streamlit",
-    }
     own = server.url.rstrip("/")
-    assert answer(server, "GET", "/_stcore/stream", {**handshake, "Origin": own}) == 101
-    assert answer(server, "GET", "/_stcore/stream", {**handshake, "Origin": "http://elsewhere.example"}) == 403
+    assert answer(server, "GET", "/_stcore/stream", {**HANDSHAKE, "Origin": own}) == 101
+    assert answer(server, "GET", "/_stcore/stream", {**HANDSHAKE, "Origin": "http://elsewhere.example"}) == 403
     assert answer(server, "PUT", "/_stcore/upload_file/session/file", {}) == 403  # no XSRF token
+
+
+def test_a_name_that_is_not_the_labs_opens_nothing_and_an_address_of_the_machine_opens_all(server):
+    for host, page, connection in [
+        ("elsewhere.example", 421, 421),
+        (f"elsewhere.example:{server.port}", 421, 421),
+        ("localhost", 200, 101),
+        (f"192.168.7.7:{server.port}", 200, 101),
+        (f"[::1]:{server.port}", 200, 101),
+        (socket.gethostname(), 200, 101),
+    ]:
+        own = {"Host": host, "Origin": f"http://{host}"}
+        assert answer(server, "GET", "/", own) == page
+        assert answer(server, "GET", "/_stcore/stream", {**HANDSHAKE, **own}) == connection
+
+
+def test_other_sites_show_no_page_in_a_frame_and_the_servers_statistics_are_closed(server):
+    script = re.search(r'src="\./(static/js/[^"]+)"', ask(server, "GET", "/", {})[1])[1]
+    for path in ("/", "/batch_size", "/_stcore/health", f"/{script}", f"/{script}"):  # a script comes from memory then
+        status, _body, headers = ask(server, "GET", path, {})
+        assert status == 200
+        assert headers.get_all("Content-Security-Policy") == ["frame-ancestors 'self'"]
+        assert headers.get_all("X-Content-Type-Options") == ["nosniff"]
+    assert answer(server, "GET", "/_stcore/metrics", {}) == 404
+    assert answer(server, "GET", "/_stcore/metrics?families=session_count", {}) == 404
 
 
 def answer(server, method: str, path: str, headers: dict[str, str]) -> int:
     """Status of the server's answer to a request that no browser would send."""
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)) as connection:
+    return ask(server, method, path, headers)[0]
+
+
+def ask(server, method: str, path: str, headers: dict[str, str]):
+    """Status, text and headers of the server's answer."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
         connection.request(method, path, headers=headers)
         with connection.getresponse() as response:
-            return response.status
+            text = (
+                "" if response.status == 101 else response.read().decode()
+            )  # of a connection that stays, nothing ends
+            return response.status, text, response.headers
 
 
 def test_the_first_visitor_of_a_server_may_come_by_a_link_to_a_page(fresh_server, new_tab):
@@ -127,6 +162,12 @@ def test_the_first_visitor_of_a_server_may_come_by_a_link_to_a_page(fresh_server
         expect(lab.page.get_by_role("heading", name="Which batch size?")).to_be_visible()
         lab.settle()
         expect(lab.page.get_by_role("dialog")).to_have_count(0)  # "Page not found"
+
+
+def test_ctrl_c_ends_a_server_that_was_started_in_the_background(fresh_server):
+    assert answer(fresh_server, "GET", "/", {}) == 200
+    assert fresh_server.end(signal.SIGINT) == []
+    assert fresh_server.process.returncode == 0
 
 
 def test_the_servers_end_leaves_no_process_and_the_page_comes_back_with_the_next_server(server, new_tab):
