@@ -1,8 +1,9 @@
 """The frame of the lab: page settings, language, navigation. Start it with `streamlit run app.py`."""
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-from sgd_tf.ui import address, guard, language, runs, server, static_files
+from sgd_tf.ui import address, guard, language, runs, server, static_files, visitors
 from sgd_tf.ui.language import _
 
 LEARN, LAB = "pages/learn/", "pages/lab/"
@@ -86,6 +87,7 @@ def draw() -> None:
 
 
 if server.is_starting():
-    app = st.App(__file__, lifespan=server.lifespan, middleware=[guard.middleware(), *static_files.MIDDLEWARE])
+    names = Middleware(visitors.BrowserNames)
+    app = st.App(__file__, lifespan=server.lifespan, middleware=[guard.middleware(), names, *static_files.MIDDLEWARE])
 else:
     draw()

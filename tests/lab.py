@@ -23,7 +23,8 @@ script_runner._clean_problem_modules = lambda: None
 class FakeJob:
     def __init__(self, function, arguments, rows=(), status="running"):
         self.id, self.function, self.arguments = f"job{id(self)}", function, arguments
-        self.rows, self.status, self.attempt, self.place = list(rows), status, 1, None
+        self.rows, self.status, self.attempt = list(rows), status, 1
+        self.place = self.seconds_to_start = None
         self.failure = None
         self.touches = 0
 
@@ -50,17 +51,17 @@ class FakeCluster:
     def warm_up(self, function):
         self.warmed = function
 
-    def submit(self, function, *arguments, learner, seconds_limit):
+    def submit(self, function, *arguments, learner, seconds_limit, typical_seconds=None):
         self.jobs.append(FakeJob(function, arguments))
-        self.jobs[-1].limit, self.jobs[-1].learner = seconds_limit, learner
+        self.jobs[-1].limit, self.jobs[-1].learner, self.jobs[-1].typical = seconds_limit, learner, typical_seconds
         return self.jobs[-1]
 
 
 class InProcessCluster(FakeCluster):
     """Runs each job to its end as it is submitted, in this process, with the real TensorFlow."""
 
-    def submit(self, function, *arguments, learner, seconds_limit):
-        job = super().submit(function, *arguments, learner=learner, seconds_limit=seconds_limit)
+    def submit(self, function, *arguments, **options):
+        job = super().submit(function, *arguments, **options)
         job.rows = [check_row(row) for row in resolve(function)(*arguments)]
         job.status = "done"
         return job

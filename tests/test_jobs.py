@@ -219,8 +219,9 @@ def test_a_waiting_job_that_is_stopped_leaves_the_queue(cluster):
     lee = cluster.submit(job_functions.count, 1, learner="lee")
     kim.stop()
     assert kim.status == "stopped"
-    assert kim.place is None
+    assert (kim.place, kim.seconds_to_start) == (None, None)
     assert lee.place == 1
+    assert 0.0 < lee.seconds_to_start < 90.0  # both workers have begun, with 90 s each
     lee.stop()
 
 

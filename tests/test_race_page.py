@@ -286,12 +286,14 @@ def test_a_change_of_the_picture_draws_nothing_else(cluster):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_place_in_the_queue_is_shown(cluster, language):
+def test_the_place_in_the_queue_and_its_time_are_shown(cluster, language):
     app = open_app(language)
     app.button(key="run").click().run()
-    cluster.jobs[0].status, cluster.jobs[0].place = "waiting", 7
-    checked(app.run())
-    assert "7" in app.progress[0].text
+    job = cluster.jobs[0]
+    job.status, job.place, job.seconds_to_start = "waiting", 7, 64.4
+    assert {"en": "place 7, about 64 s", "ko": "7번째, 약 64초"}[language] in checked(app.run()).progress[0].text
+    job.seconds_to_start = 490.0
+    assert {"en": "about 8 min", "ko": "약 8분"}[language] in checked(app.run()).progress[0].text
 
 
 def test_a_search_is_offered_and_its_rates_are_used_by_the_next_race(cluster):

@@ -40,7 +40,8 @@ def test_there_is_a_slice_for_each_worker_as_long_as_nobody_waits(cluster):
     assert [job.arguments[0] for job in cluster.jobs] == ["a", "b", "c"]
     assert log == [(0, 0, 3), (0, 1, 2), (0, 2, 1)]
     assert sliced.num_under_way == 3
-    assert len({job.learner for job in cluster.jobs}) == 3  # a learner has one job that runs
+    assert len({job.learner.tab for job in cluster.jobs}) == 3  # a tab has one job that runs
+    assert {job.learner.browser for job in cluster.jobs} == {"kim"}
     assert {job.limit for job in cluster.jobs} == {30.0}
 
 
@@ -78,10 +79,10 @@ def test_it_waits_as_long_as_no_slice_runs_and_tells_the_place_of_the_next_one(c
     cluster.num_waiting = 1
     sliced = begin(cluster, "ab")
     (job,) = cluster.jobs
-    job.status, job.place = "waiting", 4
-    assert (sliced.status, sliced.place) == ("waiting", 4)
-    job.status, job.place = "running", None
-    assert (sliced.status, sliced.place) == ("running", None)
+    job.status, job.place, job.seconds_to_start = "waiting", 4, 40.0
+    assert (sliced.status, sliced.place, sliced.seconds_to_start) == ("waiting", 4, 40.0)
+    job.status, job.place, job.seconds_to_start = "running", None, None
+    assert (sliced.status, sliced.place, sliced.seconds_to_start) == ("running", None, None)
     end(job)
     assert sliced.status == "running"
     cluster.jobs[-1].status = "waiting"

@@ -28,8 +28,8 @@ def recorded(*question):
 class RecordedCluster(FakeCluster):
     """Each job is done as soon as it is submitted, with real rows."""
 
-    def submit(self, function, *arguments, learner, seconds_limit):
-        job = super().submit(function, *arguments, learner=learner, seconds_limit=seconds_limit)
+    def submit(self, function, *arguments, **options):
+        job = super().submit(function, *arguments, **options)
         assert function == "sgd_tf.jobs.tasks.record_double_loop"
         job.rows, job.status = recorded(*arguments), "done"
         return job

@@ -1,5 +1,6 @@
 """Long computations in worker processes, apart from the web server that shows them."""
 
+from sgd_tf.jobs.fair_queue import Learner
 from sgd_tf.jobs.manager import Cluster, ClusterStatus, Job, JobStatus, connect
 from sgd_tf.jobs.slices import Slice, SlicedJob
 from sgd_tf.jobs.worker import FailureKind, JobFailure
@@ -11,6 +12,7 @@ __all__ = [
     "Job",
     "JobFailure",
     "JobStatus",
+    "Learner",
     "Slice",
     "SlicedJob",
     "connect",

@@ -25,7 +25,7 @@ from distributed.protocol.pickle import dumps
 from distributed.scheduler import KilledWorker
 
 from sgd_tf.jobs.embedded import END_SECONDS, START_SECONDS, EmbeddedCluster
-from sgd_tf.jobs.fair_queue import FairQueue
+from sgd_tf.jobs.fair_queue import Durations, FairQueue, Learner, seconds_until_free
 from sgd_tf.jobs.worker import (
     TOPIC,
     JobFailure,
@@ -47,6 +47,7 @@ VERDICT_SECONDS = 1.0  # the nanny's word on why a worker died may come after th
 ROWS_SECONDS = 2.0  # the last rows of a job may come after its result
 WARM_UP_SECONDS = 180.0
 ANSWER_SECONDS = 10.0  # until a scheduler must answer
+OVERDUE_SHARE = 0.1  # of its expected time, that a job is taken to need yet though that time is over
 RECYCLE_SHARE = 0.5  # a worker whose idle memory is above this share of its limit is replaced: compiled code piles up
 
 logger = logging.getLogger(__name__)
@@ -62,10 +63,13 @@ class Job:
     All attributes are reads in memory, safe from any thread.
     """
 
-    def __init__(self, cluster: Cluster, payload: bytes, learner: str, seconds_limit: float) -> None:
+    def __init__(
+        self, cluster: Cluster, payload: bytes, learner: Learner, *, kind: str, seconds: float, seconds_limit: float
+    ) -> None:
         self.id = uuid.uuid4().hex
         self.learner = learner
-        self.seconds_limit = seconds_limit  # seconds; counted from the start of each attempt
+        self.seconds_limit = seconds_limit  # counted from the start of each attempt
+        self._kind, self._seconds = kind, seconds  # name of the function, and what it is planned to take
         self._cluster = cluster
         self._lock = cluster._lock
         self._payload = payload
@@ -95,8 +99,14 @@ class Job:
     def place(self) -> int | None:
         """Place in the queue, where 1 is next; None when the job does not wait."""
         with self._lock:
-            order = self._cluster._queue.order(self._cluster._running_learners())
+            order = self._cluster._queue.order(self._cluster._running_tabs())
             return order.index(self) + 1 if self in order else None
+
+    @property
+    def seconds_to_start(self) -> float | None:
+        """About how many seconds the job still waits; None when it does not wait."""
+        with self._lock:
+            return self._cluster._seconds_to_start(self)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -245,6 +255,7 @@ class Cluster:
 
         self._lock = threading.RLock()  # guards the queue, the running jobs and the jobs' state
         self._queue = FairQueue()
+        self._durations = Durations()
         self._running: dict[str, Job] = {}  # job's id → job
         self._failure: JobFailure | None = None
         self._closed = False
@@ -302,21 +313,23 @@ class Cluster:
         self,
         function: Callable[..., Any] | str,
         *args: Any,
-        learner: str,
+        learner: Learner | str,
         seconds_limit: float = 90.0,
+        typical_seconds: float | None = None,
         **kwargs: Any,
     ) -> Job:
         """Put a computation in the queue.
 
-        A learner has at most one job running and one waiting. Submitting again what already waits or runs
+        A tab of a learner has at most one job running and one waiting. Submitting again what already waits or runs
         returns that very job, so a double click is one job; submitting something else while one waits takes
         the place of the waiting one, which ends as "stopped": the last wish counts.
 
         Args:
             function: a generator function at module level, or its dotted name; yields dicts of plain values.
             *args: for the function.
-            learner: whose job it is; learners take turns.
+            learner: who asks for the job, or a name; learners take turns.
             seconds_limit: the job fails when it takes longer.
+            typical_seconds: that such a job takes, for the estimate of how long others wait; None for `seconds_limit`.
             **kwargs: for the function.
 
         Raises:
@@ -326,13 +339,20 @@ class Cluster:
         """
         if not seconds_limit > 0:
             raise ValueError(f"`seconds_limit` must be above 0; received {seconds_limit!r}.")
-        job = Job(self, dumps((function, args, kwargs)), learner, seconds_limit)
+        job = Job(
+            self,
+            dumps((function, args, kwargs)),
+            Learner.of(learner),
+            kind=function if isinstance(function, str) else function.__qualname__,
+            seconds=typical_seconds or seconds_limit,
+            seconds_limit=seconds_limit,
+        )
         with self._lock:
             if self._closed:
                 raise RuntimeError("The cluster was closed.")
-            waiting = self._queue.of(learner)
+            waiting = self._queue.of(job.learner.tab)
             for other in (waiting, *self._running.values()):
-                if other and (other.learner, other._payload) == (learner, job._payload):
+                if other and (other.learner.tab, other._payload) == (job.learner.tab, job._payload):
                     other.touch()
                     return other
             if waiting:
@@ -379,13 +399,28 @@ class Cluster:
     def _living(self) -> list[_Worker]:
         return [worker for worker in list(self._workers.values()) if not worker.gone.is_set()]
 
-    def _running_learners(self) -> set[str]:
-        return {job.learner for job in self._running.values()}
+    def _running_tabs(self) -> set[str]:
+        return {job.learner.tab for job in self._running.values()}
+
+    def _seconds_to_start(self, job: Job) -> float | None:
+        order = self._queue.order(self._running_tabs())
+        if job not in order:
+            return None
+
+        def expected(other: Job) -> float:
+            return self._durations.expected(other._kind, other._seconds)
+
+        running = [
+            max(expected(other) - other.elapsed, OVERDUE_SHARE * expected(other)) for other in self._running.values()
+        ]
+        return seconds_until_free(running, map(expected, order[: order.index(job)]), max(1, self.num_workers))
 
     def _conclude(self, job: Job, status: JobStatus, failure: JobFailure | None = None) -> None:
         with self._lock:
             if self._running.pop(job.id, None):
                 job._finish(status, failure)
+                if status == "done":
+                    self._durations.note(job._kind, job._seconds, job.elapsed)
 
     def _conclude_all(self, status: JobStatus, failure: JobFailure | None = None) -> None:
         with self._lock:
@@ -526,7 +561,7 @@ class Cluster:
     def _take_job(self) -> Job | None:
         """The next job of the queue, which now counts as running."""
         with self._lock:
-            job = self._queue.take(self._running_learners())
+            job = self._queue.take(self._running_tabs())
             if job is not None:
                 self._running[job.id] = job
                 job._begin()

@@ -6,8 +6,10 @@ import math
 import threading
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from sgd_tf.jobs.fair_queue import Learner
 
 if TYPE_CHECKING:
     from sgd_tf.jobs.manager import Cluster, Job, JobStatus
@@ -35,18 +37,27 @@ class SlicedJob:
     nobody else waits there is a slice for each worker; else one, and each slice is short, so the workers go round.
     """
 
-    def __init__(self, cluster: Cluster, next_slice: NextSlice, *, learner: str, seconds_limit: float) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        next_slice: NextSlice,
+        *,
+        learner: Learner | str,
+        seconds_limit: float,
+        typical_seconds: float | None = None,
+    ) -> None:
         """Begin with the first slices.
 
         Args:
             cluster: the workers.
             next_slice: what is to be done next; called with a lock held, so it must be quick.
-            learner: whose computation it is.
+            learner: who asks for the computation, or a name.
             seconds_limit: of each slice.
+            typical_seconds: that a slice takes; None for `seconds_limit`.
         """
         self.id = uuid.uuid4().hex
         self._cluster, self._next_slice = cluster, next_slice
-        self._learner, self._seconds_limit = learner, seconds_limit
+        self._learner, self._seconds_limit, self._typical_seconds = Learner.of(learner), seconds_limit, typical_seconds
         self._lock = threading.RLock()  # several reruns of a page may move it on at once
         self._status: JobStatus | None = None  # once it has ended
         self._failure: JobFailure | None = None
@@ -76,6 +87,13 @@ class SlicedJob:
         with self._lock:
             places = [job.place for _slice, job in self._under_way.values()]
         return min((place for place in places if place is not None), default=None)
+
+    @property
+    def seconds_to_start(self) -> float | None:
+        """About how many seconds the slice that is next still waits; None where none waits."""
+        with self._lock:
+            times = [job.seconds_to_start for _slice, job in self._under_way.values()]
+        return min((seconds for seconds in times if seconds is not None), default=None)
 
     @property
     def attempt(self) -> int:
@@ -142,9 +160,10 @@ class SlicedJob:
             job = self._cluster.submit(
                 following.function,
                 *following.arguments,
-                # A name of its own: a question of another page must not wait for a slice, nor take its place.
-                learner=f"{self._learner}/{self.id}/{place}",
+                # As if from a tab of its own: a question of another page must not wait for a slice, nor take its place.
+                learner=replace(self._learner, tab=f"{self._learner.tab}/{self.id}/{place}"),
                 seconds_limit=self._seconds_limit,
+                typical_seconds=self._typical_seconds,
             )
             self._under_way[place] = following, job
         if not self._under_way:

@@ -233,4 +233,6 @@ def waiting_text(run: SessionRun) -> str:
         return failure_text(cluster.failure)
     if cluster.status in ("starting", "warming"):
         return _("Getting the workers ready: TensorFlow takes about 15 s to load, once …")
-    return _("In the queue: place {place}").format(place=run.job.place or 1)
+    return _("In the queue: place {place}, about {time}").format(
+        place=run.job.place or 1, time=duration(run.job.seconds_to_start or 0.0)
+    )

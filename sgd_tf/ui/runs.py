@@ -15,10 +15,11 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from sgd_tf.jobs import Cluster, Job, SlicedJob, connect
+from sgd_tf.jobs import Cluster, Job, Learner, SlicedJob, connect
 from sgd_tf.jobs.slices import NextSlice
 from sgd_tf.presets import LEARNING_RATES
 from sgd_tf.records import RacePlan
+from sgd_tf.ui import visitors
 
 SEARCH_SECONDS = 0.5  # of training for each learning rate that a search tries
 SLACK_SECONDS = 45.0  # for loading, compiling and evaluating, beyond the training time of a job
@@ -102,19 +103,20 @@ def start_sliced(kind: str, next_slice: NextSlice, *, seconds: float, plan: Any,
     """
     if not active():
         limit = 2 * seconds + SLACK_SECONDS
-        job = SlicedJob(cluster(), next_slice, learner=_learner(), seconds_limit=limit)
+        job = SlicedJob(cluster(), next_slice, learner=_learner(), seconds_limit=limit, typical_seconds=seconds)
         _remember(SessionRun(kind=kind, plan=plan, job=job, prediction=prediction))
 
 
-def _learner() -> str:
-    return str(st.session_state.setdefault("learner", uuid.uuid4().hex))
+def _learner() -> Learner:
+    tab = str(st.session_state.setdefault("tab", uuid.uuid4().hex))
+    return Learner(tab=tab, browser=visitors.browser() or tab, address=st.context.ip_address or "")
 
 
 def _submit(
     kind: str, function: str, arguments: tuple[Any, ...], seconds: float, plan: Any, prediction: str | None
 ) -> SessionRun:
     limit = 2 * seconds + SLACK_SECONDS
-    job = cluster().submit(function, *arguments, learner=_learner(), seconds_limit=limit)
+    job = cluster().submit(function, *arguments, learner=_learner(), seconds_limit=limit, typical_seconds=seconds)
     return _remember(SessionRun(kind=kind, plan=plan, job=job, prediction=prediction))
 
 
