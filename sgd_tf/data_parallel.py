@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import os
 import socket
 import sys
@@ -23,16 +24,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sgd_tf.problems import DownloadError
+from sgd_tf.problems import CATALOGUE, DownloadError
 from sgd_tf.processes import ChildError, Children, serve
 from sgd_tf.records import ModelConfig, TrainConfig, check_int
 
 if TYPE_CHECKING:
+    import keras
     import numpy as np
+    import tensorflow as tf
 
 PATIENCE = 20.0  # seconds without a word, with TensorFlow there, after which a peer counts as missing
 START_PATIENCE = 120.0  # the same for loading TensorFlow itself
 MAX_REPLICAS = 16
+# What TensorFlow raises where a peer has gone. Any other exception of a process has a cause of its own.
+PEER_GONE = (
+    *("AbortedError", "CancelledError", "DeadlineExceededError", "FailedPreconditionError"),
+    *("InternalError", "UnavailableError", "UnknownError"),
+)
 # The words of the lab's workers, which train one run on a few cores, would keep several devices from working at once.
 ENVIRONMENT = {"TF_NUM_INTEROP_THREADS": str(2 * MAX_REPLICAS)}
 
@@ -54,10 +62,18 @@ class ParallelPlan:
     seed: int = 0  # of the initial weights and of the order of the samples
 
     def __post_init__(self) -> None:
-        check_int("batch_size", self.batch_size, 1)
+        if self.problem not in CATALOGUE:
+            raise ValueError(f"`problem` must be one of {', '.join(CATALOGUE)}; received {self.problem!r}.")
+        if not isinstance(self.model, ModelConfig):
+            raise ValueError(f"`model` must be a ModelConfig; received {self.model!r}.")
+        info, N = CATALOGUE[self.problem], self.num_examples
+        if N is not None:
+            check_int("num_examples", N, info.min_examples, info.max_examples)
+        if self.model.kind == "cnn" and not info.is_image:
+            raise ValueError(f"`model` is a CNN, which needs images; received the problem {self.problem!r}.")
+        check_int("batch_size", self.batch_size, 1, N or info.num_examples)
         check_int("num_updates", self.num_updates, 1, 100_000)
-        if not 0 < self.learning_rate <= 100:
-            raise ValueError(f"`learning_rate` must be in (0, 100]; received {self.learning_rate!r}.")
+        TrainConfig(learning_rate=self.learning_rate, seed=self.seed)  # checks them
 
 
 class PeerError(RuntimeError):
@@ -69,7 +85,8 @@ class PeerError(RuntimeError):
     """
 
     def __init__(self, error: ChildError) -> None:
-        super().__init__(f"{error} A peer may be missing. All processes of this run were ended.")
+        hint = " A peer may be missing." if not error.kind or error.kind in PEER_GONE else ""
+        super().__init__(f"{error}{hint} All processes of this run were ended.")
         self.index, self.status = error.index, error.status
 
 
@@ -163,12 +180,15 @@ def over_devices(
 
     Raises:
         ValueError: if an argument is out of range.
+        DownloadError: if the data must be downloaded and cannot be.
         PeerError: if the process dies or says nothing for too long.
     """
+    if not len(device_counts):
+        raise ValueError("`device_counts` must hold at least one number of devices; received none.")
     for count in device_counts:
         check_int("device_counts", count, 1, MAX_REPLICAS)
     request = asdict(plan) | {"device_counts": list(device_counts), "seeds": list(seeds or [plan.seed])}
-    yield from _watched([request], [ENVIRONMENT])
+    return _watched([request], [ENVIRONMENT])
 
 
 def over_workers(plan: ParallelPlan, num_workers: int, *, lose_after: int | None = None) -> Iterator[dict[str, Any]]:
@@ -180,18 +200,21 @@ def over_workers(plan: ParallelPlan, num_workers: int, *, lose_after: int | None
         lose_after: update after which the last process is killed, to see what happens then; None for never.
 
     Yields:
-        Rows as `over_devices` gives them, those of the first process, without what is told by replica; {"stage",
-        "worker"} of each process, and {"lost": its number} when it is killed.
+        Rows as `over_devices` gives them, those of the first process, without what is told by replica; "loss" is that
+        of the whole minibatch. {"stage", "worker"} of each process, and {"lost": its number} when it is killed.
 
     Raises:
         ValueError: if an argument is out of range.
+        DownloadError: if the data must be downloaded and cannot be.
         PeerError: if a process is missing, dies or says nothing for too long; then none is left behind.
     """
     check_int("num_workers", num_workers, 1, MAX_REPLICAS)
+    if lose_after is not None:
+        check_int("lose_after", lose_after, 1)
     hosts = [f"127.0.0.1:{port}" for port in _free_ports(num_workers)]
     request = asdict(plan) | {"num_workers": num_workers, "on_cpu": True}  # they can not share one GPU
     environments = [_tf_config(hosts, index) for index in range(num_workers)]
-    yield from _watched([request] * num_workers, environments, lose_after=lose_after)
+    return _watched([request] * num_workers, environments, lose_after=lose_after)
 
 
 def as_worker(
@@ -210,11 +233,20 @@ def as_worker(
 
     Raises:
         ValueError: if an argument is out of range.
+        DownloadError: if the data must be downloaded and cannot be.
         PeerError: if a machine is missing, or a process dies or says nothing for too long.
     """
+    if not len(hosts):
+        raise ValueError("`hosts` must hold at least one address; received none.")
+    for host in hosts:
+        name, _colon, port = host.rpartition(":")
+        if not name or not port.isdecimal() or not 0 < int(port) < 2**16 or list(hosts).count(host) > 1:
+            raise ValueError(f"`hosts` must be different addresses, name:port each; received {host!r}.")
     check_int("index", index, 0, len(hosts) - 1)
+    if patience is not None and not 0 < patience < math.inf:
+        raise ValueError(f"`patience` must be a number of seconds greater than 0; received {patience!r}.")
     request = asdict(plan) | {"num_workers": len(hosts)}
-    yield from _watched([request], [_tf_config(hosts, index)], patience=patience)
+    return _watched([request], [_tf_config(hosts, index)], patience=patience)
 
 
 def _tf_config(hosts: Sequence[str], index: int) -> dict[str, str]:
@@ -297,74 +329,127 @@ def _child(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _train(strategy: Any, problem: Any, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The double loop: a minibatch, its parts to the replicas, one update of all copies of the weights."""
-    import keras
     import numpy as np
     import tensorflow as tf
 
-    from sgd_tf import models, pipeline
+    from sgd_tf import pipeline
 
-    config = ModelConfig(**{**request["model"], "widths": tuple(request["model"]["widths"])})
-    with strategy.scope():
-        model = models.build(problem, config, seed=request["seed"])
-        optimizer = keras.optimizers.SGD(request["learning_rate"])
-        optimizer.build(model.trainable_variables)
-    losses: Any = (
-        keras.losses.MeanSquaredError(reduction=None)
-        if problem.num_classes is None
-        else keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=None)
-    )
-    x, y = tf.constant(problem.x_train), tf.constant(problem.y_train)
-
-    @tf.function(reduce_retracing=True)
-    def update(rows: Any, k: tf.Tensor) -> tuple[Any, Any]:
-        def replica(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            with tf.GradientTape() as tape:
-                targets = tf.gather(y, rows)[:, None] if problem.num_classes is None else tf.gather(y, rows)
-                # Divided by k, the size of the whole minibatch: the gradients of the replicas add up to its gradient.
-                loss = tf.reduce_sum(losses(targets, model(tf.gather(x, rows), training=True))) / k
-            gradients = tape.gradient(loss, model.trainable_variables)
-            optimizer.apply(gradients, model.trainable_variables)  # adds up the gradients of all replicas
-            return loss, tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0)
-
-        return strategy.run(replica, args=(rows,))
-
+    model, update = _compiled(strategy, problem, request)
     num_replicas = strategy.num_replicas_in_sync
-    order = pipeline.order(problem.num_examples, min(request["batch_size"], problem.num_examples), seed=request["seed"])
+    order = pipeline.order(problem.num_examples, request["batch_size"], seed=request["seed"])
     for number, indices in enumerate(order.repeat().take(request["num_updates"]), 1):
         parts = [indices[part] for part in split(len(indices), num_replicas)]
         start = time.perf_counter()
         rows = strategy.experimental_distribute_values_from_function(
             lambda context, parts=parts: parts[context.replica_id_in_sync_group]
         )
-        losses_of, gradients_of = map(
-            strategy.experimental_local_results, update(rows, tf.constant(float(len(indices))))
-        )
-        loss = float(sum(float(one) for one in losses_of))
+        losses, gradients = map(strategy.experimental_local_results, update(rows, tf.constant(float(len(indices)))))
+        loss = float(losses[0])
         seconds = time.perf_counter() - start
         row: dict[str, Any] = {"replicas": num_replicas, "update": number, "seconds": seconds, "loss": loss}
-        if number == 1 and len(gradients_of) == num_replicas:  # all of them are in this process
-            shares = np.array([len(part) / len(indices) for part in parts])
-            summands = np.stack([gradient.numpy() for gradient in gradients_of]).astype(np.float64)
-            means = summands[shares > 0] / shares[shares > 0, None]
-            along, across = plane(means, shares[shares > 0])
-            row["norm"] = float(np.linalg.norm(summands.sum(axis=0)))
-            for r, mean in enumerate(means):
-                row |= {
-                    f"indices_{r}": parts[r].numpy().tolist(),
-                    f"norm_{r}": float(np.linalg.norm(mean)),
-                    f"along_{r}": float(along[r]),
-                    f"across_{r}": float(across[r]),
-                }
+        if number == 1 and len(gradients) == num_replicas:  # all of them are in this process
+            row |= _arrows([part.numpy() for part in parts], np.stack([each.numpy() for each in gradients]))
         if number == request["num_updates"]:
             row["weights"] = np.concatenate([np.ravel(weights) for weights in model.get_weights()]).tolist()
         yield row
 
 
-def main() -> None:
-    """The command line of this module."""
-    if sys.argv[1:2] == ["--child"]:
-        serve(_child)
-        return
+def _compiled(strategy: Any, problem: Any, request: dict[str, Any]) -> tuple[keras.Model, Any]:
+    """The model, and a function of (indices of each replica, k) that makes one update of it.
+
+    The function returns for each replica the mean loss of the whole minibatch before the update, and the gradient of
+    the replica's part as one vector.
+    """
+    import keras
+    import tensorflow as tf
+
+    from sgd_tf import models, training
+
+    config = ModelConfig(**{**request["model"], "widths": tuple(request["model"]["widths"])})
+    with strategy.scope():
+        model = models.build(problem, config, seed=request["seed"])
+        optimizer = keras.optimizers.SGD(request["learning_rate"])
+        optimizer.build(model.trainable_variables)
+    loss_of = training.per_example_loss(model, problem)
+    x, y = tf.constant(problem.x_train), tf.constant(problem.y_train)
+
+    @tf.function(reduce_retracing=True)
+    def update(rows: Any, k: tf.Tensor) -> tuple[Any, Any]:
+        def replica(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            part_loss, gradients = part_of_minibatch(model, loss_of, tf.gather(x, rows), tf.gather(y, rows), k)
+            loss = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, part_loss)
+            optimizer.apply(gradients, model.trainable_variables)  # adds up the gradients of all replicas
+            return loss, tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0)
+
+        return strategy.run(replica, args=(rows,))
+
+    return model, update
+
+
+def part_of_minibatch(
+    model: keras.Model, loss_of: Any, x: tf.Tensor, y: tf.Tensor, k: float | tf.Tensor
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """What one replica adds to the loss and the gradient of a minibatch: (1/k) Σ_{i∈B_r} loss_i, and its gradient.
+
+    The divisor is k, not k_r. So the sum over the replicas is the mean over the minibatch, for parts of any sizes.
+
+    Args:
+        model: with the weights of this moment.
+        loss_of: loss of each sample, from (y, predictions) to (k_r,).
+        x: (k_r, …) samples of this replica; k_r may be 0.
+        y: (k_r,) their labels or targets.
+        k: samples in the whole minibatch.
+
+    Returns:
+        The replica's summand of the loss, and those of the gradients of `model.trainable_variables`.
+    """
+    import tensorflow as tf
+
+    variables = model.trainable_variables
+
+    def of_samples() -> tuple[tf.Tensor, list[tf.Tensor]]:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(loss_of(y, model(x, training=True))) / k
+        return loss, tape.gradient(loss, variables)
+
+    def of_none() -> tuple[tf.Tensor, list[tf.Tensor]]:
+        return tf.zeros([]), [tf.zeros(variable.shape) for variable in variables]
+
+    # Some kernels take no tensor without samples: the convolutions of oneDNN.
+    return tf.cond(tf.shape(x)[0] > 0, of_samples, of_none)
+
+
+def _arrows(parts: Sequence[np.ndarray], summands: np.ndarray) -> dict[str, Any]:
+    """The columns of `over_devices` by replica.
+
+    Args:
+        parts: (k_r,) samples of each replica.
+        summands: (R, P), what each replica adds to the gradient of the minibatch.
+    """
+    import numpy as np
+
+    sizes = np.array([len(part) for part in parts])
+    shares, filled = sizes / sizes.sum(), sizes > 0
+    means = np.zeros(summands.shape)  # of a replica without samples: 0
+    means[filled] = summands[filled] / shares[filled, None]
+    along, across = plane(means, shares)
+    row: dict[str, Any] = {"norm": float(np.linalg.norm(summands.sum(axis=0, dtype=np.float64)))}
+    for r, mean in enumerate(means):
+        row |= {
+            f"indices_{r}": parts[r].tolist(),
+            f"norm_{r}": float(np.linalg.norm(mean)),
+            f"along_{r}": float(along[r]),
+            f"across_{r}": float(across[r]),
+        }
+    return row
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line of this module; returns the exit status: 1 for a process that failed, 2 for bad arguments.
+
+    Args:
+        arguments: words of the command line; None for those of the process.
+    """
     parser = argparse.ArgumentParser(prog="python -m sgd_tf.data_parallel", description=__doc__.splitlines()[0])
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument("--devices", type=int, help="devices of one process")
@@ -372,34 +457,39 @@ def main() -> None:
     how.add_argument("--hosts", help="name:port of each machine, separated by commas; the same list on all")
     parser.add_argument("--index", type=int, default=0, help="of this machine in the list of hosts")
     parser.add_argument("--patience", type=float, help="seconds that other machines may be silent or not there yet")
-    parser.add_argument("--problem", default="digits")
+    parser.add_argument("--problem", default="digits", help=", ".join(CATALOGUE))
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--learning-rate", type=float, default=0.1)
     parser.add_argument("--updates", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
+    options = parser.parse_args(arguments)
     try:
         plan = ParallelPlan(
-            problem=arguments.problem,
-            batch_size=arguments.batch_size,
-            learning_rate=arguments.learning_rate,
-            num_updates=arguments.updates,
-            seed=arguments.seed,
+            problem=options.problem,
+            batch_size=options.batch_size,
+            learning_rate=options.learning_rate,
+            num_updates=options.updates,
+            seed=options.seed,
         )
-        if arguments.devices:
-            rows = over_devices(plan, [arguments.devices])
-        elif arguments.workers:
-            rows = over_workers(plan, arguments.workers)
+        if options.devices is not None:
+            rows = over_devices(plan, [options.devices])
+        elif options.workers is not None:
+            rows = over_workers(plan, options.workers)
         else:
-            rows = as_worker(plan, arguments.hosts.split(","), arguments.index, patience=arguments.patience)
+            rows = as_worker(plan, options.hosts.split(","), options.index, patience=options.patience)
         for row in rows:
             if "update" in row:
                 print(f"update {row['update']:>5}  loss {row['loss']:.5f}  {1e3 * row['seconds']:.1f} ms", flush=True)
             if "weights" in row:
                 print(f"sum of all weights {sum(row['weights']):.7f}", flush=True)
-    except (ValueError, PeerError) as error:
-        sys.exit(str(error))
+    except (ValueError, DownloadError, PeerError) as error:
+        print(f"sgd_tf.data_parallel: {error}", file=sys.stderr)
+        return 1 if isinstance(error, PeerError) else 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--child"]:
+        serve(_child)
+    else:
+        sys.exit(main())

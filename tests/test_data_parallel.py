@@ -6,21 +6,42 @@ import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
 import psutil
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sgd_tf import data_parallel
+from sgd_tf import data_parallel, models, pipeline, problems
+from sgd_tf.counting import iterations_per_epoch
 from sgd_tf.data_parallel import ParallelPlan, PeerError, over_devices, over_workers, split
+from sgd_tf.records import ModelConfig
 
 # 16 updates: more than an epoch of 1,437 samples, whose last minibatch has 37.
 PLAN = ParallelPlan(problem="digits", batch_size=100, num_updates=16, learning_rate=0.1)
+# Minibatches of 8, 8 and 2 of 18 samples: three replicas have 3, 3 and 2 of them, at the end of an epoch 1, 1 and 0.
+UNEQUAL = ParallelPlan(
+    problem="digits", model=ModelConfig(kind="cnn"), num_examples=18, batch_size=8, num_updates=7, learning_rate=0.1
+)
 
 
 @pytest.fixture(scope="module")
 def alone():
     """Weights of the same run by the lab's own loop, in this process."""
     return data_parallel.alone(PLAN)
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """Losses of the minibatches of UNEQUAL and the weights at the end, by Keras alone, in this process."""
+    problem = problems.load("digits", num_examples=18)
+    model = models.build(problem, UNEQUAL.model, seed=0)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.1), loss, jit_compile=False)
+    minibatches = pipeline.minibatches(problem, 8, seed=0).repeat().take(7)
+    losses = [float(model.train_on_batch(x, y)) for x, y in minibatches]
+    return losses, np.concatenate([weights.ravel() for weights in model.get_weights()])
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +106,56 @@ def test_a_peer_that_dies_ends_the_run_with_a_message_and_leaves_no_process(died
     assert {row["worker"] for row in rows if "stage" in row} == {0, 1}
 
 
-def test_two_processes_make_the_updates_of_one_and_are_gone_afterwards(alone):
-    (weights,) = [row["weights"] for row in over_workers(PLAN, 2) if "weights" in row]
-    np.testing.assert_allclose(weights, alone, atol=1e-6)
+def test_three_processes_have_the_loss_of_the_whole_minibatch_make_the_updates_of_one_and_are_gone(plain, monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")  # its convolutions refuse what has no sample
+    rows = [row for row in over_workers(UNEQUAL, 3) if "update" in row]
+    np.testing.assert_allclose([row["loss"] for row in rows], plain[0], atol=1e-5)
+    np.testing.assert_allclose(rows[-1]["weights"], plain[1], atol=1e-6)
     assert children() == []
+
+
+def test_devices_without_a_sample_leave_loss_and_update_as_on_one(plain, monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    rows = [row for row in over_devices(UNEQUAL, [3]) if "update" in row]
+    np.testing.assert_allclose([row["loss"] for row in rows], plain[0], atol=1e-5)
+    np.testing.assert_allclose(rows[-1]["weights"], plain[1], atol=1e-6)
+
+
+def test_a_device_without_a_sample_has_no_arrow_and_leaves_the_mean_of_the_others():
+    parts = [np.array([4, 7]), np.array([1]), np.array([], int)]
+    summands = np.array([[2.0, 0.0], [1.0, 0.0], [0.0, 0.0]], np.float32)  # 2/3 and 1/3 of the gradients (3, 0), (3, 0)
+    row = data_parallel._arrows(parts, summands)
+    assert [row[f"indices_{r}"] for r in range(3)] == [[4, 7], [1], []]
+    assert [row[f"along_{r}"] for r in range(3)] == pytest.approx([3, 3, 0])
+    assert [row[f"norm_{r}"] for r in range(3)] == pytest.approx([3, 3, 0])
+    assert [row[f"across_{r}"] for r in range(3)] == pytest.approx([0, 0, 0])
+    assert row["norm"] == pytest.approx(3)
+
+
+@pytest.mark.parametrize(("kind", "task"), [("linear", "regression"), ("mlp", "classification")])
+@pytest.mark.parametrize("sizes", [(5,), (3, 2), (2, 2, 1), (2, 0, 3), (1, 1, 1, 1, 1, 0)])
+def test_the_parts_of_a_minibatch_sum_to_its_mean_loss_and_gradient(kind, task, sizes, make_problem):
+    import tensorflow as tf
+
+    problem = make_problem[task](5)
+    model = models.build(problem, ModelConfig(kind=kind, widths=(4,)))
+    x, y = problem.x_train, problem.y_train
+
+    def squared(targets, predictions):
+        return tf.square(predictions[:, 0] - targets)
+
+    entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=None)
+    loss_of = squared if task == "regression" else entropy
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(loss_of(y, model(x)))
+    gradients = tape.gradient(loss, model.trainable_variables)
+    ends = np.cumsum(sizes)
+    parts = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+    found = [data_parallel.part_of_minibatch(model, loss_of, x[part], y[part], 5) for part in parts]
+    assert sum(float(part_loss) for part_loss, _gradients in found) == pytest.approx(float(loss), rel=1e-5)
+    for variable, gradient in enumerate(gradients):
+        summed = sum(part_gradients[variable].numpy() for _loss, part_gradients in found)
+        np.testing.assert_allclose(summed, gradient.numpy(), atol=1e-6)
 
 
 def test_a_peer_that_is_missing_ends_the_run_with_a_message_and_leaves_no_process(monkeypatch):
@@ -124,21 +191,87 @@ def children():
     return [process for process in psutil.Process().children(recursive=True) if is_child(process)]
 
 
-@pytest.mark.parametrize("num", [0, 1, 7, 64])
-@pytest.mark.parametrize("num_replicas", [1, 2, 5])
-def test_parts_cover_the_minibatch_and_differ_by_one_sample_at_most(num, num_replicas):
-    sizes = [len(range(num)[part]) for part in split(num, num_replicas)]
-    assert sum(sizes) == num
-    assert max(sizes) - min(sizes) <= 1
-    assert np.concatenate([np.arange(num)[part] for part in split(num, num_replicas)]).tolist() == list(range(num))
+@settings(deadline=None)
+@given(st.data(), st.integers(1, 3_000), st.integers(1, 20))
+def test_each_minibatch_of_an_epoch_is_split_into_shares_that_weigh_what_they_hold(data, num_examples, num_replicas):
+    k = data.draw(st.integers(1, num_examples))
+    rest = num_examples - (iterations_per_epoch(num_examples, k) - 1) * k  # of the last minibatch
+    for num in (k, rest):
+        samples = np.random.default_rng(num).normal(size=num)
+        parts = [samples[part] for part in split(num, num_replicas)]
+        sizes = [len(part) for part in parts]
+        assert sum(sizes) == num
+        assert sizes == sorted(sizes, reverse=True)
+        assert max(sizes) - min(sizes) <= 1
+        assert sizes.count(0) == max(0, num_replicas - num)
+        assert np.concatenate(parts).tolist() == samples.tolist()
+        # The means of the replicas, each by its share of k, are the mean of the minibatch.
+        weighted = sum(len(part) / num * part.mean() for part in parts if len(part))
+        assert weighted == pytest.approx(samples.mean(), abs=1e-12)
 
 
-@pytest.mark.parametrize("change", [{"batch_size": 0}, {"num_updates": 0}, {"learning_rate": float("nan")}])
-def test_a_plan_out_of_range_names_the_argument(change):
-    with pytest.raises(ValueError, match=f"`{next(iter(change))}` must be"):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"problem": "nope"}, "`problem` must be one of line, .*; received 'nope'"),
+        ({"num_examples": -3}, r"`num_examples` must be an integer in \[10, 1437\]; received -3"),
+        ({"num_examples": 1_438}, "`num_examples` must be"),
+        ({"num_examples": 20.0}, "`num_examples` must be"),
+        ({"batch_size": 0}, r"`batch_size` must be an integer in \[1, 1437\]; received 0"),
+        ({"batch_size": 21, "num_examples": 20}, r"`batch_size` must be an integer in \[1, 20\]; received 21"),
+        ({"batch_size": "all"}, "`batch_size` must be an integer"),
+        ({"num_updates": 0}, "`num_updates` must be"),
+        ({"learning_rate": float("nan")}, "`learning_rate` must be"),
+        ({"learning_rate": -1.0}, "`learning_rate` must be"),
+        ({"seed": -1}, "`seed` must be an integer in .*; received -1"),
+        ({"model": "cnn"}, "`model` must be a ModelConfig; received 'cnn'"),
+        ({"problem": "line", "model": ModelConfig(kind="cnn")}, "`model` is a CNN, which needs images.*'line'"),
+    ],
+)
+def test_a_plan_out_of_range_names_the_argument(change, message):
+    with pytest.raises(ValueError, match=message):
         ParallelPlan(**change)
 
 
-def test_no_devices_are_refused():
-    with pytest.raises(ValueError, match="`device_counts` must be"):
-        next(over_devices(PLAN, [2, 0]))
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: over_devices(PLAN, [2, 0]), r"`device_counts` must be an integer in \[1, 16\]; received 0"),
+        (lambda: over_devices(PLAN, []), "`device_counts` must hold at least one number"),
+        (lambda: over_workers(PLAN, 0), "`num_workers` must be"),
+        (lambda: over_workers(PLAN, 17), "`num_workers` must be"),
+        (lambda: over_workers(PLAN, 2, lose_after=0), "`lose_after` must be"),
+        (lambda: data_parallel.as_worker(PLAN, ["a:1", "b:2"], 2), r"`index` must be an integer in \[0, 1\]"),
+        (lambda: data_parallel.as_worker(PLAN, ["a:1", "b"], 0), "`hosts` must be .* name:port each; received 'b'"),
+        (lambda: data_parallel.as_worker(PLAN, ["a:1", "a:1"], 0), "`hosts` must be different"),
+        (lambda: data_parallel.as_worker(PLAN, [], 0), "`hosts` must"),
+        (lambda: data_parallel.as_worker(PLAN, ["a:1"], 0, patience=-1.0), "`patience` must be .* greater than 0"),
+    ],
+)
+def test_an_argument_out_of_range_is_named_at_the_call(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--devices 0", "`device_counts` must be an integer in [1, 16]; received 0."),
+        ("--workers 0", "`num_workers` must be an integer in [1, 16]; received 0."),
+        ("--workers -2", "`num_workers` must be an integer in [1, 16]; received -2."),
+        ("--devices 2 --problem nope", "`problem` must be one of line,"),
+        ("--devices 2 --seed -1", "`seed` must be an integer in [0, 2147483647]; received -1."),
+        ("--devices 2 --updates 0", "`num_updates` must be an integer in [1, 100000]; received 0."),
+        ("--devices 2 --learning-rate nan", "`learning_rate` must be in (0, 100]; received nan."),
+        ("--devices 2 --batch-size 5000", "`batch_size` must be an integer in [1, 1437]; received 5000."),
+        ("--hosts a:2222,b --index 0", "`hosts` must be different addresses, name:port each; received 'b'."),
+        ("--hosts a:2222,b:2222 --index 2", "`index` must be an integer in [0, 1]; received 2."),
+        ("--hosts a:2222 --patience 0", "`patience` must be a number of seconds greater than 0; received 0.0."),
+    ],
+)
+def test_bad_input_on_the_command_line_is_one_line_and_status_2(words, message, capsys):
+    assert data_parallel.main(words.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"sgd_tf.data_parallel: {message}")
+    assert err.count("\n") == 1
