@@ -97,6 +97,9 @@ class ModelConfig:
             check_int("widths", width, 1, 4096)
 
 
+TargetMetric = Literal["train_loss", "test_accuracy"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class RacePlan:
     """A whole race in plain values: what a page asks a worker for, and what a script repeats."""
@@ -106,7 +109,8 @@ class RacePlan:
     configs: Mapping[str, TrainConfig]  # contestants by name
     model: ModelConfig = field(default_factory=ModelConfig)
     seconds: float = 5.0  # of training for each contestant
-    target: float | None = None  # training loss to reach
+    target: float | None = None  # value of target_metric to reach
+    target_metric: TargetMetric = "train_loss"
 
 
 @dataclass(frozen=True, kw_only=True)

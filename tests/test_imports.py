@@ -57,6 +57,7 @@ ORDER = (
     "terminal",
     "claims",
     "measures",
+    "race_results",
     "sweep_results",
     "sweep",
     "sampling",

@@ -1,5 +1,7 @@
 """The race page in both languages, with workers that answer from a list instead of training."""
 
+import json
+
 import pytest
 from streamlit.runtime.scriptrunner import ScriptRunContext
 from streamlit.testing.v1 import AppTest
@@ -165,18 +167,202 @@ def test_a_wrong_prediction_is_told_who_was_first(cluster):
     app.pills(key="prediction").set_value(GD).run()
     app.button(key="run").click().run()
     finish(app, cluster)
-    assert any("You expected GD (k = 1,437); k = 32 was first." in e.value for e in app.warning)
+    assert any("You expected GD (k = 1,437). First: k = 32." in e.value for e in app.warning)
+
+
+def raced(cluster, rows, *, language="en", status="done", prediction=None, **address):
+    """The page after a race that gave these rows."""
+    app = open_app(language, **address)
+    if prediction:
+        app.pills(key="prediction").set_value(prediction).run()
+    app.button(key="run").click().run()
+    return finish(app, cluster, [RACE[0], *rows], status)
+
+
+def words(app):
+    """Sentences of the verdict: all that is said below the picture, less its tables."""
+    return [e.value for kind in (app.success, app.warning, app.info, app.markdown, app.caption) for e in kind]
+
+
+def said(app, text):
+    return any(text in sentence for sentence in words(app))
 
 
 def test_the_sentence_compares_the_first_with_gradient_descent(cluster):
-    app = open_app()
-    app.number_input(key="target").set_value(0.251).run()
+    more = [record(SGD, 0.4, 0.3), record("k = 256", 0.6, 0.3)]
+    app = raced(cluster, sorted([*more, *RACE[1:]], key=lambda row: row["seconds"]), target="0.251")
+    # On the lines between the records: SGD at 0.4 + 0.1 (0.3 − 0.251)/(0.3 − 0.001) s, which is update 1,301.2 of its
+    # 3,125 a second; GD at 1 + 3 (0.5 − 0.251)/(0.5 − 0.002) s, update 173.99.
+    assert said(app, "**k = 32 reached the target in 0.42 s, at update 1,302.")
+    assert said(app, "GD (k = 1,437) was there after 2.5 s, at update 174: 6 times as long.**")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("prediction", [None, SGD, "k = 256", GD])
+def test_times_between_the_same_two_records_are_too_close_to_tell(cluster, language, prediction):
+    rows = [record(name, s, loss) for name in (GD, SGD) for s, loss in [(0.0, 2.0), (1.0, 1.9)]]
+    rows += [record("k = 256", s, loss) for s, loss in [(0.0, 2.0), (0.5, 0.3), (1.0, 0.2)]]
+    rows += [record(SGD, 1.2, 0.1), record(GD, 1.4, 0.1)]
+    app = raced(cluster, rows, language=language, prediction=prediction, target="0.25")
+    assert said(app, {"en": "**k = 256 reached", "ko": "k = 256, 0.75초"}[language])
+    app = raced(cluster, rows, language=language, prediction=prediction, target="1.5")
+    assert said(app, "k = 256 reached" if language == "en" else "k = 256")
+    app = raced(cluster, [row for row in rows if row["run"] != "k = 256"], language=language, target="0.5",
+                k=["32", "all"], prediction=prediction if prediction != "k = 256" else None)  # fmt: skip
+    assert said(app, {"en": "Too close to tell: k = 32", "ko": "누가 먼저인지 가릴 수 없습니다"}[language])
+    assert not any(said(app, text) for text in ("times as long", "배의 시간", "was right", "맞았습니다"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_target_that_the_initial_weights_meet_has_no_winner(cluster, language):
+    app = raced(cluster, RACE[1:], language=language, target="5", prediction=SGD)
+    assert said(
+        app, {"en": "The initial weights meet this target", "ko": "처음 가중치가 이미 이 목표를 만족"}[language]
+    )
+    for text in ("reached the target", "목표 도달", "times", "배의 시간", "was right", "맞았습니다", "First:", "1등"):
+        assert not said(app, text), text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_race_that_was_stopped_says_when_and_asks_for_no_more_seconds(cluster, language):
+    app = raced(cluster, [*RACE[1:4], record(GD, 0.27, 1.0), record(SGD, 0.27, 0.5)], language=language,
+                status="stopped", seconds="15")  # fmt: skip
+    assert said(app, {"en": "You stopped the race at 0.27 of 15 s", "ko": "훈련 15초 중 0.27초에서"}[language])
+    assert said(app, {"en": "Nobody had reached the target when you stopped", "ko": "멈출 때까지 아무도"}[language])
+    assert not said(app, "more seconds")
+    assert not said(app, "시간을 늘리거나")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_steps_that_are_too_long_are_advised_against_with_the_limit_where_it_is_known(cluster, language):
+    rows = [
+        record(GD, 0.0, 2.0),
+        record(GD, 0.1, float("inf"), diverged_at=17, update=40),
+        {"largest_stable_rate": 0.25},
+    ]
+    app = raced(cluster, rows, language=language, k=["all"])
+    assert said(app, {"en": "the loss grew. Choose a smaller learning rate", "ko": "더 작은 학습률"}[language])
+    assert said(app, "2/λmax = 0.25")
+    assert not said(app, {"en": "more seconds", "ko": "시간을 늘리거나"}[language])
+    # One number: the standings, the state and the table to the target.
+    standings, target = app.table[0].value, app.table[1].value
+    assert standings.loc[GD].tolist().count("17") == 1
+    assert "40" not in standings.loc[GD].tolist()
+    for table in (standings, target):
+        assert any("17" in str(value) for value in table.loc[GD].tolist()[-1:])
+
+
+def test_one_contestant_is_compared_with_nobody(cluster):
+    app = raced(cluster, [row for row in RACE[1:] if row["run"] == SGD], k=["32"])
+    assert said(app, "**k = 32 reached the target in 0.5 s, at update 1,560.**")
+    assert not any(said(app, text) for text in ("No other", "On unseen samples", "paired", "Fewest updates"))
+
+
+def test_who_made_the_fewest_updates_is_counted(cluster):
+    rows = [record(GD, s, loss, update=int(42_412 * s)) for s, loss in [(0.0, 2.0), (1.0, 0.1)]]
+    rows += [record(SGD, s, loss, update=int(29_375 * s)) for s, loss in [(0.0, 2.0), (1.0, 0.1)]]
+    app = raced(cluster, rows, k=["32", "all"])
+    # Of 100,000 samples a second GD is given 70 × 1,437, the other 3,125 × 32.
+    assert said(app, "Fewest updates: k = 32, 29,375. Most samples: GD (k = 1,437), 100,590.")
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [("en", "96.7% right with k = 32, 97.5% with GD (k = 1,437). 3 of 360 test samples apart: that may be chance."),
+     ("ko", "k = 32 96.7%, GD (k = 1,437) 97.5%. 테스트 샘플 360개 중 3개 차이: 우연일 수 있습니다.")],
+)  # fmt: skip
+def test_the_verdict_says_what_being_first_is_worth_on_unseen_samples(cluster, language, sentence):
+    accuracy = {GD: 351 / 360, "k = 256": 350 / 360, SGD: 348 / 360}
+    rows = [row | {"test_accuracy": accuracy[row["run"]]} for row in RACE[1:]]
+    rows[-2] |= {"test_accuracy": 349 / 360}
+    app = raced(cluster, rows, language=language)
+    assert said(app, sentence)
+    column = {"en": "Test accuracy (best)", "ko": "테스트 정확도 (최고)"}[language]
+    assert app.table[1].value[column][SGD] == "96.7% (96.9%)"
+    assert said(app, {"en": "same order (seed 0)", "ko": "같은 순서로 뽑습니다(시드 0)"}[language])
+
+
+@pytest.mark.parametrize(
+    ("language", "question", "title"),
+    [
+        ("en", "Predict: who reaches a test accuracy of 95 % first?", "To a test accuracy of 95 %"),
+        ("ko", "예측: 누가 먼저 테스트 정확도 95 %에 도달할까?", "테스트 정확도 95 %까지"),
+    ],
+)
+def test_a_race_to_a_test_accuracy(cluster, language, question, title):
+    accuracies = {GD: [0.1, 0.5, 0.96], SGD: [0.1, 0.97, 0.94]}
+    rows = [record(name, float(s), 1.0 - s / 9, test_accuracy=values[s]) for name, values in accuracies.items()
+            for s in range(3)]  # fmt: skip
+    app = raced(cluster, rows, language=language, k=["32", "all"], target_by="test_accuracy", target_accuracy="95",
+                y="test_accuracy")  # fmt: skip
+    plan = cluster.jobs[-1].arguments[0]
+    assert (plan.target_metric, plan.target) == ("test_accuracy", 0.95)
+    assert app.pills(key="prediction").label == question
+    assert any(element.value == title for element in app.subheader)
+    # GD: 1 + (0.95 − 0.5)/(0.96 − 0.5) s; SGD: (0.95 − 0.1)/(0.97 − 0.1) s. Bounds 1…2 and 0…1 do not overlap.
+    assert app.table[1].value.iloc[:, 1].tolist() == ["1.98", "0.977"]
+    assert said(app, {"en": "k = 32 reached the target in 0.98 s", "ko": "k = 32, 0.98초"}[language])
+    chart = json.loads(app.get("vega_lite_chart")[0].proto.spec)
+    assert [{"as": "target", "calculate": "0.95"}] in [layer.get("transform") for layer in chart["layer"]]
+    assert checked(app).query_params["target_by"] in ("test_accuracy", ["test_accuracy"])
+
+
+def test_a_regression_races_to_a_loss_whatever_the_address_says(cluster):
+    app = open_app(problem="line", target_by="test_accuracy", target_accuracy="95")
     app.button(key="run").click().run()
-    finish(app, cluster)
-    # On the lines between the records: SGD at 0.5 (2 − 0.251)/(2 − 0.001) s, GD at 1 + 3 (0.5 − 0.251)/(0.5 − 0.002) s.
-    assert any("**k = 32 reached the target in 0.44 s" in m.value for m in app.markdown)
-    assert any("gradient descent needed 2.5 s" in m.value for m in app.markdown)
-    assert any("5.7 times as long" in m.value for m in app.markdown)
+    plan = cluster.jobs[-1].arguments[0]
+    assert (plan.target_metric, plan.target) == ("train_loss", 0.3)
+    assert app.pills(key="prediction").label == "Predict: who reaches a training loss of 0.3 first?"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_rate_that_was_never_searched_is_called_estimated(language):
+    estimated = {"en": "estimated", "ko": "추정"}[language]
+    assert not said(open_app(language), estimated)
+    app = open_app(language, k=["32"], other_k="1436")
+    [rates] = [sentence for sentence in words(app) if "k = 1,436: **" in sentence]
+    assert rates.count(estimated) == 1
+    assert rates.index("k = 1,436") < rates.index(estimated) < rates.index("k = 32")
+    app = open_app(language, n="500", k=["32"])
+    assert said(app, estimated)
+    assert not said(open_app(language, rates="same"), estimated)
+
+
+@pytest.mark.parametrize(
+    ("address", "rest"),
+    [
+        ({"k": ["32", "all"], "other_k": "1436"}, "1,437 mod 1,436 = 1"),
+        ({"n": "10", "k": ["1", "8", "all"], "other_k": "9"}, "10 mod 9 = 1"),
+        ({"k": ["32", "256", "all"]}, None),  # 29 and 157 samples are left
+        ({"n": "1440", "k": ["32", "all"]}, None),  # none is left
+    ],
+)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_tiny_last_minibatch_is_pointed_out(language, address, rest):
+    app = open_app(language, **address)
+    text = {"en": "The last minibatch of an epoch is small: ", "ko": "마지막 미니배치가 작습니다: "}[language]
+    assert said(app, text + (rest or "")) == (rest is not None)
+
+
+def y_domain(app):
+    spec = app.get("vega_lite_chart")[0].proto.spec
+    return json.loads(spec)["layer"][1]["encoding"]["y"]["scale"]["domain"]
+
+
+@pytest.mark.parametrize("log", ["1", "0"])
+@pytest.mark.parametrize("losses", [(90.0, 40.3), (1e-3, 2e-7)])
+def test_the_axis_follows_losses_that_leave_it(cluster, losses, log):
+    rows = [record(name, s, loss) for name in (GD, SGD) for s, loss in [(0.0, 2.4), (1.0, losses[0]), (2.0, losses[1])]]
+    app = raced(cluster, rows, k=["32", "all"], log=log, target="5")
+    low, high = y_domain(app)
+    assert low <= losses[1] <= high
+    assert low <= 2.4 <= high
+
+
+def test_a_loss_that_grew_does_not_squash_the_others_on_a_linear_axis(cluster):
+    rows = [record(GD, s, loss) for s, loss in [(0.0, 2.4), (1.0, 1.0)]]
+    rows += [record(SGD, s, loss) for s, loss in [(0.0, 2.4), (1.0, 400.0)]]
+    assert y_domain(raced(cluster, rows, k=["32", "all"], log="0"))[1] < 5
 
 
 def test_the_finished_race_is_a_film(cluster):

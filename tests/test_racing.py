@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sgd_tf import models, presets, racing, training
+from sgd_tf import models, presets, problems, racing, training
+from sgd_tf.jobs import tasks
 from sgd_tf.racing import Trial, best_trial, race, try_learning_rates
-from sgd_tf.records import ModelConfig, TrainConfig
+from sgd_tf.records import ModelConfig, RacePlan, TrainConfig
 
 CONFIGS = {"GD": TrainConfig(batch_size="all"), "SGD": TrainConfig(batch_size=8)}
 
@@ -91,6 +92,22 @@ def test_the_others_race_on_when_one_diverges(make_problem):
     assert last["wild"].diverged_at is not None
     assert last["calm"].diverged_at is None
     assert last["calm"].seconds >= 0.05
+
+
+def test_a_race_that_diverged_gives_the_largest_stable_rate_of_a_quadratic():
+    model = ModelConfig(kind="linear", widths=())
+
+    def rows(rate):
+        configs = {"GD": TrainConfig(batch_size="all", learning_rate=rate)}
+        return list(
+            tasks.run_race(RacePlan(problem="line", num_examples=50, configs=configs, model=model, seconds=0.02))
+        )
+
+    x = np.vstack([problems.load("line", num_examples=50).x_train[:, 0].astype(float), np.ones(50)])
+    limit = 2 / np.linalg.norm(2 / 50 * x @ x.T, ord=2)  # the largest singular value of the Hessian
+    *_, last = rows(1.2 * limit)
+    assert last == {"largest_stable_rate": pytest.approx(limit, rel=1e-5)}
+    assert not any("largest_stable_rate" in row for row in rows(0.5 * limit))
 
 
 def test_each_contestant_starts_from_the_weights_of_a_given_model_which_stays_as_it_is(classification):

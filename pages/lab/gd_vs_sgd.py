@@ -16,7 +16,7 @@ with left, st.container(key="race_controls"):
     names = list(plan.configs) if plan else []
     if st.session_state.get("prediction") not in names:
         st.session_state["prediction"] = None
-    prediction = st.pills(_("Predict: who reaches the dashed line first?"), names, key="prediction", wrap=True)
+    prediction = st.pills(controls.prediction_question(plan), names, key="prediction", wrap=True)
     with st.container(horizontal=True):
         is_active = runs.active() is not None
         wants_race = st.button(

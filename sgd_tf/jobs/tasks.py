@@ -14,6 +14,7 @@ from typing import Any
 from sgd_tf import history, playback, problems
 from sgd_tf.data_parallel import ParallelPlan
 from sgd_tf.memory import Trial
+from sgd_tf.race_results import largest_stable_rate
 from sgd_tf.records import SAMPLINGS, BatchSize, ModelConfig, RacePlan, TrainConfig
 from sgd_tf.sweep import Cell, SweepPlan
 
@@ -28,7 +29,8 @@ def run_race(plan: RacePlan) -> Iterator[dict[str, Any]]:
         plan: the race.
 
     Yields:
-        Rows of `history.row`; the first names the device that trains, as {"device": …}.
+        Rows of `history.row`; the first names the device that trains, as {"device": …}. After a contestant has diverged
+        {"largest_stable_rate": …}, 2/λmax of gradient descent, where it is known.
     """
     from sgd_tf import racing
 
@@ -36,6 +38,8 @@ def run_race(plan: RacePlan) -> Iterator[dict[str, Any]]:
     problem = problems.load(plan.problem, num_examples=plan.num_examples)
     for record in racing.race(problem, plan.configs, seconds=plan.seconds, model=plan.model, progress=False):
         yield history.row(record)
+        if record.diverged_at is not None and (limit := largest_stable_rate(problem, plan.model)):
+            yield {"largest_stable_rate": limit}
 
 
 def search_learning_rates(plan: RacePlan, seconds: float) -> Iterator[dict[str, Any]]:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from sgd_tf import presets
 from sgd_tf.problems import CATALOGUE, N_, ProblemInfo
-from sgd_tf.records import MAX_LEARNING_RATE, BatchSize, ModelConfig, RacePlan, TrainConfig, check_int
+from sgd_tf.records import MAX_LEARNING_RATE, BatchSize, ModelConfig, RacePlan, TargetMetric, TrainConfig, check_int
 from sgd_tf.ui import address, runs
 from sgd_tf.ui.language import _, selectbox, titles
+from sgd_tf.ui.numbers import target_text
 
 MAX_CONTESTANTS = 5
 MAX_SECONDS = 60  # of training in a race, all contestants together
 BATCH_SIZES = (1, 8, 32, 256, 1024, 4096)  # chips; "all" is added
 BASE_BATCH_SIZE = 32  # at which the learning rate that is scaled with k is told
 DEFAULT_LEARNING_RATE = 0.1  # where none was ever searched
+DEFAULT_ACCURACY = 90.0  # %, of the test samples, where the race is to a test accuracy
+UNKNOWN, ESTIMATED = N_("not searched"), N_("estimated")  # what is said of a rate that is no search's result
+SMALL_REST = 1 / 8  # of k: a last minibatch of an epoch that is no larger is pointed out
 
 PROBLEMS = {
     "digits": N_("Handwritten digits, 8×8"),
@@ -33,6 +37,7 @@ PROBLEMS = {
 }
 MODELS = {"linear": N_("Linear"), "mlp": N_("MLP"), "cnn": N_("CNN")}
 ACTIVATIONS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "tanh": "tanh", "sigmoid": "sigmoid"}
+TARGETS = {"train_loss": N_("Training loss"), "test_accuracy": N_("Test accuracy")}
 LEARNING_RATE_MODES = {"tuned": N_("Tuned"), "same": N_("Same"), "scaled": N_("Scaled")}
 
 
@@ -69,6 +74,8 @@ SETTINGS = (
     address.number("seconds", 5, 1, MAX_SECONDS),
     address.number("seed", 0, 0, 2**31 - 1),
     address.number("target", None, 0.0, 1e9),
+    address.choice("target_by", "train_loss", TARGETS),
+    address.number("target_accuracy", None, 0.0, 100.0),
 )
 
 # Races worth running: title, what to look for, and what differs from the defaults.
@@ -254,21 +261,20 @@ def _configs(
             help=_("Tries each contestant with growing learning rates, half a second each, and keeps the best."),
         )
     mode = st.session_state["rates"]
-    configs = {}
-    unknown = False
+    configs, notes = {}, {}
     for size in sizes:
         k = num_examples if size == "all" else size
-        rate = st.session_state["rate"]
+        name = contestant_name(size, num_examples)
+        rate, notes[name] = st.session_state["rate"], ""
         if mode == "scaled":
             rate = min(rate * k / BASE_BATCH_SIZE, MAX_LEARNING_RATE)
         elif mode == "tuned":
-            found = searched_rates().get(search_key(info.name, num_examples, model, k))
-            found = found or presets.tuned_learning_rate(info.name, model.kind, k, num_examples)
-            unknown = unknown or found is None
-            rate = found or DEFAULT_LEARNING_RATE
-        name = contestant_name(size, num_examples)
+            rate, notes[name] = _tuned_rate(info.name, model, k, num_examples)
         configs[name] = TrainConfig(batch_size=size, learning_rate=rate, seed=st.session_state["seed"])
-    rates = " · ".join(f"{name}: **{config.learning_rate:.3g}**" for name, config in configs.items())
+    rates = " · ".join(
+        f"{name}: **{config.learning_rate:.3g}**" + (f" ({_(notes[name])})" if notes[name] else "")
+        for name, config in configs.items()
+    )
     with st.container(horizontal=True, vertical_alignment="center"):
         if mode != "tuned":
             label = _("Learning rate") if mode == "same" else _("Learning rate at k = 32")
@@ -282,14 +288,42 @@ def _configs(
                 width=140,
             )
         st.markdown(f":small[{rates}]", width="stretch")
-    if unknown:
+    if UNKNOWN in notes.values():
         st.caption(_("No rate was searched for this yet; 0.1 is used. Press Search."))
+    elif ESTIMATED in notes.values():
+        st.caption(
+            _("Estimated: no search was made for exactly this k, N and model. Press Search to find the best rate.")
+        )
+    _small_rests(sizes, num_examples)
     return configs
+
+
+def _tuned_rate(problem: str, model: ModelConfig, batch_size: int, num_examples: int) -> tuple[float, str]:
+    """The rate that a search of this session found, else the one that the lab knows; and what to say of it."""
+    found = searched_rates().get(search_key(problem, num_examples, model, batch_size))
+    if found is not None:
+        return found, ""
+    known = presets.tuned_learning_rate(problem, model.kind, batch_size, num_examples)
+    if known is None:
+        return DEFAULT_LEARNING_RATE, UNKNOWN
+    return known, "" if presets.is_searched(problem, model, batch_size, num_examples) else ESTIMATED
+
+
+def _small_rests(sizes: Sequence[BatchSize], num_examples: int) -> None:
+    """Point out the batch sizes that leave few samples for the last minibatch of an epoch."""
+    rests = {k: num_examples % k for k in sizes if k != "all"}
+    small = [f"{num_examples:,} mod {k:,} = {rest:,}" for k, rest in rests.items() if 0 < rest <= SMALL_REST * k]
+    if small:
+        st.caption(
+            _(
+                "The last minibatch of an epoch is small: {rests}. It takes a full step on a much noisier gradient: a "
+                "learning rate that suits the other minibatches may be too large for it."
+            ).format(rests=", ".join(small))
+        )
 
 
 def _more(place: DeltaGenerator, info: ProblemInfo, model: ModelConfig | None) -> None:
     """Settings that few learners change."""
-    suggested = presets.target_loss(info.name, model.kind) if model else None
     with place:
         st.number_input(
             _("Seconds of training for each"), 1, MAX_SECONDS, step=1, key="seconds", persist_state="session"
@@ -304,17 +338,7 @@ def _more(place: DeltaGenerator, info: ProblemInfo, model: ModelConfig | None) -
             placeholder=_("any number from 1 to N"),
             persist_state="session",
         )
-        st.number_input(
-            _("Training loss to reach"),
-            0.0,
-            1e9,
-            value=None,
-            format="%.6g",
-            key="target",
-            placeholder="–" if suggested is None else f"{suggested:g}",
-            persist_state="session",
-            help=_("The dashed line; left empty, what gradient descent reached in two seconds."),
-        )
+        _target(info, model)
         st.number_input(
             _("Training samples N"),
             info.min_examples,
@@ -340,6 +364,67 @@ def _more(place: DeltaGenerator, info: ProblemInfo, model: ModelConfig | None) -
             disabled=st.session_state["model"] == "linear",
         )
         st.number_input(_("Seed"), 0, 2**31 - 1, step=1, key="seed", persist_state="session")
+
+
+def _target(info: ProblemInfo, model: ModelConfig | None) -> None:
+    """What the contestants race to: a training loss, or a test accuracy."""
+    is_regression = info.task == "regression"
+    st.segmented_control(
+        _("Race to"),
+        list(TARGETS),
+        format_func=titles(TARGETS),
+        key="target_by",
+        required=True,
+        persist_state="session",
+        on_change=_show_target_metric,
+        disabled=is_regression,
+        help=_("A regression has no accuracy.") if is_regression else None,
+    )
+    if target_metric(info) == "test_accuracy":
+        st.number_input(
+            _("Test accuracy to reach, in %"),
+            0.0,
+            100.0,
+            value=None,
+            format="%.6g",
+            key="target_accuracy",
+            placeholder=f"{DEFAULT_ACCURACY:g}",
+            persist_state="session",
+            help=_("The dashed line of the picture of the accuracy."),
+        )
+        return
+    suggested = presets.target_loss(info.name, model.kind) if model else None
+    st.number_input(
+        _("Training loss to reach"),
+        0.0,
+        1e9,
+        value=None,
+        format="%.6g",
+        key="target",
+        placeholder="–" if suggested is None else f"{suggested:g}",
+        persist_state="session",
+        help=_("The dashed line; left empty, what gradient descent reached in two seconds."),
+    )
+
+
+def target_metric(info: ProblemInfo) -> TargetMetric:
+    """What the target is a value of; a regression has no accuracy."""
+    by_accuracy = st.session_state["target_by"] == "test_accuracy" and info.task == "classification"
+    return "test_accuracy" if by_accuracy else "train_loss"
+
+
+def _show_target_metric() -> None:
+    """Measure in the picture what the target is a value of; a callback of its control."""
+    st.session_state["y"] = st.session_state["target_by"]
+
+
+def _target_value(info: ProblemInfo, model: ModelConfig) -> float | None:
+    """The target as a loss or as a share of the test samples; None where none is known."""
+    if target_metric(info) == "test_accuracy":
+        accuracy = st.session_state["target_accuracy"]
+        return (DEFAULT_ACCURACY if accuracy is None else accuracy) / 100
+    loss = st.session_state["target"]
+    return presets.target_loss(info.name, model.kind) if loss is None else loss
 
 
 def _plan(
@@ -368,8 +453,19 @@ def _plan(
         configs=dict(configs),
         model=model,
         seconds=float(st.session_state["seconds"]),
-        target=st.session_state["target"] or presets.target_loss(info.name, model.kind),
+        target=_target_value(info, model),
+        target_metric=target_metric(info),
     )
+
+
+def prediction_question(plan: RacePlan | None) -> str:
+    """What a learner is asked before the race: who is first to its target."""
+    if plan is None or plan.target is None:
+        return _("Predict: who learns most in these seconds?")
+    text = _("Predict: who reaches a training loss of {target} first?")
+    if plan.target_metric == "test_accuracy":
+        text = _("Predict: who reaches a test accuracy of {target} first?")
+    return text.format(target=target_text(plan.target, plan.target_metric))
 
 
 def searched_rates() -> dict[tuple[object, ...], float]:

@@ -14,7 +14,7 @@ from sgd_tf import charts, noise_law
 from sgd_tf.problems import N_
 from sgd_tf.ui import address, experiment
 from sgd_tf.ui.language import _, titles
-from sgd_tf.ui.race_view import digits
+from sgd_tf.ui.numbers import digits
 from sgd_tf.ui.runs import Rows
 
 CHART_HEIGHT = 400  # px

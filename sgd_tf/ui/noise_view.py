@@ -17,7 +17,7 @@ from sgd_tf.records import ModelConfig
 from sgd_tf.ui import address, experiment, runs
 from sgd_tf.ui.controls import DEFAULT_LEARNING_RATE, MODELS, PROBLEMS
 from sgd_tf.ui.language import _, selectbox, titles
-from sgd_tf.ui.race_view import digits
+from sgd_tf.ui.numbers import digits
 from sgd_tf.ui.runs import Rows, SessionRun
 
 CHART_HEIGHT = 420  # px

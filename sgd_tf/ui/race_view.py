@@ -8,17 +8,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from sgd_tf import charts, export, history
 from sgd_tf.problems import CATALOGUE, N_
 from sgd_tf.records import RacePlan
-from sgd_tf.ui import address, experiment, runs
+from sgd_tf.ui import address, experiment, race_verdict, runs
 from sgd_tf.ui.language import _, titles
+from sgd_tf.ui.numbers import count, digits, percent
 from sgd_tf.ui.runs import SessionRun
 
 CHART_HEIGHT = 400  # px
+MOST_ABOVE = 1e3  # times the loss of the initial weights that the axis of a loss may hold
+MOST_BELOW = 1e9  # the same, as a divisor of it
 FIRST_ROWS = 3  # of a race, of which the last one is of a contestant that has been trained
 FIRST_SECONDS = 0.4  # a race whose first rows come within this is shown with them, and not first without
 COUNTERS = {"seconds": N_("Seconds"), "epoch": N_("Epochs"), "update": N_("Updates"), "examples": N_("Samples")}
@@ -93,7 +97,7 @@ def frame(run: SessionRun) -> pd.DataFrame:
     attempt, rows = run.job.attempt, run.job.rows
     made = _frames.get(run.job)
     if made is None or made[0] != (attempt, len(rows)):
-        table = history.to_frame(row for row in rows if "device" not in row)
+        table = history.to_frame(row for row in rows if "run" in row)
         _frames[run.job] = made = (attempt, len(rows)), table
     return made[1]
 
@@ -140,11 +144,12 @@ def _curves(
 ) -> None:
     """One chart of what is visible of a race, on the axes of the whole race."""
     log = st.session_state["log"] and y != "test_accuracy"
+    target = plan.target if plan and y == plan.target_metric else None
     spec = charts.curves_spec(
         visible,
         x=x,
         y=y,
-        target=plan.target if plan and y == "train_loss" else None,
+        target=None if log and target == 0 else target,
         x_domain=_x_domain(table, plan, x),
         y_domain=_y_domain(table, plan, y, log=log),
         log_y=log,
@@ -177,16 +182,31 @@ def _round_up(value: float, steps: Sequence[float]) -> float:
 
 
 def _y_domain(table: pd.DataFrame, plan: RacePlan | None, y: str, *, log: bool) -> tuple[float, float]:
-    """Fixed at the start of a race, by the loss of the initial weights and the target."""
+    """Fixed at the start of a race by the loss of the initial weights and the target; it follows a loss that leaves it.
+
+    The axis is extended in steps, so that it jumps seldom. Runs that diverged do not count. On a linear axis one run
+    inside is enough: a loss that grew would squash the others.
+    """
     if y == "test_accuracy":
         return 0.0, 1.0
+    has_diverged = table["run"].isin(table.loc[table["diverged_at"].notna(), "run"])
+    losses = table.loc[np.isfinite(table[y]) & ~has_diverged, ["run", y]]
     first = float(table[y].iloc[0]) if len(table) else 0.0
     start = _round_up(first, (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)) if 0 < first < math.inf else 2.5
+    target = plan.target if plan and plan.target and y == plan.target_metric else None
+    high = max(start, target if target and target <= MOST_ABOVE * start else 0.0)
+    last = losses.drop_duplicates("run", keep="last")[y]
+    reached = losses[y].max() if log else last.min()
+    if reached > 1.6 * high:
+        high = min(_round_up(float(reached), (1, 2, 5, 10)), MOST_ABOVE * high)
     if not log:
-        return 0.0, 1.05 * start
-    target = min(plan.target if plan and plan.target else start / 100, start / 2)
-    low = target / max(1.5, min(1000.0, (start / target) ** 0.85))
-    return low, 1.6 * start
+        return 0.0, 1.05 * high
+    goal = min(target or start / 100, start / 2)
+    low = goal / max(1.5, min(1000.0, (start / goal) ** 0.85))
+    lowest = losses.loc[losses[y] > 0, y].min()
+    if lowest < low:
+        low = max(_round_up(float(lowest), (1, 2, 5, 10)) / 2.5, start / MOST_BELOW)
+    return low, 1.6 * high
 
 
 def _clock(run: SessionRun | None, table: pd.DataFrame) -> None:
@@ -259,10 +279,10 @@ def _standings(visible: pd.DataFrame, plan: RacePlan | None) -> None:
                 "name": name,
                 "loss": digits(values.get("train_loss"), 3),
                 "accuracy": percent(values.get("test_accuracy")),
-                "updates": count(values.get("update")),
+                "updates": count(_updates(values)),
                 "updates_per_second": count(values.get("updates_per_second")),
                 "examples_per_second": count(values.get("examples_per_second")),
-                "state": state(values),
+                "state": race_verdict.state(values),
             }
         )
     titles = {
@@ -283,31 +303,10 @@ def _standings(visible: pd.DataFrame, plan: RacePlan | None) -> None:
         st.table(table.rename(columns=titles).set_index(_("Contestant")))
 
 
-def state(values: Mapping[str, Any]) -> str:
-    """What is special about a contestant: where it diverged."""
+def _updates(values: Mapping[str, Any]) -> float | None:
+    """Updates so far; of a contestant that diverged, those after which its loss was not finite."""
     diverged_at = values.get("diverged_at")
-    if diverged_at is None or pd.isna(diverged_at):
-        return ""
-    return _("diverged at update {n}").format(n=f"{diverged_at:,}")
-
-
-def digits(value: float | None, num: int) -> str:
-    """A number with so many significant digits; "–" where there is none, words of mathematics where it is no number."""
-    if value is None or pd.isna(value):
-        return "–"
-    if math.isinf(value):
-        return "∞"
-    return f"{value:,.0f}" if abs(value) >= 10**num else f"{value:.{num}g}"
-
-
-def percent(value: float | None) -> str:
-    """A share as a percentage."""
-    return "–" if value is None or pd.isna(value) else f"{value:.1%}"
-
-
-def count(value: float | None) -> str:
-    """A whole number with separators."""
-    return "–" if value is None or pd.isna(value) else f"{value:,.0f}"
+    return values.get("update") if diverged_at is None or pd.isna(diverged_at) else diverged_at
 
 
 def results() -> None:
@@ -316,7 +315,7 @@ def results() -> None:
     table = frame(run) if run and not run.is_active else history.to_frame([])
     with st.container(key=None if table.empty else "race_results"):
         if run and not table.empty:
-            _to_target(run, table)
+            race_verdict.draw(run, table)
         st.fragment(_four_axes, key="race_axes")()  # always: the film may ask for it when the next race has begun
         if run and not table.empty:
             _take_home(run, table)
@@ -331,90 +330,23 @@ def _four_axes() -> None:
     if table.empty:
         return
     st.subheader(_("The same race on four axes"))
-    st.caption(
-        _("Who is ahead depends on what is counted: GD makes the fewest updates, and mostly sees the most samples.")
-    )
+    st.caption(_who_is_ahead(table))
     with st.grid(2, min_column_width=300, gap="small"):
         for counter in charts.COUNTERS:
             _curves(run.plan, table, _looked_at(run, table), x=counter, y="train_loss", height=250, compact=True)
 
 
-def _to_target(run: SessionRun, table: pd.DataFrame) -> None:
-    """The verdict on the prediction, what the run showed, and the table "seconds, updates, epochs to the target"."""
-    target = run.plan.target
-    if target is None:
-        st.info(_("No loss to reach is known for this problem and model: set one under “More settings”."))
-        return
-    reached = history.time_to_target(table, target)
-    st.subheader(_("To a training loss of {target}").format(target=f"{target:g}"))
-    _verdict(run, reached)
-    rates = {name: config.learning_rate for name, config in run.plan.configs.items()}
-    never = _("not reached")
-    rows = pd.DataFrame(
-        {
-            _("Contestant"): reached["run"],
-            _("Learning rate"): [f"{rates[name]:.3g}" for name in reached["run"]],
-            _("Seconds"): [
-                digits(s, 3) if ok else never for s, ok in zip(reached["seconds"], reached["reached"], strict=True)
-            ],
-            _("Updates"): reached["updates"].map(count),
-            _("Epochs"): reached["epochs"].map(lambda value: digits(value, 3)),
-            _("Samples"): reached["examples"].map(count),
-            _("State"): [state(row) for row in reached.to_dict("records")],
-        }
+def _who_is_ahead(table: pd.DataFrame) -> str:
+    """What the four axes are for, with who made the fewest updates and who saw the most samples."""
+    sentence = _("Who is ahead depends on what is counted.")
+    last = history.latest(table)
+    if len(last) == 1:
+        return sentence
+    fewest, most = last.loc[last["update"].idxmin()], last.loc[last["examples"].idxmax()]
+    text = _("Fewest updates: {name}, {updates}. Most samples: {other}, {samples}.").format(
+        name=fewest["run"], updates=count(fewest["update"]), other=most["run"], samples=count(most["examples"])
     )
-    if not rows[_("State")].ne("").any():
-        rows = rows.drop(columns=_("State"))
-    with st.container(key="race_target"):
-        st.table(rows.set_index(_("Contestant")))
-
-
-def _verdict(run: SessionRun, reached: pd.DataFrame) -> None:
-    """The learner's prediction against what the run showed, and one plain sentence."""
-    there = reached[reached["reached"]].sort_values("seconds")
-    if there.empty:
-        st.warning(_("None reached the target. Give them more seconds, or another learning rate."))
-        return
-    first = there.iloc[0]
-    if run.prediction and run.prediction == first["run"]:
-        st.success(_("Your prediction was right: {name} was first.").format(name=first["run"]))
-    elif run.prediction:
-        text = _("You expected {guess}; {name} was first.")
-        st.warning(text.format(guess=run.prediction, name=first["run"]))
-    st.markdown(f"**{_sentence(first, reached)}**")
-
-
-def _sentence(first: pd.Series, reached: pd.DataFrame) -> str:
-    """What the run showed: the first one against gradient descent, or against the next one."""
-    seconds = digits(first["seconds"], 2)
-    gd = reached[reached["full_batch"]]
-    rivals = reached[reached["run"] != first["run"]]
-    if first["full_batch"] or gd.empty:
-        rivals = rivals.sort_values("seconds", na_position="last")
-        if rivals.empty or not rivals.iloc[0]["reached"]:
-            return _("{name} reached the target in {seconds} s; no other did.").format(
-                name=first["run"], seconds=seconds
-            )
-        second = rivals.iloc[0]
-        text = _("{name} reached the target in {seconds} s, {other} in {more} s: {times} times as long.")
-    else:
-        second = gd.iloc[0]
-        if not second["reached"]:
-            text = _("{name} reached the target in {seconds} s; gradient descent did not reach it.")
-            return text.format(name=first["run"], seconds=seconds)
-        text = _(
-            "{name} reached the target in {seconds} s after {updates} updates; gradient descent needed {more} s "
-            "and {other_updates} updates, {times} times as long."
-        )
-    return text.format(
-        name=first["run"],
-        seconds=seconds,
-        other=second["run"],
-        more=digits(second["seconds"], 2),
-        updates=count(first["updates"]),
-        other_updates=count(second["updates"]),
-        times=digits(second["seconds"] / first["seconds"], 2),
-    )
+    return f"{sentence} {text}"
 
 
 def _take_home(run: SessionRun, table: pd.DataFrame) -> None:

@@ -14,7 +14,7 @@ from sgd_tf.records import MAX_LEARNING_RATE, Sampling
 from sgd_tf.ui import address, experiment
 from sgd_tf.ui import sampling_view as view
 from sgd_tf.ui.language import _, segments
-from sgd_tf.ui.race_view import digits, percent
+from sgd_tf.ui.numbers import digits, percent
 from sgd_tf.ui.runs import SessionRun
 
 # What the learner may expect

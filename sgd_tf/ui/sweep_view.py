@@ -17,7 +17,7 @@ from sgd_tf.sweep_results import Comparison, Hyperbola, Recommendation, Verdict
 from sgd_tf.ui import address, experiment, runs, sweep_runs
 from sgd_tf.ui.controls import PROBLEMS
 from sgd_tf.ui.language import _, current, selectbox, titles
-from sgd_tf.ui.race_view import count, digits
+from sgd_tf.ui.numbers import count, digits
 from sgd_tf.ui.runs import SessionRun
 from sgd_tf.ui.sweep_controls import RANGES, range_of
 
