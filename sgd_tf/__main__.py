@@ -46,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     race.add_argument("--learning-rate", type=float, help="the same for all; by default the tuned one of each")
     race.add_argument("--seconds", type=float, default=5.0, help="training time of each contestant")
     race.add_argument("--seed", type=int, default=0, help="of the initial weights and the order")
-    race.add_argument("--target", type=float, help="training loss to reach; a preset by default")
+    race.add_argument("--target", type=float, help="training loss to reach, a preset by default; or test accuracy")
+    race.add_argument("--target-metric", default="train_loss", choices=["train_loss", "test_accuracy"])
     race.add_argument("--output", default="race", help="path of the results: .csv and .html are added")
     trial = commands.add_parser("claims", help="try well-known claims, and give a verdict on each", epilog=STATUS)
     trial.add_argument("--only", nargs="+", choices=list(claims.CLAIMS), metavar="KEY", help=", ".join(claims.CLAIMS))
@@ -71,8 +72,7 @@ def _batch_size(text: str) -> BatchSize:
 
 def _race(options: argparse.Namespace) -> int:
     csv, html = _race_files(options.output)
-    if options.target is not None and not 0 < options.target < math.inf:
-        raise ValueError(f"`target` must be a finite number greater than 0; received {options.target!r}.")
+    _check_target(options)
     model = ModelConfig(kind=options.model, widths=tuple(options.widths))
     problem = problems.load(options.problem, num_examples=options.num_examples)
     N = problem.num_examples
@@ -92,11 +92,25 @@ def _race(options: argparse.Namespace) -> int:
 
     records = racing.race(problem, configs, seconds=options.seconds, model=model)
     table = history.to_frame(records)
-    terminal.print_race(table, target=target, target_note=note, learning_rates=rates)
+    metric = options.target_metric
+    terminal.print_race(table, target=target, target_note=note, target_metric=metric, learning_rates=rates)
     table.to_csv(csv, index=False)
-    charts.save_html(charts.curves(table, target=target, log_y=True, width=900), html)
+    charts.save_html(charts.curves(table, y=metric, target=target, log_y=metric == "train_loss", width=900), html)
     print(f"{csv}\n{html}")
     return 0
+
+
+def _check_target(options: argparse.Namespace) -> None:
+    """Raise a ValueError if the target is none that its metric can reach."""
+    target = options.target
+    if options.target_metric == "train_loss":
+        if target is not None and not 0 < target < math.inf:
+            raise ValueError(f"`target` must be a finite number greater than 0; received {target!r}.")
+        return
+    if problems.CATALOGUE[options.problem].task == "regression":
+        raise ValueError(f"`target_metric` must be train_loss: {options.problem!r} is a regression.")
+    if target is None or not 0 < target <= 1:
+        raise ValueError(f"`target` must be a test accuracy in (0, 1]; received {target!r}.")
 
 
 def _learning_rate(

@@ -34,11 +34,14 @@ def race_script(plan: RacePlan) -> str:
         f"    {name!r}: sgd_tf.TrainConfig({_train_arguments(config)})," for name, config in plan.configs.items()
     )
     size = "" if plan.num_examples is None else f", num_examples={plan.num_examples}"
+    is_loss = plan.target_metric == "train_loss"
     target = ""
-    argument = ""
+    argument = ", log_y=True" if is_loss else f", y={plan.target_metric!r}"
     if plan.target is not None:
-        target = f"\nprint(sgd_tf.time_to_target(history, {_literal(plan.target)}).to_string(index=False))"
-        argument = f", target={_literal(plan.target)}"
+        value = _literal(plan.target)
+        metric = "" if is_loss else f", metric={plan.target_metric!r}"
+        target = f"\nprint(sgd_tf.time_to_target(history, {value}{metric}).to_string(index=False))"
+        argument = f", target={value}{argument}" if plan.target > 0 else argument
     return f'''"""{plan.problem}: the same model, the same seconds, one batch size for each contestant."""
 
 import sgd_tf
@@ -53,7 +56,7 @@ records = sgd_tf.race(problem, contestants, seconds={_literal(plan.seconds)}, mo
 history = sgd_tf.to_frame(records)
 {target}
 history.to_csv("race.csv", index=False)
-chart = sgd_tf.charts.curves(history{argument}, log_y=True)
+chart = sgd_tf.charts.curves(history{argument})
 sgd_tf.charts.save_html(chart, "race.html")
 '''
 

@@ -259,6 +259,16 @@ def _between(before: np.ndarray, after: np.ndarray, share: float) -> np.ndarray:
     return np.clip(before + share * (after - before), before, after)
 
 
+def num_updates(record: Mapping[str, Any]) -> int | None:
+    """Updates of a run at a record; of a run that diverged, those after which its loss was not finite.
+
+    >>> num_updates({"update": 40, "diverged_at": None}), num_updates({"update": 40, "diverged_at": 17})
+    (40, 17)
+    """
+    diverged_at = record.get("diverged_at")
+    return record.get("update") if diverged_at is None or pd.isna(diverged_at) else int(diverged_at)
+
+
 def at_time(history: pd.DataFrame, seconds: float) -> pd.DataFrame:
     """What was known at that second of training: the records up to it, for scrubbing a finished run.
 

@@ -53,15 +53,21 @@ def show_progress(
 
 
 def print_race(
-    table: pd.DataFrame, *, target: float | None, learning_rates: Mapping[str, str], target_note: str = ""
+    table: pd.DataFrame,
+    *,
+    target: float | None,
+    learning_rates: Mapping[str, str],
+    target_note: str = "",
+    target_metric: records.TargetMetric = "train_loss",
 ) -> None:
     """Print how each contestant ended: on a terminal with lines, in a pipe as plain text.
 
     Args:
         table: of `history.to_frame`.
-        target: training loss to reach, whose time is printed; None for none.
+        target: value to reach, whose time is printed; None for none.
         learning_rates: as they are printed, by contestant.
         target_note: is printed after the target.
+        target_metric: what the target is a value of.
     """
     last = history.latest(table)
     rows = pd.DataFrame(
@@ -70,15 +76,20 @@ def print_race(
             "learning rate": [learning_rates[name] for name in last["run"]],
             "training loss": [_loss(record) for record in last.to_dict("records")],
             "test accuracy": last["test_accuracy"].map("{:.1%}".format),
-            "updates": last["update"].map("{:,}".format),
+            "updates": [f"{history.num_updates(record):,}" for record in last.to_dict("records")],
             "updates/s": last["updates_per_second"].map("{:,.0f}".format),
             "samples/s": last["examples_per_second"].map("{:,.0f}".format),
         }
     )
     title = "After the race"
     if target is not None:
-        title = f"To a training loss of {target:g}{target_note}"
-        reached = history.time_to_target(table, target)
+        words = (
+            f"training loss of {target:g}"
+            if target_metric == "train_loss"
+            else f"test accuracy of {100 * target:.4g} %"
+        )
+        title = f"To a {words}{target_note}"
+        reached = history.time_to_target(table, target, metric=target_metric)
         rows["seconds to target"] = reached["seconds"].map("{:.3g}".format)
         rows["updates to target"] = reached["updates"].map("{:,.0f}".format)
         rows["epochs to target"] = reached["epochs"].map("{:,.1f}".format)

@@ -59,6 +59,18 @@ def raced(monkeypatch):
     return taken
 
 
+def test_a_race_to_a_test_accuracy_prints_the_time_to_it(run, tmp_path):
+    status, out, _err = run(
+        *("--problem", "breast_cancer", "--model", "linear", "--batch-size", "32", "--learning-rate", "0.1"),
+        *("--seconds", "0.05", "--target-metric", "test_accuracy", "--target", "0.5"),
+    )
+    assert status == 0
+    assert out.splitlines()[0] == "To a test accuracy of 50 %"
+    history = pd.read_csv(tmp_path / "out.csv")
+    assert history["test_accuracy"].max() >= 0.5
+    assert "–" not in out  # it was reached
+
+
 def test_without_a_learning_rate_each_has_its_tuned_one(run, raced):
     assert run("--batch-size", "all", "32")[0] == 2
     rates = {config.batch_size: config.learning_rate for config in raced["configs"].values()}
@@ -163,6 +175,9 @@ def test_the_table_says_which_rates_and_targets_were_not_searched(run):
         (("--model", "cnn", "--problem", "line"), "`cnn` needs images"),
         (("--learning-rate", "1000"), "`learning_rate` must be in (0, 100]; received 1000.0."),
         (("--num-examples", "1"), "`num_examples` must be"),
+        (("--target-metric", "test_accuracy"), "`target` must be a test accuracy in (0, 1]; received None."),
+        (("--target-metric", "test_accuracy", "--target", "95"), "must be a test accuracy in (0, 1]; received 95.0."),
+        (("--target-metric", "test_accuracy", "--problem", "line"), "`target_metric` must be train_loss: 'line' is"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(run, words, message):

@@ -39,6 +39,13 @@ def test_the_script_runs_from_an_empty_folder_and_writes_the_race(tmp_path):
     assert (tmp_path / "race.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
+def test_the_script_of_a_race_to_a_test_accuracy_measures_and_draws_it():
+    source = export.race_script(plan(target=0.95, target_metric="test_accuracy"))
+    compile(source, "race.py", "exec")
+    assert "sgd_tf.time_to_target(history, 0.95, metric='test_accuracy')" in source
+    assert "sgd_tf.charts.curves(history, target=0.95, y='test_accuracy')" in source
+
+
 def test_the_script_names_what_differs_from_the_defaults_and_the_seed():
     configs = {"a": TrainConfig(momentum=0.9, sampling="buffer", buffer_size=50, micro_batch_size=4, seed=2)}
     source = export.race_script(plan(configs=configs, model=ModelConfig(widths=(64, 32), activation="tanh")))

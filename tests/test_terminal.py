@@ -26,7 +26,7 @@ def records():
                 train_loss=loss,
                 test_loss=loss,
                 test_accuracy=None,
-                diverged_at=20 if loss != loss else None,
+                diverged_at=15 if loss != loss else None,
             )
 
 
@@ -65,7 +65,8 @@ def test_the_table_tells_the_time_to_the_target_and_has_no_number_where_there_is
     assert sgd.split()[-3:] == ["0.571", "6", "1.4"]
     assert "–" in gd  # a regression has no accuracy
     assert "0.01 (estimated)" in sgd
-    assert "diverged at update 20" in sgd  # which has no loss
+    assert "diverged at update 15" in sgd  # which has no loss
+    assert sgd.split()[-6:-3] == ["15", "10", "20"]  # updates until then; 20 of them and 40 samples in 2 s
 
 
 def test_on_a_terminal_the_table_has_lines(screen):

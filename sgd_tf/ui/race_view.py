@@ -279,7 +279,7 @@ def _standings(visible: pd.DataFrame, plan: RacePlan | None) -> None:
                 "name": name,
                 "loss": digits(values.get("train_loss"), 3),
                 "accuracy": percent(values.get("test_accuracy")),
-                "updates": count(_updates(values)),
+                "updates": count(history.num_updates(values)),
                 "updates_per_second": count(values.get("updates_per_second")),
                 "examples_per_second": count(values.get("examples_per_second")),
                 "state": race_verdict.state(values),
@@ -301,12 +301,6 @@ def _standings(visible: pd.DataFrame, plan: RacePlan | None) -> None:
         table = table.drop(columns="state")
     with st.container(key="race_standings"):
         st.table(table.rename(columns=titles).set_index(_("Contestant")))
-
-
-def _updates(values: Mapping[str, Any]) -> float | None:
-    """Updates so far; of a contestant that diverged, those after which its loss was not finite."""
-    diverged_at = values.get("diverged_at")
-    return values.get("update") if diverged_at is None or pd.isna(diverged_at) else diverged_at
 
 
 def results() -> None:

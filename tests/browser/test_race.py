@@ -38,7 +38,7 @@ def test_the_curves_grow_while_the_race_is_on(finished):
 def test_the_table_tells_seconds_updates_and_epochs_to_the_target_for_each_contestant(finished):
     rows = {name: cells for name, *cells in finished.table("race_target")}
     assert set(rows) == CONTESTANTS
-    for _rate, seconds, updates, epochs, samples in rows.values():
+    for _rate, seconds, updates, epochs, samples, _accuracy in rows.values():
         assert float(seconds) > 0
         assert int(updates.replace(",", "")) > 0
         # An epoch is a pass over all 1,437 samples.
@@ -47,7 +47,7 @@ def test_the_table_tells_seconds_updates_and_epochs_to_the_target_for_each_conte
 
 def test_the_verdict_holds_the_prediction_against_the_table(finished):
     winner = min(finished.table("race_target"), key=lambda row: float(row[2]))[0]
-    right, wrong = f"Your prediction was right: {GD} was first.", f"You expected {GD}; {winner} was first."
+    right, wrong = f"Your prediction was right: {GD} was first.", f"You expected {GD}. First: {winner}."
     expect(finished.results.get_by_role("alert")).to_have_text(right if winner == GD else wrong)
 
 
