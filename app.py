@@ -87,6 +87,7 @@ def draw() -> None:
 
 
 if server.is_starting():
+    server.check_settings()
     names = Middleware(visitors.BrowserNames)
     app = st.App(__file__, lifespan=server.lifespan, middleware=[guard.middleware(), names, *static_files.MIDDLEWARE])
 else:

@@ -101,6 +101,10 @@ def warm():
     sys.modules["a_warm_worker"] = sys
 
 
+def warm_with_memory(num_bytes):
+    HOARD.append(b"x" * num_bytes)
+
+
 def is_warm():
     yield {"warm": "a_warm_worker" in sys.modules, "process": os.getpid()}
 

@@ -5,6 +5,7 @@ import functools
 import gc
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -20,8 +21,10 @@ import psutil
 import pytest
 from distributed import Security
 
+import sgd_tf
 from sgd_tf import jobs
 from sgd_tf.jobs.fair_queue import FairQueue
+from sgd_tf.jobs.worker import describe
 from tests import job_functions
 
 MEMORY_LIMIT = "400MB"  # of a worker; an idle one takes about 80 MB
@@ -355,6 +358,59 @@ def test_an_exception_is_told_in_one_line_without_paths(cluster, function, kind,
     assert "\n" not in job.failure.detail
 
 
+TENSORFLOW = """Traceback (most recent call last):
+  File "/opt/lab/lib/python3.11/site-packages/tensorflow/python/pywrap_tensorflow.py", line 73, in <module>
+    from tensorflow.python._pywrap_tensorflow_internal import *
+ImportError: libcudart.so.12: cannot open shared object file: No such file or directory
+
+
+Failed to load the native TensorFlow runtime.
+See https://www.tensorflow.org/install/errors for some common causes and solutions.
+"""
+GRAPH = """Graph execution error:
+
+Detected at node loss/Softmax defined at (most recent call last):
+  File "/home/kim/lab/training.py", line 8, in train
+
+  File "/home/kim/lab/training.py", line 4, in step
+
+Received a label value of 7 which is outside the valid range of [0, 3).  Label values: 7 7
+\t [[{{node loss/Softmax}}]] [Op:__inference_222]"""
+KERAS = """Exception encountered when calling MaxPooling2D.call().
+
+\x1b[1mComputed output size would be negative. Received: `inputs.shape=[None 2 2 1]`.\x1b[0m
+
+Arguments received by MaxPooling2D.call():
+  • args=('<KerasTensor shape=(None, 2, 2, 1)>',)"""
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        (
+            TENSORFLOW,
+            "ImportError: libcudart.so.12: cannot open shared object file: No such file or directory. Failed to load "
+            "the native TensorFlow runtime. See https://www.tensorflow.org/install/errors for some common causes and "
+            "solutions.",
+        ),
+        (GRAPH, "Received a label value of 7 which is outside the valid range of [0, 3). Label values: 7 7"),
+        (
+            KERAS,
+            "Exception encountered when calling MaxPooling2D.call(). Computed output size would be negative. Received: "
+            "`inputs.shape=[None 2 2 1]`.",
+        ),
+        ("This frequently\noccurs if two environments differ.", "This frequently occurs if two environments differ."),
+        (
+            "A sentence of thirty letters. " * 20,
+            "A sentence of thirty letters. " * 15 + "A sentence of thirty letters.",
+        ),
+    ],
+    ids=["import", "graph", "keras", "lines", "long"],
+)
+def test_what_a_library_says_of_the_cause_is_whole(message, line):
+    assert describe(RuntimeError(message)).detail == f"RuntimeError: {line}"
+
+
 def test_a_failing_import_shows_in_the_status_until_a_job_succeeds(cluster):
     job = ended(cluster.submit(job_functions.import_missing, learner="kim"))
     assert job.failure.kind == "import"
@@ -370,6 +426,16 @@ def test_what_cannot_travel_is_refused_at_once(cluster):
         cluster.submit(job_functions.until, threading.Lock(), learner="kim")
     with pytest.raises(ValueError, match=r"`seconds_limit` must be above 0; received nan"):
         cluster.submit(job_functions.count, 1, learner="kim", seconds_limit=float("nan"))
+
+
+def test_what_a_warm_up_keeps_is_no_reason_to_replace_the_worker(cluster, tmp_path):
+    cluster.warm_up(functools.partial(job_functions.warm_with_memory, 170_000_000))
+    holder = cluster.submit(job_functions.until, str(tmp_path / "gate"), learner="lee")
+    eventually(lambda: holder.num_rows)
+    jobs_of_one_worker = [ended(cluster.submit(job_functions.count, 1, learner="kim")) for _ in range(3)]
+    assert len({job.rows[0]["process"] for job in jobs_of_one_worker}) == 1
+    (tmp_path / "gate").touch()
+    ended(holder)
 
 
 def test_ended_jobs_are_forgotten(cluster):
@@ -433,16 +499,41 @@ def test_who_has_no_credentials_gets_no_answer_from_the_scheduler_and_the_worker
     assert num_closed == 5  # the scheduler, two workers and their nannies
 
 
-def test_the_loss_of_all_workers_fails_the_jobs_and_the_next_job_starts_them_anew(cluster):
-    running = cluster.submit(job_functions.endless, learner="kim")
+def test_after_the_death_of_the_cluster_another_starts_by_itself_and_nothing_is_lost_or_left(cluster, tmp_path):
+    gate = tmp_path / "gate"
+    running = cluster.submit(job_functions.until, str(gate), learner="kim")
+    hanging = cluster.submit(job_functions.hang_in_c, learner="lee")
+    hung = psutil.Process(eventually(lambda: hanging.rows)[0]["process"])
     eventually(lambda: running.num_rows)
     waiting = cluster.submit(job_functions.count, 1, learner="kim")
-    cluster._embedded.process.kill()
-    for job in (running, waiting):
-        assert ended(job).failure.kind == "worker lost"
-    assert cluster.status == "failed"
-    assert ended(cluster.submit(job_functions.count, 1, learner="kim")).status == "done"
+    dead = cluster._embedded
+    dead.process.kill()
+    eventually(lambda: cluster._embedded not in (None, dead))
+    assert [job.status for job in (running, hanging, waiting)] == ["waiting"] * 3
+    assert cluster.status == "starting"
+    hanging.stop()
+    assert is_gone(hung)  # though it held its interpreter, and could not notice
+    assert not Path(dead.directory).exists()
+    gate.touch()
+    assert [ended(job).status for job in (running, hanging, waiting)] == ["done", "stopped", "done"]
+    assert [job.attempt for job in (running, hanging, waiting)] == [2, 1, 1]
     assert cluster.failure is None
+
+
+def test_a_cluster_that_can_not_start_says_why_and_jobs_wait_until_it_can(monkeypatch, tmp_path):
+    monkeypatch.setattr("sgd_tf.jobs.manager.RETRY_SECONDS", 0.01)
+    (tmp_path / "dask.py").write_text("raise SystemExit(3)")
+    with monkeypatch.context() as broken:
+        broken.syspath_prepend(tmp_path)
+        with contextlib.closing(jobs.Cluster(num_workers=1, memory_limit=MEMORY_LIMIT)) as cluster:
+            job = cluster.submit(job_functions.count, 1, learner="kim")
+            eventually(lambda: cluster.status == "failed")
+            assert cluster.failure.kind == "no cluster"
+            assert "exit status 3" in cluster.failure.detail
+            assert job.status == "waiting"
+            (tmp_path / "dask.py").unlink()
+            assert ended(job).status == "done"
+            assert cluster.failure is None
 
 
 def test_every_worker_is_warmed_up_before_its_first_job_and_so_is_its_replacement(cluster):
@@ -474,6 +565,18 @@ def test_a_warm_up_that_ends_when_another_has_taken_its_place_does_not_count(clu
     eventually(lambda: cluster.status == "failed")
     assert cluster.failure.kind == "import"
     assert ended(cluster.submit(job_functions.count, 1, learner="kim")).status == "done"
+
+
+def test_a_worker_that_dies_in_a_warm_up_that_was_replaced_does_not_count_for_the_next(cluster, tmp_path):
+    cluster.warm_up(functools.partial(job_functions.warm_until, str(tmp_path / "never")))
+    begun = eventually(lambda: found if len(found := list(tmp_path.glob("begun-*"))) == 2 else None)
+    cluster.warm_up(job_functions.warm)
+    for path in begun:
+        psutil.Process(int(path.name.removeprefix("begun-"))).kill()
+    eventually(lambda: cluster.num_workers == 2 and not any(worker.busy for worker in cluster._living()))
+    assert cluster._warm_up_deaths == 0
+    assert cluster.failure is None
+    assert ended(cluster.submit(job_functions.is_warm, learner="kim")).rows[0]["warm"]
 
 
 def test_what_a_warm_up_returns_is_of_no_account(cluster):
@@ -544,7 +647,7 @@ def outside_cluster(folder):
             yield process, announcement["address"]
 
 
-def test_an_outside_cluster_is_used_by_its_address_and_its_loss_is_told(monkeypatch, tmp_path):
+def test_an_outside_cluster_is_used_by_its_address_and_is_not_ended(monkeypatch, tmp_path):
     with outside_cluster(tmp_path) as (outside, address):
         monkeypatch.setenv("SGD_TF_SCHEDULER", address)
         cluster = jobs.connect()
@@ -552,15 +655,60 @@ def test_an_outside_cluster_is_used_by_its_address_and_its_loss_is_told(monkeypa
         assert first.num_rows == 3
         assert psutil.Process(first.rows[0]["process"]).ppid() == outside.pid
         cluster.close()
-        assert outside.poll() is None  # it is not ours to end
+        assert outside.poll() is None
 
-        cluster = jobs.connect()
-        job = cluster.submit(job_functions.endless, learner="kim")
-        eventually(lambda: job.num_rows)
-        outside.kill()
-        assert ended(job).failure.kind == "worker lost"
-        assert cluster.status == "failed"
-        cluster.close()
+
+def dask_process(what, *arguments, imports=sys.path):
+    """`dask scheduler` or `dask worker` as another starts it; each goes on until it is killed."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "dask", what, *arguments, "--host=127.0.0.1", "--no-dashboard"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(imports)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def test_what_an_outside_cluster_lacks_is_named_and_jobs_wait_until_it_is_there(monkeypatch, tmp_path):
+    monkeypatch.setattr("sgd_tf.jobs.manager.ANSWER_SECONDS", 2.0)
+    monkeypatch.setattr("sgd_tf.jobs.manager.WORKERS_SECONDS", 0.2)
+    monkeypatch.setattr("sgd_tf.jobs.manager.RETRY_SECONDS", 0.01)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    (tmp_path / "sgd_tf.py").write_text("__version__ = '0.0.7'")
+    worker = ("worker", address, "--nthreads=1", f"--local-directory={tmp_path}")
+    cluster = jobs.Cluster(address=address)
+    with contextlib.ExitStack() as stack:
+        stack.callback(cluster.close)
+
+        def start(*arguments, imports=sys.path):
+            process = stack.enter_context(dask_process(*arguments, imports=imports))
+            stack.callback(process.kill)
+            return process
+
+        def eventually_lacks(kind, detail):
+            eventually(lambda: cluster.failure and cluster.failure.kind == kind, timeout=60.0)
+            assert re.fullmatch(detail, cluster.failure.detail)
+            assert job.status == "waiting"
+
+        job = cluster.submit(job_functions.until, str(tmp_path / "gate"), learner="kim")
+        eventually_lacks("no scheduler", address)
+        scheduler = start("scheduler", f"--port={port}")
+        eventually_lacks("no workers", address)
+        misfit = start(*worker, "--no-nanny", imports=[str(tmp_path), *sys.path])
+        eventually_lacks("other package", rf"tcp://127\.0\.0\.1:\d+: sgd_tf 0\.0\.7, not {sgd_tf.__version__}")
+        misfit.kill()
+        start(*worker)
+        eventually(lambda: job.num_rows, timeout=60.0)
+        assert cluster.failure is None
+        scheduler.kill()
+        eventually_lacks("no scheduler", address)
+        start("scheduler", f"--port={port}")
+        start(*worker)
+        (tmp_path / "gate").touch()
+        assert ended(job, timeout=60.0).status == "done"
+        assert job.attempt == 2
 
 
 DRIVER = """

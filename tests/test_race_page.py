@@ -394,7 +394,19 @@ def test_a_failure_is_one_sentence_in_the_learners_language(cluster, language, k
     cluster.jobs[0].failure = JobFailure(kind, "ValueError: no such thing")
     finish(app, cluster, [], "failed")
     (message,) = [element.value for element in app.error]
-    assert ("ValueError: no such thing" in message) == (kind == "error")
+    assert ("ValueError: no such thing" in message) == (kind in ("import", "error"))
+    assert any("가" <= letter <= "힣" for letter in message) == (language == "ko")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", ["no cluster", "no scheduler", "no workers", "other package"])
+def test_a_run_that_waits_for_a_cluster_says_what_is_missing(cluster, language, kind):
+    app = open_app(language)
+    app.button(key="run").click().run()
+    cluster.jobs[0].status = "waiting"
+    cluster.status, cluster.failure = "failed", JobFailure(kind, "tcp://10.0.0.5:8786")
+    (message,) = [element.value for element in checked(app.run()).warning]
+    assert "tcp://10.0.0.5:8786" in message
     assert any("가" <= letter <= "힣" for letter in message) == (language == "ko")
 
 

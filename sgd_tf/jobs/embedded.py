@@ -30,9 +30,9 @@ class EmbeddedCluster:
             num_workers: worker processes; None for one on every two cores.
             memory_limit: of one worker, in bytes or as "4GB"; None for a share of the machine's memory.
         """
-        self._directory = tempfile.mkdtemp(prefix="sgd-tf-jobs-")
+        self.directory = tempfile.mkdtemp(prefix="sgd-tf-jobs-")  # of its temporary files
         self.credentials: Security | None = None  # once the scheduler is there
-        options = {"--workers": num_workers, "--memory-limit": memory_limit, "--directory": self._directory}
+        options = {"--workers": num_workers, "--memory-limit": memory_limit, "--directory": self.directory}
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "sgd_tf.jobs.local_cluster"),
@@ -89,4 +89,4 @@ class EmbeddedCluster:
             # After an orderly end nobody is left but multiprocessing's own helper, which ignores this and tidies up.
             with contextlib.suppress(ProcessLookupError, PermissionError):  # the latter on macOS
                 os.killpg(self.process.pid, signal.SIGTERM)
-        shutil.rmtree(self._directory, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)

@@ -19,11 +19,10 @@ import psutil
 from dask.system import CPU_COUNT  # looks at the affinity and at a container's quota
 from dask.utils import parse_bytes
 from distributed import LocalCluster, Security
-from distributed.system import MEMORY_LIMIT  # looks at a container's limit
 
+from sgd_tf.jobs import settings
 from sgd_tf.jobs.worker import kill_tree
 
-MAX_WORKER_MEMORY = 6_000_000_000  # bytes
 NICENESS = 5  # of all processes here: a server that answers thirty learners goes before the one race that trains
 
 # What a training run needs of dask: a hard limit on a worker's memory, nothing that spills, pauses, steals or
@@ -56,22 +55,6 @@ CONFIG: dict[str, Any] = {
 }
 
 
-def plan(num_cores: int, num_workers: int | None = None) -> tuple[int, int]:
-    """Share the cores out: workers, and cores for each of them.
-
-    A run is timed on the cores that it has, so a worker gets two of them.
-
-    Args:
-        num_cores: cores of this machine, at least 1.
-        num_workers: workers that are wished for; None for one on every two cores.
-
-    >>> plan(num_cores=2), plan(num_cores=16), plan(num_cores=16, num_workers=4)
-    ((1, 2), (8, 2), (4, 4))
-    """
-    num_workers = num_workers or max(1, num_cores // 2)
-    return num_workers, max(1, num_cores // num_workers)
-
-
 def worker_environment(num_cores: int) -> dict[str, str]:
     """The variables that tell a worker's libraries to use ``num_cores`` cores."""
     share = dict.fromkeys(
@@ -91,20 +74,20 @@ def worker_environment(num_cores: int) -> dict[str, str]:
 def main() -> None:
     """Start the cluster, print address and credentials as a line of JSON, and wait for the end of standard input."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workers", type=int, help="number of worker processes (SGD_TF_WORKERS)")
-    parser.add_argument("--memory-limit", help='of one worker, e.g. "4GB" (SGD_TF_WORKER_MEMORY)')
+    parser.add_argument("--workers", type=int, help="number of worker processes")
+    parser.add_argument("--memory-limit", help='of one worker, e.g. "4GB"')
     parser.add_argument("--directory", help="of the workers' files; removed at the end")
     arguments = parser.parse_args()
     if hasattr(os, "nice"):  # not on Windows
         os.nice(NICENESS)
 
-    wished = arguments.workers or int(os.environ.get("SGD_TF_WORKERS") or 0)
-    num_workers, num_cores = plan(CPU_COUNT, wished or None)
-    limit = arguments.memory_limit or os.environ.get("SGD_TF_WORKER_MEMORY")
-    memory_limit = parse_bytes(limit) if limit else int(min(MAX_WORKER_MEMORY, 0.7 * MEMORY_LIMIT / num_workers))
+    num_workers, num_cores = settings.plan(CPU_COUNT, arguments.workers)
+    limit = arguments.memory_limit
+    memory_limit = parse_bytes(limit) if limit else settings.default_memory(num_workers)
 
     cluster: LocalCluster | None = None
     directory = arguments.directory or tempfile.mkdtemp(prefix="sgd-tf-jobs-")
+    os.environ["TMPDIR"] = tempfile.tempdir = directory  # also for what the workers leave when they are killed
 
     def leave(*_: object) -> None:
         """End this process and the workers within moments, whatever they are busy with."""

@@ -9,7 +9,7 @@ import functools
 import json
 import logging
 import math
-import os
+import pkgutil
 import threading
 import time
 import traceback
@@ -24,6 +24,8 @@ from distributed.client import FutureCancelledError
 from distributed.protocol.pickle import dumps
 from distributed.scheduler import KilledWorker
 
+import sgd_tf
+from sgd_tf.jobs import settings
 from sgd_tf.jobs.embedded import END_SECONDS, START_SECONDS, EmbeddedCluster
 from sgd_tf.jobs.fair_queue import Durations, FairQueue, Learner, seconds_until_free
 from sgd_tf.jobs.worker import (
@@ -48,13 +50,23 @@ ROWS_SECONDS = 2.0  # the last rows of a job may come after its result
 WARM_UP_SECONDS = 180.0
 ANSWER_SECONDS = 10.0  # until a scheduler must answer
 OVERDUE_SHARE = 0.1  # of its expected time, that a job is taken to need yet though that time is over
-RECYCLE_SHARE = 0.5  # a worker whose idle memory is above this share of its limit is replaced: compiled code piles up
+WORKERS_SECONDS = 10.0  # until a scheduler that another has started must have a worker
+RETRY_SECONDS = 5.0  # between two tries to reach or to start a cluster
+MAX_STARTS = 3  # of an embedded cluster that comes to nothing, before the next waits until somebody needs it
+VERSION = "sgd_tf:__version__"  # of the package, for `pkgutil.resolve_name` in another process
+# A worker is replaced when its jobs have left behind more than this share of what its limit leaves them: compiled code
+# piles up.
+RECYCLE_SHARE = 0.5
 
 logger = logging.getLogger(__name__)
 
 
 class ClusterLostError(Exception):
-    """The scheduler cannot be reached, or not any longer."""
+    """The cluster cannot be used, or not any longer; carries what those who wait are to know."""
+
+    def __init__(self, failure: JobFailure) -> None:
+        super().__init__(failure)
+        self.failure = failure
 
 
 class Job:
@@ -209,11 +221,23 @@ class _Worker:
 
     address: str
     memory_limit: int = 0  # bytes; 0 for none
-    busy: bool = False  # a job or the warm-up has it
+    checked: bool = True  # whether it has this package is known
+    misfit: JobFailure | None = None  # why it can not be used
+    busy: bool = False  # a check, a job or the warm-up has it
     warm: bool = False  # its first step of the warm-up is done
     warms_on: bool = False  # there are more steps, for when no job waits
+    warm_share: float = 0.0  # of its memory limit, taken after its warm-up
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     out_of_memory: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def _misfit(address: str, found: str | Exception) -> JobFailure | None:
+    """Why a scheduler or a worker cannot be used, from the version that it has or the error that it gave."""
+    if found == sgd_tf.__version__:
+        return None
+    reason = describe(found).detail if isinstance(found, Exception) else f"sgd_tf {found}, not {sgd_tf.__version__}"
+    logger.warning("%s can not be used: %s", address, reason)
+    return JobFailure("other package", f"{address}: {reason}")
 
 
 class _LostError(Exception):
@@ -235,7 +259,7 @@ class Cluster:
         *,
         address: str | None = None,
         num_workers: int | None = None,
-        memory_limit: str | None = None,
+        memory_limit: str | int | None = None,
         abandoned_after: float = 30.0,
         stop_grace: float = 5.0,
     ) -> None:
@@ -244,7 +268,7 @@ class Cluster:
         Args:
             address: of a running scheduler, e.g. "tcp://10.0.0.5:8786"; None starts workers on this machine.
             num_workers: worker processes to start; None for one on every two cores.
-            memory_limit: of one worker to start, e.g. "4GB"; None for a share of the machine's memory.
+            memory_limit: of one worker to start, in bytes or e.g. "4GB"; None for a share of the machine's memory.
             abandoned_after: seconds after which a job that nobody touches is stopped.
             stop_grace: seconds that a job has to end when it is told to; then its worker is killed.
         """
@@ -257,7 +281,8 @@ class Cluster:
         self._queue = FairQueue()
         self._durations = Durations()
         self._running: dict[str, Job] = {}  # job's id → job
-        self._failure: JobFailure | None = None
+        self._failure: JobFailure | None = None  # of the jobs: what training needs cannot be imported
+        self._outage: JobFailure | None = None  # of the cluster: why the jobs wait
         self._closed = False
 
         # The rest belongs to the loop's thread.
@@ -265,6 +290,7 @@ class Cluster:
         self._warm_up: bytes | None = None
         self._warm_up_deaths = 0  # in a row
         self._workers_seen = 0.0  # when there was a worker, monotonic
+        self._losses = 0  # of the cluster, in a row: it has done nothing in between
         self._tasks: set[asyncio.Task[None]] = set()
         self._embedded: EmbeddedCluster | None = None
 
@@ -281,7 +307,7 @@ class Cluster:
     @property
     def status(self) -> ClusterStatus:
         """Whether a job that is submitted now can begin; "failed" also after `close`."""
-        if self._failure is not None or self._closed:
+        if self.failure is not None or self._closed:
             return "failed"
         workers = self._living()
         if not workers:
@@ -290,8 +316,8 @@ class Cluster:
 
     @property
     def failure(self) -> JobFailure | None:
-        """Why the status is "failed", or None."""
-        return self._failure
+        """Why the status is "failed", or None. Jobs wait as long as the cluster can not be used."""
+        return self._outage or self._failure
 
     @property
     def num_workers(self) -> int:
@@ -397,7 +423,8 @@ class Cluster:
             runner.run(self._main(started))
 
     def _living(self) -> list[_Worker]:
-        return [worker for worker in list(self._workers.values()) if not worker.gone.is_set()]
+        workers = list(self._workers.values())
+        return [worker for worker in workers if worker.checked and not (worker.misfit or worker.gone.is_set())]
 
     def _running_tabs(self) -> set[str]:
         return {job.learner.tab for job in self._running.values()}
@@ -422,6 +449,17 @@ class Cluster:
                 if status == "done":
                     self._durations.note(job._kind, job._seconds, job.elapsed)
 
+    def _run_again(self, job: Job, failure: JobFailure) -> None:
+        """Put a job whose worker died back into the queue; once, and unless it was to stop anyway."""
+        with self._lock:
+            if job._stop_wanted.is_set():
+                self._conclude(job, "stopped")
+            elif job.attempt >= MAX_ATTEMPTS:
+                self._conclude(job, "failed", failure)
+            elif self._running.pop(job.id, None):
+                job._status = "waiting"
+                self._queue.add(job)
+
     def _conclude_all(self, status: JobStatus, failure: JobFailure | None = None) -> None:
         with self._lock:
             jobs = [*self._running.values(), *self._queue.clear()]
@@ -432,7 +470,7 @@ class Cluster:
     # In the loop's thread: the connection.
 
     async def _main(self, started: threading.Event) -> None:
-        """Connect and serve; after a loss, again with the next job. Nothing restarts in a loop."""
+        """Connect and serve, and again after a loss: the jobs wait meanwhile."""
         self._loop = asyncio.get_running_loop()
         self._main_task = cast("asyncio.Task[None]", asyncio.current_task())
         self._wake = asyncio.Event()
@@ -441,23 +479,46 @@ class Cluster:
         for name in ("distributed", "distributed.client"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})
+        tending = asyncio.create_task(self._tend())
         try:
             while not self._closed:
                 try:
                     await self._session()
-                except (ClusterLostError, OSError, EOFError) as error:  # a time-out is an OSError
-                    logger.warning("The workers are lost: %s", error)
-                    self._failure = JobFailure("worker lost", describe(error).detail)
+                except ClusterLostError as error:
+                    self._losses += 1
+                    # The first time a new cluster is there in a moment, if this is the one that answers for it.
+                    self._outage = error.failure if self._address or self._losses > 1 else None
+                    with self._lock:
+                        for job in list(self._running.values()):
+                            self._run_again(job, JobFailure("worker lost", error.failure.detail))
+                    await self._pause()
                 except Exception as error:
                     logger.exception("The manager of the workers failed.")
                     self._failure = describe(error)
-                self._conclude_all("failed", self._failure)
-                while not len(self._queue) and not self._closed:
-                    await self._wake.wait()
-                    self._wake.clear()
-                self._failure = None
+                    self._conclude_all("failed", self._failure)
+                    await self._somebody_waits()
+                    self._failure = None
         finally:
+            tending.cancel()
             self._conclude_all("stopped")
+
+    async def _pause(self) -> None:
+        """Wait before the next connection; not after a first loss, and until somebody needs it after several."""
+        if self._address is None and self._losses >= MAX_STARTS:
+            await self._somebody_waits()
+        if self._losses > 1:
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _somebody_waits(self) -> None:
+        while not len(self._queue) and not self._closed:
+            await self._wake.wait()
+            self._wake.clear()
+
+    def _lost(self, reason: str) -> ClusterLostError:
+        logger.warning("The workers are lost: %s", reason)
+        return ClusterLostError(
+            JobFailure("no scheduler", self._address) if self._address else JobFailure("no cluster", reason)
+        )
 
     async def _session(self) -> None:
         """Hold one connection to one cluster, until it is lost."""
@@ -473,11 +534,16 @@ class Cluster:
             ) as client:
                 client.subscribe_topic(TOPIC, self._on_rows)
                 client.subscribe_topic("worker-restart-memory", self._on_memory)
+                if self._address:
+                    await self._check_scheduler(client)
+                    self._outage = None
                 self._workers_seen = time.monotonic()
                 try:
                     await self._serve(client)
                 finally:
                     await self._leave(client)
+        except (OSError, EOFError) as error:  # a time-out is an OSError
+            raise self._lost(describe(error).detail) from error
         finally:
             self._workers.clear()
             self._end_embedded()
@@ -512,11 +578,10 @@ class Cluster:
     async def _serve(self, client: Client) -> None:
         while not self._closed:  # looked at besides the cancelling, which a library on the way may swallow
             if self._embedded is not None and (status := self._embedded.process.poll()) is not None:
-                raise ClusterLostError(f"The process of the workers ended (exit status {status}).")
+                raise self._lost(f"The process of the workers ended (exit status {status}).")
             if client.status != "running":
-                raise ClusterLostError("The connection to the scheduler was lost.")
+                raise self._lost("The connection to the scheduler was lost.")
             await self._look_at_workers(client)
-            self._stop_abandoned()
             self._dispatch(client)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
@@ -534,11 +599,51 @@ class Cluster:
                     del self._workers[worker.address]
         for address, information in identity["workers"].items():
             if address not in self._workers and information["status"] == "running":
-                self._workers[address] = _Worker(address, memory_limit=int(information.get("memory_limit") or 0))
+                limit = int(information.get("memory_limit") or 0)
+                self._workers[address] = _Worker(address, memory_limit=limit, checked=self._address is None)
+        for worker in self._workers.values():
+            if not (worker.checked or worker.busy):
+                self._spawn(self._check_worker(client, worker), worker)
+        self._look_at_outage()
+
+    def _look_at_outage(self) -> None:
+        """Say why no worker can be used, if so."""
         if self._living():
-            self._workers_seen = time.monotonic()
-        elif self._embedded is not None and time.monotonic() - self._workers_seen > START_SECONDS:
-            raise ClusterLostError("No worker has started.")
+            self._workers_seen, self._outage = time.monotonic(), None
+            return
+        seconds = time.monotonic() - self._workers_seen
+        if self._address is None:
+            if seconds > START_SECONDS:
+                raise self._lost("No worker has started.")
+        elif misfits := [worker.misfit for worker in self._workers.values() if worker.misfit]:
+            self._outage = misfits[0]
+        elif seconds > WORKERS_SECONDS:
+            self._outage = JobFailure("no workers", self._address)
+
+    async def _check_scheduler(self, client: Client) -> None:
+        """A scheduler unpacks what is sent to the workers, so it needs the package too."""
+        found: Any
+        async with asyncio.timeout(ANSWER_SECONDS):
+            try:
+                found = await client.run_on_scheduler(pkgutil.resolve_name, VERSION)
+            except ImportError as error:
+                found = error
+        if misfit := _misfit(str(self._address), found):
+            raise ClusterLostError(misfit)
+
+    async def _check_worker(self, client: Client, worker: _Worker) -> None:
+        """Find out whether a worker that another has started has this package."""
+        with contextlib.suppress(OSError):  # it has gone, or says nothing: it is looked at again
+            async with asyncio.timeout(ANSWER_SECONDS):
+                found = await client.run(pkgutil.resolve_name, VERSION, workers=[worker.address], on_error="return")
+            worker.misfit, worker.checked = _misfit(worker.address, found[worker.address]), True
+        worker.busy = False
+        self._wake.set()
+
+    async def _tend(self) -> None:
+        while True:
+            self._stop_abandoned()
+            await asyncio.sleep(POLL_SECONDS)
 
     def _stop_abandoned(self) -> None:
         with self._lock:
@@ -592,6 +697,7 @@ class Cluster:
 
     def _note(self, outcome: Outcome, what: str) -> None:
         """Log a failure. A failing import concerns the whole cluster, until something succeeds."""
+        self._losses = 0
         if outcome.failure is None:
             self._failure = None
             return
@@ -611,15 +717,16 @@ class Cluster:
                     self._warm_up_deaths = 0
                 self._note(outcome, "The warm-up")
                 self._failure = outcome.failure
-                worker.warm, worker.warms_on = True, outcome.goes_on
+                worker.warm, worker.warms_on, worker.warm_share = True, outcome.goes_on, outcome.memory_share
         except (_LostError, TimeoutError) as error:
             late = JobFailure("time limit", f"The warm-up took longer than {WARM_UP_SECONDS:g} s.")
             if isinstance(error, TimeoutError):
                 await self._kill(client, worker)
-            self._warm_up_deaths += 1
-            if self._warm_up_deaths >= MAX_ATTEMPTS:
-                self._failure = error.failure if isinstance(error, _LostError) else late
-                logger.error("The warm-up failed: %s", self._failure.detail)
+            if payload == self._warm_up:
+                self._warm_up_deaths += 1
+                if self._warm_up_deaths >= MAX_ATTEMPTS:
+                    self._failure = error.failure if isinstance(error, _LostError) else late
+                    logger.error("The warm-up failed: %s", self._failure.detail)
         worker.busy = False
         self._wake.set()
 
@@ -638,7 +745,8 @@ class Cluster:
             await self._judge(client, job, ended)
             await asyncio.wait({ended}, timeout=self._stop_grace)
             lost = ended.done() and ended.exception() is not None
-            if not ended.done() or (not lost and ended.result().memory_share > RECYCLE_SHARE):
+            most = worker.warm_share + RECYCLE_SHARE * (1 - worker.warm_share)
+            if not ended.done() or (not lost and ended.result().memory_share > most):
                 await self._kill(client, worker)
             worker.busy = not ended.done() and not worker.gone.is_set()
         except Exception as error:
@@ -657,15 +765,11 @@ class Cluster:
         error = ended.exception() if ended.done() else None
         outcome = ended.result() if ended.done() and error is None else None
         if isinstance(error, _LostError) and not wanted:
-            again = error.failure.kind == "worker lost" and job.attempt < MAX_ATTEMPTS
             logger.warning("Job %s, attempt %d: %s", job.id, job.attempt, error.failure.detail)
-            if not again:
+            if error.failure.kind == "worker lost":
+                self._run_again(job, error.failure)
+            else:
                 self._conclude(job, "failed", error.failure)
-                return
-            with self._lock:
-                del self._running[job.id]
-                job._status = "waiting"
-                self._queue.add(job)
         elif error is not None and not wanted:
             raise error
         elif outcome is not None and (outcome.status == "done" or (outcome.status == "failed" and not wanted)):
@@ -760,10 +864,16 @@ def connect() -> Cluster:
 
     The environment variable SGD_TF_SCHEDULER holds the address of a running scheduler to use; without it,
     workers start on this machine (SGD_TF_WORKERS of them, each with at most SGD_TF_WORKER_MEMORY).
+
+    Raises:
+        ValueError: if one of these holds what is not allowed.
     """
     global _cluster
     with _cluster_lock:
         if _cluster is None or _cluster._closed:
-            _cluster = Cluster(address=os.environ.get("SGD_TF_SCHEDULER") or None)
+            chosen = settings.from_environment()
+            _cluster = Cluster(
+                address=chosen.scheduler, num_workers=chosen.num_workers, memory_limit=chosen.worker_memory
+            )
             atexit.register(_cluster.close)
         return _cluster

@@ -23,7 +23,19 @@ from sgd_tf.problems import DownloadError
 TOPIC = "sgd_tf.jobs"  # one for all jobs: the scheduler keeps every topic for good
 FLUSH_SECONDS = 0.1  # rows that follow each other faster than this share a message
 
-FailureKind = Literal["memory", "time limit", "worker lost", "import", "download", "error"]
+JobFailureKind = Literal["memory", "time limit", "worker lost", "import", "download", "error"]
+ClusterFailureKind = Literal["no cluster", "no scheduler", "no workers", "other package"]  # jobs wait
+FailureKind = JobFailureKind | ClusterFailureKind
+
+# In the messages of exceptions.
+MAX_MESSAGE = 500  # letters
+FRAME = re.compile(r'^([ \t]*)File ".*", line \d+.*\n(?:\1[ \t]+\S.*\n)?', re.MULTILINE)  # with its line of code
+NO_CAUSE = re.compile(
+    r"\(most recent call last\):|^Graph execution error:|^in user code:|\[\[\{\{node |^\s*•|^Arguments received by "
+)
+PARAGRAPH = re.compile(r"(?<=[^\s.!?:])\s*\n\s*\n\s*")  # its end, without a stop
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
+PATH = re.compile(r"(?<![\w:/])(?:[A-Za-z]:)?[\\/](?:[^\\/\s'\":;,]+[\\/])*")  # of a file, up to its name
 
 END = object()  # what `next` gives for a generator that has ended
 
@@ -61,9 +73,7 @@ def describe(error: BaseException) -> JobFailure:
     >>> describe(ModuleNotFoundError("No module named 'tensorflow'")).kind
     'import'
     """
-    reason = error.reason if isinstance(error, DownloadError) else str(error)
-    lines = reason.strip().splitlines()
-    message = re.sub(r"(?<![\w:/])(?:[A-Za-z]:)?[\\/](?:[^\\/\s'\":;,]+[\\/])*", "", lines[0][:500]) if lines else ""
+    message = _in_one_line(error.reason if isinstance(error, DownloadError) else str(error))
     name = type(error).__name__
     if isinstance(error, DownloadError):
         return JobFailure("download", message)
@@ -74,6 +84,18 @@ def describe(error: BaseException) -> JobFailure:
     else:
         kind = "error"
     return JobFailure(kind, f"{name}: {message}" if message else name)
+
+
+def _in_one_line(message: str) -> str:
+    """What an exception says, without the stack frames, the colours and the paths that libraries put into it."""
+    kept = "\n".join(line for line in FRAME.sub("", message).splitlines() if not NO_CAUSE.search(line))
+    sentences = PARAGRAPH.sub(". ", COLOUR.sub("", kept).strip())
+    text = " ".join(PATH.sub("", sentences).split())
+    if len(text) <= MAX_MESSAGE:
+        return text
+    cut = text[:MAX_MESSAGE]
+    whole = re.match(r".*[.!?](?=\s)", cut)
+    return whole[0] if whole else cut.rpartition(" ")[0] + " …"
 
 
 def memory_limit() -> int:
@@ -190,9 +212,7 @@ def run_job(job_id: str, attempt: int, seconds_limit: float, payload: bytes) -> 
     finally:
         del _stops[job_id]
         sender.flush()
-    limit = worker.memory_manager.memory_limit
-    memory_share = psutil.Process().memory_info().rss / limit if limit else 0.0
-    return Outcome(num_rows=sender.num_rows, memory_share=memory_share, **outcome)
+    return Outcome(num_rows=sender.num_rows, memory_share=_memory_share(), **outcome)
 
 
 def run_warm_up(payload: bytes) -> Outcome:
@@ -204,7 +224,12 @@ def run_warm_up(payload: bytes) -> Outcome:
         return Outcome(status="failed", failure=describe(error), traceback=traceback.format_exc())
     if goes_on:
         _warm_ups[payload] = steps
-    return Outcome(status="done", goes_on=goes_on)
+    return Outcome(status="done", goes_on=goes_on, memory_share=_memory_share())
+
+
+def _memory_share() -> float:
+    limit = get_worker().memory_manager.memory_limit
+    return psutil.Process().memory_info().rss / limit if limit else 0.0
 
 
 def request_stop(job_id: str) -> None:

@@ -24,9 +24,15 @@ FAILURES = {
     "memory": N_("The run took more memory than a worker has. Choose a smaller k or fewer samples N."),
     "time limit": N_("The run took longer than it may and was ended. Choose fewer seconds or a larger k."),
     "worker lost": N_("The process that trained ended unexpectedly, twice. Please try again."),
-    "import": N_("TensorFlow can not be loaded on this server, so nothing can be trained."),
+    "import": N_("What training needs can not be loaded on this server: {reason}"),
     "download": N_("The data could not be downloaded: {reason}. These need no download: {names}."),
     "error": N_("The run failed."),
+    "no cluster": N_("The processes that train could not be started ({reason}). Runs wait until they are there."),
+    "no scheduler": N_("The Dask scheduler at {reason} does not answer. Runs wait until it is back."),
+    "no workers": N_("The Dask scheduler at {reason} has no workers. Runs wait until there is one."),
+    "other package": N_(
+        "The Dask cluster lacks this version of the lab's package ({reason}). Runs wait until it is there."
+    ),
 }
 
 
@@ -132,7 +138,7 @@ def status(run: SessionRun | None, share: float = 0.0, text: str = "") -> None:
         if run is None:
             st.progress(0.0, _("Ready when you are: press Run."))
         elif run.job.status == "waiting":
-            st.progress(0.0, waiting_text(run))
+            waiting(run)
         elif run.job.status == "failed":
             st.error(failure_text(run.job.failure, run.plan))
         else:
@@ -192,7 +198,7 @@ def failure_text(failure: JobFailure | None, plan: object = None) -> str:
     if kind == "download":
         offline = [_(PROBLEMS[name]) for name, info in CATALOGUE.items() if info.kind != "download"]
         return _(FAILURES[kind]).format(reason=detail, names=", ".join(offline))
-    return _(FAILURES[kind]) + (f" ({detail})" if kind == "error" and detail else "")
+    return _(FAILURES[kind]).format(reason=detail) + (f" ({detail})" if kind == "error" and detail else "")
 
 
 def _memory_advice(plan: object) -> str:
@@ -224,6 +230,14 @@ def _memory_advice(plan: object) -> str:
 
 def _gigabytes(num_bytes: int) -> str:
     return f"{num_bytes / 1e9:.2g} GB"
+
+
+def waiting(run: SessionRun) -> None:
+    """Draw why a run has not begun yet: a warning where it can not."""
+    if runs.cluster().status == "failed":
+        st.warning(waiting_text(run))
+    else:
+        st.progress(0.0, waiting_text(run))
 
 
 def waiting_text(run: SessionRun) -> str:

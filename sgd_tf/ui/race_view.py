@@ -224,7 +224,7 @@ def _clock(run: SessionRun | None, table: pd.DataFrame) -> None:
     job = run.job
     total = run.plan.seconds * len(run.plan.configs)
     if job.status == "waiting":
-        st.progress(0.0, experiment.waiting_text(run))
+        experiment.waiting(run)
     elif job.status == "running":
         done = _training_seconds(table, run.plan)
         if table.empty:

@@ -8,6 +8,7 @@ import importlib
 import os
 import pkgutil
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +24,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.web.server.server_util import get_url
 
 from sgd_tf import ui
+from sgd_tf.jobs import settings
 from sgd_tf.ui import runs
 
 OPENING = 0.5  # seconds that the server takes from here until it answers
@@ -32,6 +34,14 @@ FIRST_PAGE = 2.0  # seconds that a visitor who comes at once has the processor f
 def is_starting() -> bool:
     """Whether `app.py` is imported by the server as it starts, and not run for a visitor."""
     return get_script_run_ctx(suppress_warning=True) is None
+
+
+def check_settings() -> None:
+    """End the server before it opens its port if an environment variable holds what is not allowed."""
+    try:
+        settings.from_environment()
+    except ValueError as error:
+        sys.exit(f"The lab can not start. {error}")
 
 
 @asynccontextmanager
