@@ -66,13 +66,13 @@ def equal_noise_batch_size(noise_scale: float, num_examples: int) -> float:
     With B = S²/‖g‖² that is k = 1 / (1/B + 1/N): B itself, as long as N is much larger.
 
     Args:
-        noise_scale: B, greater than 0.
+        noise_scale: B, at least 0; inf gives N, nan gives nan.
         num_examples: N.
 
     >>> round(equal_noise_batch_size(100.0, 300), 9)
     75.0
     """
-    return 1 / (1 / noise_scale + 1 / num_examples)
+    return 1 / (1 / noise_scale + 1 / num_examples) if noise_scale else 0.0
 
 
 # The straight line ŷ = w x + b with the loss (ŷ − y)²: all in closed form
@@ -154,7 +154,7 @@ def minibatch_means(per_example: Array, minibatches: list[Array]) -> tuple[Array
         (number of minibatches, P) gradients; (number of minibatches,) shares kᵢ/N.
 
     >>> gradients, shares = minibatch_means(np.array([[0.0], [2.0], [7.0]]), [np.array([0, 1]), np.array([2])])
-    >>> gradients.tolist(), float(shares @ gradients[:, 0])
+    >>> gradients.tolist(), round(float(shares @ gradients[:, 0]), 9)
     ([[1.0], [7.0]], 3.0)
     """
     sizes = np.array([len(minibatch) for minibatch in minibatches])

@@ -3,10 +3,13 @@
 import contextlib
 import math
 from itertools import combinations
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sgd_tf import gradient_noise, models, pipeline
 from sgd_tf.gradient_noise import (
@@ -16,6 +19,7 @@ from sgd_tf.gradient_noise import (
     gradient_variance,
     minibatch_gradients,
     noise_scale,
+    scale_of_norms,
     set_weights,
     trained,
     two_batch_estimate,
@@ -148,6 +152,20 @@ def test_at_k_equal_to_n_nothing_is_left_but_rounding(gradients):
     assert result.mean < 1e-10 * exact.s_squared
 
 
+@pytest.mark.parametrize("batch_size", [0, 201, -1, 1.5, True, "some"])
+def test_a_batch_size_out_of_range_is_named_at_the_call(line, batch_size):
+    with pytest.raises(ValueError, match=rf'`batch_size` must be in \[1, 200\] or "all"; received {batch_size!r}'):
+        gradient_variance(line, exact_noise(line), [1, batch_size])
+
+
+def test_all_is_k_equal_to_n_and_the_last_seed_is_a_seed(line):
+    exact = exact_noise(line)
+    one, other = gradient_variance(line, exact, ["all", 200], num_draws=2, seed=2**31 - 1)
+    assert one.batch_size == other.batch_size == 200
+    with pytest.raises(ValueError, match="`seed` must be an integer in"):
+        gradient_variance(line, exact, [1], seed=2**31)
+
+
 def test_measuring_again_gives_the_same_numbers(mlp):
     exact = exact_noise(mlp)
     one, other = (list(gradient_variance(mlp, exact, [4, 16], num_draws=2, seed=5)) for _ in range(2))
@@ -185,9 +203,99 @@ def test_where_the_gradient_can_not_be_told_from_zero_the_scale_has_no_upper_bou
     assert found.low > found.small
 
 
+class Given:
+    """Gradients of samples that are given; those of a minibatch are their mean."""
+
+    def __init__(self, per_example):
+        self.per_example = np.asarray(per_example, dtype=np.float64)
+        self.problem = SimpleNamespace(num_examples=len(self.per_example))
+
+    def of(self, indices):
+        return self.per_example[indices].mean(axis=0)
+
+
+@pytest.mark.parametrize("seed", [46, 0, 2**31 - 1])
+def test_a_small_noise_scale_has_an_upper_bound_whatever_its_sign_comes_out_as(seed):
+    problem = load("line")
+    gradients = Gradients(problem, models.linear(problem))
+    assert exact_noise(gradients).noise_scale == pytest.approx(2.858, abs=1e-3)
+    found = noise_scale(gradients, small=62, big=500, seed=seed)
+    assert (found.s_squared < 0) == (seed == 46)
+    assert 0 <= found.low <= found.value <= found.high < 12
+    if seed == 46:
+        assert found.value == found.low == 0
+
+
+def test_without_any_gradient_the_noise_scale_is_unknown():
+    found = noise_scale(Given(np.zeros((8, 2))), small=1, big=4, num_draws=10)
+    assert math.isnan(found.value)
+    assert (found.low, found.high) == (0.0, math.inf)
+    assert math.isnan(gradient_noise.ExactNoise(gradient=np.zeros(2), signal=0.0, s_squared=0.0).noise_scale)
+
+
+def test_samples_with_the_same_gradient_have_no_noise():
+    found = noise_scale(Given(np.ones((8, 2))), small=1, big=4, num_draws=10)
+    assert found.value == found.low == found.high == 0.0
+
+
+def norms_of(per_example, batch_size, *, num_draws, random):
+    """(num_draws,) squared norms of the means of so many samples, drawn without replacement."""
+    orders = random.permuted(np.tile(np.arange(len(per_example)), (num_draws, 1)), axis=1)
+    return np.square(per_example[orders[:, :batch_size]].mean(axis=1)).sum(axis=1)
+
+
+@pytest.mark.parametrize("mean", [2.0, 0.5, 0.1])
+def test_the_interval_holds_the_noise_scale_as_often_as_it_says(mean):
+    random = np.random.default_rng(5)
+    per_example = random.normal(mean, 1.0, size=(64, 3))
+    exact = sample_variance(per_example) / np.square(per_example.mean(axis=0)).sum()
+    results = []
+    for seed in range(100):
+        small_norms, big_norms = (norms_of(per_example, k, num_draws=100, random=random) for k in (4, 32))
+        results.append(scale_of_norms(small_norms, big_norms, small=4, big=32, num_examples=64, seed=seed))
+    if mean == 2.0:  # B = .26: the noise is seen by chance only, and the interval ends at 0
+        assert all(math.isfinite(found.high) for found in results)
+        assert any(found.low == found.value == 0 for found in results)
+    hits = sum(found.low <= exact <= found.high for found in results)
+    assert hits >= 88  # of 100: fewer have a chance of 1 in 200 where 95 % are held
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    data=st.data(),
+    num_examples=st.integers(2, 12),
+    mean=st.floats(-10, 10),
+    spread=st.sampled_from([0.0, 1e-12, 0.1, 1.0, 100.0]),
+    seed=st.integers(0, 2**31 - 1),
+)
+def test_a_noise_scale_is_a_number_in_its_interval_or_unknown(data, num_examples, mean, spread, seed):
+    big = data.draw(st.integers(2, num_examples))
+    small = data.draw(st.integers(1, big - 1))
+    random = np.random.default_rng(seed)
+    per_example = random.normal(mean, spread, size=(num_examples, 2))
+    small_norms, big_norms = (norms_of(per_example, k, num_draws=12, random=random) for k in (small, big))
+    found = scale_of_norms(small_norms, big_norms, small=small, big=big, num_examples=num_examples, seed=seed)
+    if math.isnan(found.value):
+        assert (found.low, found.high) == (0.0, math.inf)
+        assert not per_example.any()
+    else:
+        assert 0 <= found.low <= found.value <= found.high
+        assert found.low < math.inf
+
+
+def test_gradients_of_a_run_that_diverged_are_refused():
+    problem = load("line", num_examples=100)
+    config = TrainConfig(batch_size=32, learning_rate=90.0)
+    with pytest.raises(ValueError, match="the run does not diverge; with 90 it diverged at update"):
+        trained(problem, config, LINEAR, num_epochs=20)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"small": 1, "big": 8, "confidence": 1.5}, r"`confidence` must be in \(0, 1\); received 1.5"),
+        ({"small": 1, "big": 8, "confidence": 0}, r"`confidence` must be in \(0, 1\); received 0"),
+        ({"small": 1, "big": 8, "seed": -1}, r"`seed` must be an integer in \[0, 2147483647\]; received -1"),
         ({"small": 8, "big": 8}, r"`small` must be an integer in \[1, 7\]; received 8"),
         ({"small": 1, "big": 201}, r"`big` must be an integer in \[2, 200\]; received 201"),
         ({"small": 1, "big": 8, "num_draws": 1}, "`num_draws` must be an integer of at least 2; received 1"),

@@ -146,6 +146,14 @@ def test_the_mark_of_equal_noise_stands_where_the_law_crosses_the_gradient():
     assert mark["right"] == N
 
 
+def test_the_mark_of_a_noise_scale_below_the_axis_stands_at_its_end_and_that_of_an_unknown_one_nowhere():
+    left, _right = noise_spec(MEASURED, **LAW)["layer"][0]["encoding"]["x"]["scale"]["domain"]
+    (mark,) = noise_spec(MEASURED, **LAW, scale=(0.0, 0.0, 2.0))["datasets"]["scale"].to_dict("records")
+    assert (mark["batch_size"], mark["left"]) == (left, left)
+    assert mark["right"] == pytest.approx(1 / (1 / 2 + 1 / N))
+    assert noise_spec(MEASURED, **LAW, scale=(float("nan"), 0.0, float("inf")))["datasets"]["scale"].empty
+
+
 def test_before_anything_is_measured_the_law_stands_alone_in_units_of_s_squared():
     spec = noise_spec(MEASURED[:0], s_squared=1.0, signal=None, num_examples=N)
     assert [len(spec["datasets"][name]) for name in ("measured", "signal", "scale")] == [0, 0, 0]

@@ -1,5 +1,6 @@
 """The law of the noise against every minibatch that can be drawn, and the straight line against its own loss."""
 
+import math
 from itertools import combinations, product
 
 import numpy as np
@@ -46,6 +47,12 @@ def test_all_samples_leave_no_noise(s_squared, num_examples):
 
 def test_sample_variance_is_the_trace_of_the_covariance_matrix():
     assert sample_variance(GRADIENTS) == pytest.approx(np.trace(np.cov(GRADIENTS, rowvar=False)))
+
+
+def test_without_noise_no_sample_is_needed_and_without_gradient_all_are():
+    assert equal_noise_batch_size(0.0, 300) == 0.0
+    assert equal_noise_batch_size(math.inf, 300) == 300.0
+    assert math.isnan(equal_noise_batch_size(math.nan, 300))
 
 
 @settings(deadline=None)

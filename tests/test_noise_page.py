@@ -176,7 +176,7 @@ def test_the_law_is_measured_on_the_real_pipeline_and_the_guess_judged(real, mon
     assert scale["low"] < exact["noise_scale"] < scale["high"]
     text = words(app)
     assert "At k = N the law is exactly 0" in text
-    equal = 1 / (1 / scale["value"] + 1 / 128)
+    equal = 1 / (1 / exact["noise_scale"] + 1 / 128)
     is_right = noise_view.scale_bin(equal) == "medium"
     assert bool(app.success) == is_right
     assert bool(app.warning) == (not is_right)
@@ -210,12 +210,23 @@ def test_the_verdict_on_the_noise_scale(cluster, language, guess, is_right):
         assert number in text
 
 
-def test_a_noise_scale_without_upper_bound_is_said_so(cluster):
-    app = start(open_page(noise_part="law"), "law")
-    endless = SCALE | {"value": float("inf"), "low": 900.0, "high": float("inf")}
-    finish(app, cluster, [*LAW[:-1], endless])
-    assert "**∞** (95 %: 900 to ∞)" in words(app)
-    assert "no k is too large yet" in words(app)
+@pytest.mark.parametrize(
+    ("exact", "estimate", "shown", "says"),
+    [
+        (5_000.0, (float("inf"), 900.0, float("inf")), "**∞** (95 %: 900 to ∞)", "B is no less than N"),
+        (32.0, (float("inf"), 20.0, float("inf")), "**∞** (95 %: 20 to ∞)", "a k far below 32"),
+        (0.4, (0.0, 0.0, 1.5), "**0** (95 %: 0 to 1.5)", "a single sample has less noise than gradient"),
+        (0.4, (float("nan"), 0.0, float("inf")), "**–** (95 %: 0 to ∞)", "a single sample has less noise"),
+    ],
+)
+def test_what_is_said_of_k_follows_the_exact_noise_scale(cluster, exact, estimate, shown, says):
+    app = start(open_page(noise_part="law"), "law", "small")
+    scale = SCALE | dict(zip(("value", "low", "high"), estimate, strict=True))
+    finish(app, cluster, [EXACT | {"noise_scale": exact}, *LAW[1:-1], scale])
+    assert shown in words(app)
+    assert says in words(app)
+    assert ("B is no less than N" in words(app)) == (exact >= 1437)
+    assert bool(app.success) == (exact == 32.0)
 
 
 # Escape

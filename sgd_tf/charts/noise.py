@@ -295,7 +295,7 @@ def noise_spec(
         s_squared: S², sample variance of the per-sample gradients; 1 to have it as the unit.
         signal: ‖g‖²; None before anything is measured.
         num_examples: N.
-        scale: noise scale B and the ends of its confidence interval, once they are known; ends may be inf.
+        scale: noise scale B and the ends of its confidence interval, once they are known; nan for an unknown B.
         dark: whether the page's background is dark.
         translate: gives a word of the chart in the reader's language.
         height: of the whole chart, in px.
@@ -327,7 +327,10 @@ def noise_spec(
     k = np.unique(np.append(np.geomspace(1, N, 80), N * (1 - np.geomspace(0.02, 0.5, 40))))
     k = k[k <= 0.98 * N]
     error = 2 * measured["standard_error"]
-    marks = [] if scale is None else [(*(equal_noise_batch_size(end, N) for end in scale), _("noise = gradient"))]
+    marks = []
+    if scale is not None and not math.isnan(scale[0]):
+        ends = (max(values["@k_domain"][0], equal_noise_batch_size(end, N)) for end in scale)
+        marks = [(*ends, _("noise = gradient"))]
     level = [] if signal is None else [(0.9, signal, _("‖g‖², the gradient itself"))]
     spec = _filled(_noise(words, dark, height), values)
     spec["datasets"] = {

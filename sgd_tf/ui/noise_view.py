@@ -255,7 +255,7 @@ def _law_verdict(run: SessionRun | None) -> None:
     if run is None or run.is_active or exact is None or scale is None:
         return
     num_examples = run.plan[1]
-    equal = noise_law.equal_noise_batch_size(scale["value"], num_examples)
+    equal = noise_law.equal_noise_batch_size(exact["noise_scale"], num_examples)
     with st.container(key="noise_law_results"):
         experiment.judge(run.prediction, scale_bin(equal), SCALES)
         inner = measured[measured["batch_size"] < num_examples]
@@ -277,22 +277,24 @@ def _law_verdict(run: SessionRun | None) -> None:
                 big=f"{scale['big']:,}",
                 exact=digits(exact["noise_scale"], 3),
             ),
-            _useful_k(scale, num_examples),
+            _useful_k(exact["noise_scale"], num_examples),
         ]
         st.markdown("\n".join(f"- {line}" for line in lines))
 
 
-def _useful_k(scale: Mapping[str, Any], num_examples: int) -> str:
+def _useful_k(noise_scale: float, num_examples: int) -> str:
     """One honest sentence on what the noise scale says about k."""
-    if scale["value"] >= num_examples:
+    if noise_scale >= num_examples:
         return _(
             "So at these weights even a minibatch of half the samples has as much noise as gradient: B is no less than "
             "N, and no k is too large yet."
         )
+    if noise_scale < 1:
+        return _("So at these weights even a single sample has less noise than gradient: B is below 1.")
     return _(
         "So at these weights a k far below {k} gives steps that are mostly noise, and a k far above {k} spends samples "
         "on little. It is a rough guide: it moves as training goes on, and says nothing of speed or memory."
-    ).format(k=digits(scale["value"], 2))
+    ).format(k=digits(noise_scale, 2))
 
 
 # Escape
