@@ -37,12 +37,18 @@ def epoch_orders(num_runs: int, num_examples: int, *, seed: int, epoch: int | tf
 
 @dataclass(frozen=True, kw_only=True)
 class Escapes:
-    """How many of the runs of one batch size ended in the deeper valley."""
+    """Where the runs of one batch size ended: in the deeper valley, in the shallow one, or flown off."""
 
     batch_size: int  # k
     num_runs: int  # R
     num_escaped: int  # runs that ended left of the ridge
-    ends: Array  # (R,) float32, the weight of each run after the last update
+    num_diverged: int  # runs that flew off: neither escaped nor stayed
+    ends: Array  # (R,) float32, the weight of each run after the last update; not finite of some that flew off
+
+    @property
+    def num_stayed(self) -> int:
+        """Number of runs that ended right of the ridge."""
+        return self.num_runs - self.num_escaped - self.num_diverged
 
     @property
     def share(self) -> float:
@@ -52,7 +58,7 @@ class Escapes:
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Confidence interval of the share (E. Wilson, 1927).
 
-        >>> none = Escapes(batch_size=1, num_runs=100, num_escaped=0, ends=np.ones(100))
+        >>> none = Escapes(batch_size=1, num_runs=100, num_escaped=0, num_diverged=0, ends=np.ones(100))
         >>> [round(end, 4) for end in none.interval()]
         [0.0, 0.037]
         """
@@ -103,6 +109,9 @@ def escapes(
     of the N samples without replacement and goes w ← w − γ (f′(w) + mean of their aᵢ). At k = N the mean is 0: that
     is gradient descent, which stays where it is.
 
+    Far out the loss is as steep as w³, and an update leads still farther to the other side where |1 + γ − γ w²| > 1,
+    that is |w| > √(1 + 2/γ). A run that ends there, or is no number any more, has flown off.
+
     Args:
         batch_size: k, in [1, N], or "all".
         num_examples: N, at least 2.
@@ -138,7 +147,14 @@ def escapes(
         w = _descend(w, means[:num], rate)
         left, epoch = left - num, epoch + 1
     ends = w.numpy()
-    return Escapes(batch_size=k, num_runs=R, num_escaped=int(np.sum(ends < ridge)), ends=ends)
+    is_near = np.abs(ends) <= math.sqrt(1 + 2 / learning_rate)  # False of nan
+    return Escapes(
+        batch_size=k,
+        num_runs=R,
+        num_escaped=int(np.sum(is_near & (ends < ridge))),
+        num_diverged=int(np.sum(~is_near)),
+        ends=ends,
+    )
 
 
 @tf.function(reduce_retracing=True)

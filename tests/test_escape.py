@@ -92,11 +92,39 @@ def test_the_same_seed_gives_the_same_runs():
     assert (one != other).any()
 
 
+@settings(max_examples=15, deadline=None)
+@given(
+    k=st.sampled_from([1, 2, 8, 16]),
+    spread=st.floats(0.5, 4.0),
+    learning_rate=st.floats(0.01, 0.5),
+    seed=st.integers(0, 2**31 - 1),
+)
+def test_each_run_escaped_stayed_or_flew_off(k, spread, learning_rate, seed):
+    options = {"num_examples": 16, "num_runs": 20, "num_updates": 33, "spread": spread, "seed": seed}
+    result = escapes(k, learning_rate=learning_rate, **options)
+    flown = ~np.isfinite(result.ends) | (np.abs(result.ends) > np.sqrt(1 + 2 / learning_rate))
+    left, right = result.ends[~flown] < stationary_points()[1], result.ends[~flown] >= stationary_points()[1]
+    assert (result.num_escaped, result.num_stayed, result.num_diverged) == (left.sum(), right.sum(), flown.sum())
+    assert result.num_escaped + result.num_stayed + result.num_diverged == result.num_runs == 20
+    low, high = result.interval()
+    assert 0 <= low <= result.share <= high <= 1
+
+
+def test_runs_that_are_no_number_any_more_neither_escaped_nor_stayed():
+    result = escapes(1, learning_rate=0.5)
+    assert not np.isfinite(result.ends).any()
+    assert (result.num_escaped, result.num_stayed, result.num_diverged) == (0, 0, 300)
+    some = escapes(1, spread=4.0)
+    assert np.isnan(some.ends).sum() == 107
+    assert some.num_diverged >= 107
+    assert some.num_escaped + some.num_stayed == 300 - some.num_diverged
+
+
 @settings(deadline=None)  # SciPy is imported in the first example
 @given(num_runs=st.integers(1, 500), data=st.data())
 def test_the_interval_is_the_formula_of_wilson(num_runs, data):
     num_escaped = data.draw(st.integers(0, num_runs))
-    result = Escapes(batch_size=1, num_runs=num_runs, num_escaped=num_escaped, ends=np.zeros(num_runs))
+    result = Escapes(batch_size=1, num_runs=num_runs, num_escaped=num_escaped, num_diverged=0, ends=np.zeros(num_runs))
     z, n, p = 1.959963984540054, num_runs, num_escaped / num_runs
     middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))

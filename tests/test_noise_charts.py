@@ -38,7 +38,7 @@ SIZES = (1, 8, 512)
 ENDS = pd.DataFrame({"batch_size": [1, 8, 512, 1], "w": [-1.0, 0.9, 0.93, 7.0]})
 RESULTS = pd.DataFrame(
     {"batch_size": [1, 8], "share": [0.5, 0.9], "low": [0.4, 0.8], "high": [0.6, 0.95], "num_escaped": 1, "num_runs": 2}
-)
+).assign(num_diverged=[1, 0])
 LAW = {"s_squared": 16.0, "signal": 0.5, "num_examples": N}
 ESCAPE = {"batch_sizes": SIZES, "num_examples": 512}
 
@@ -168,6 +168,10 @@ def test_each_batch_size_has_its_row_below_the_valleys_and_runs_outside_are_left
     assert max(rows) < height(stationary_points()[0])
     assert len(tables["ends"]) == 3
     assert (tables["ends"]["y"] - rows).abs().max() < noise.ROW_GAP / 2
+
+
+def test_the_share_that_flew_off_is_that_of_the_runs():
+    assert escapes_spec(RESULTS, **ESCAPE)["datasets"]["results"]["diverged_share"].tolist() == [0.5, 0.0]
 
 
 def test_the_shares_have_a_place_for_each_batch_size_from_the_start():

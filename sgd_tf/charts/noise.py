@@ -496,10 +496,10 @@ def escapes_spec(
     translate: Translate = str,
     height: int = 400,
 ) -> dict[str, Any]:
-    """The share of runs that ended in the deeper valley for each batch size, with its confidence interval.
+    """The share of runs that ended in the deeper valley for each batch size, with its interval; a × for what flew off.
 
     Args:
-        results: columns batch_size, share, low, high, num_escaped, num_runs.
+        results: columns batch_size, share, low, high, num_escaped, num_diverged, num_runs.
         batch_sizes: all of the experiment, in order.
         num_examples: N.
         dark: whether the page's background is dark.
@@ -512,19 +512,22 @@ def escapes_spec(
     _ = translate
     words = (
         _("Share of runs that ended in the deeper valley"),
-        _("Bars: 95 % interval of the share"),
+        _("Bars: 95 % interval of the share. ×: share that flew off"),
         _("Batch size k"),
         _("Runs that ended deeper"),
         _("Runs"),
         _("Share"),
         _("95 % interval from"),
         _("to"),
+        _("Runs that flew off"),
     )
     names = {k: "GD" if k == num_examples else f"{k:,}" for k in batch_sizes}
     spec = _filled(_escapes(words, dark, height), {"@names": list(names.values())})
     spec["datasets"] = {
         "results": results.assign(
-            name=results["batch_size"].map(names), color=_colors(results["batch_size"], num_examples, dark)
+            name=results["batch_size"].map(names),
+            color=_colors(results["batch_size"], num_examples, dark),
+            diverged_share=results["num_diverged"] / results["num_runs"],
         )
     }
     return spec
@@ -532,7 +535,7 @@ def escapes_spec(
 
 @lru_cache(maxsize=16)
 def _escapes(words: tuple[str, ...], dark: bool, height: int) -> dict[str, Any]:
-    title, subtitle, x_title, y_title, runs_title, share_title, low_title, high_title = words
+    title, subtitle, x_title, y_title, runs_title, share_title, low_title, high_title, diverged_title = words
     base = alt.Chart(alt.NamedData(name="results"))
     x = alt.X("name:O", title=x_title, scale=alt.Scale(domain=["@names"]), axis=alt.Axis(labelAngle=0, grid=False))
     y = alt.Y(
@@ -549,6 +552,7 @@ def _escapes(words: tuple[str, ...], dark: bool, height: int) -> dict[str, Any]:
         alt.Tooltip("share:Q", title=share_title, format=".1%"),
         alt.Tooltip("low:Q", title=low_title, format=".1%"),
         alt.Tooltip("high:Q", title=high_title, format=".1%"),
+        alt.Tooltip("num_diverged:Q", title=diverged_title),
     ]
     layers = [
         base.mark_rule(strokeWidth=2, aria=False).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=color),
@@ -556,6 +560,9 @@ def _escapes(words: tuple[str, ...], dark: bool, height: int) -> dict[str, Any]:
         base.mark_text(dy=-14, fontSize=12, color=MUTED_TEXT[dark], aria=False).encode(
             x=x, y=alt.Y("high:Q"), text=alt.Text("share:Q", format=".0%")
         ),
+        base.transform_filter("datum.num_diverged > 0")
+        .mark_point(shape="cross", angle=45, filled=True, size=80, opacity=1, color=MUTED_TEXT[dark], aria=False)
+        .encode(x=x, y=alt.Y("diverged_share:Q"), tooltip=tooltip),
     ]
     return _finished(alt.LayerChart(layer=layers), _title(title, subtitle, dark), height).to_dict()
 

@@ -241,7 +241,7 @@ def escape_runs(
 
     Yields:
         For each k {"batch_size", "num_runs", "num_escaped", "num_diverged", "share", "low", "high", "ends"}: the share
-        that ended in the deeper valley with its interval, and where the first hundred runs ended.
+        that ended in the deeper valley with its interval, how many flew off, and where the first hundred others ended.
     """
     import numpy as np
 
@@ -255,7 +255,7 @@ def escape_runs(
             "batch_size": k,
             "num_runs": result.num_runs,
             "num_escaped": result.num_escaped,
-            "num_diverged": num_runs - len(ends),
+            "num_diverged": result.num_diverged,
             "share": result.share,
             "low": low,
             "high": high,

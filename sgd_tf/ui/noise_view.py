@@ -108,7 +108,7 @@ from sgd_tf.escape import escapes
 
 for k in (1, 8, 64, "all"):
     result = escapes(k, spread=3.0)
-    print(k, result.share, result.interval())
+    print(k, result.share, result.interval(), "flown off:", result.num_diverged)
 """,
     "edge": """\
 import sgd_tf
@@ -340,7 +340,9 @@ def escape() -> None:
 
 def _escape_picture(run: SessionRun | None) -> None:
     rows: Rows = run.job.rows if run else []
-    results = pd.DataFrame(rows, columns=["batch_size", "share", "low", "high", "num_escaped", "num_runs"])
+    results = pd.DataFrame(
+        rows, columns=["batch_size", "share", "low", "high", "num_escaped", "num_diverged", "num_runs"]
+    )
     ends = pd.DataFrame(
         [(row["batch_size"], w) for row in rows for w in row["ends"]], columns=["batch_size", "w"]
     ).astype({"batch_size": "int64", "w": "float64"})
@@ -402,7 +404,8 @@ def _escape_verdict(run: SessionRun | None) -> None:
         wild = [row for row in rows if row["num_diverged"]]
         if wild:
             found = ", ".join(f"k = {row['batch_size']}: {row['num_diverged']}" for row in wild)
-            st.caption(_("Runs that the noise threw out of the picture for good: {found}.").format(found=found))
+            text = _("Runs that the noise threw out for good, and that neither stayed nor escaped (×): {found}.")
+            st.caption(text.format(found=found))
 
 
 # Stability
