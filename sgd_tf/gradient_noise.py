@@ -348,9 +348,10 @@ def scale_of_norms(
     """Estimate the noise scale from the squared norms ‖g_B‖² of minibatch gradients of two sizes.
 
     The estimate of S² may lie below 0, then B is 0; that of ‖g‖² too, then B is inf. The interval is a percentile
-    bootstrap over the minibatches drawn (B. Efron, 1979), of the angle of (‖g‖², S²): B is its tangent, 0 at angles
-    below 0 and inf at those above π/2. In 13 settings (problems, models, stages of training; 200 minibatches of N/16
-    and of N/2 samples) 92 to 96 % of 600 intervals of 95 % held the exact B.
+    bootstrap over the minibatches drawn (B. Efron, 1979), of the angle of (‖g‖², S²/small): B is small times its
+    tangent, 0 at angles below 0 and inf at those above π/2. An estimate beyond these two is moved to the nearer one,
+    and its interval with it: else it might hold no B at all, or 0 or inf only. In 13 settings (problems, models, stages
+    of training; 200 minibatches of N/16 and of N/2 samples) 93 to 99 % of 600 intervals of 95 % held the exact B.
 
     Args:
         small_norms: (n,) of independent minibatches of the smaller size, n at least 2.
@@ -374,7 +375,8 @@ def scale_of_norms(
         return two_batch_estimate(*means, small=small, big=big, num_examples=num_examples)
 
     def angle(small_norms: Array, big_norms: Array, axis: int = -1) -> Array:
-        return np.arctan2(*estimate(small_norms, big_norms, axis))
+        s_squared, signal = estimate(small_norms, big_norms, axis)
+        return np.arctan2(s_squared / small, signal)
 
     s_squared, signal = (float(number) for number in estimate(small_norms, big_norms))
     value, low, high = _ratio(s_squared, signal), 0.0, math.inf
@@ -388,7 +390,9 @@ def scale_of_norms(
             vectorized=True,
             rng=np.random.default_rng(seed),
         ).confidence_interval
-        low, high = (_ratio(math.sin(end), math.cos(end)) for end in interval)
+        beyond = float(angle(small_norms, big_norms))
+        move = min(max(beyond, 0.0), math.pi / 2) - beyond
+        low, high = (_ratio(small * math.sin(end + move), math.cos(end + move)) for end in interval)
     return NoiseScale(
         value=value,
         low=low,

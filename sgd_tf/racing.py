@@ -168,7 +168,7 @@ def _trials(
     for config in configs:
         trials.append(_try(problem, config, updates, model))
         yield trials[-1]
-        is_worse = trials[-1].mean_loss > CLEARLY_WORSE * best_trial(trials).mean_loss
+        is_worse = trials[-1].mean_loss > CLEARLY_WORSE * min(trial.mean_loss for trial in trials)
         num_worse = num_worse + 1 if is_worse else 0
         if patience is not None and num_worse >= patience:
             break
@@ -229,7 +229,7 @@ def best_trial(trials: Sequence[Trial]) -> Trial:
     """The trial with the lowest mean loss; of equals, the one with the smaller learning rate.
 
     Raises:
-        ValueError: if there is no trial.
+        ValueError: if there is no trial, or none that did not diverge.
 
     >>> slow, fast = (
     ...     Trial(learning_rate=rate, mean_loss=loss, train_loss=loss, updates=9, diverged_at=None)
@@ -240,14 +240,20 @@ def best_trial(trials: Sequence[Trial]) -> Trial:
     """
     if not trials:
         raise ValueError("`trials` must hold at least one trial; received none.")
-    return min(trials, key=lambda trial: (trial.mean_loss, trial.learning_rate))
+    best = min(trials, key=lambda trial: (trial.mean_loss, trial.learning_rate))
+    if not math.isfinite(best.mean_loss):
+        raise ValueError(
+            f"`trials` must hold one that did not diverge; all {len(trials)} did, the smallest learning rate was "
+            f"{best.learning_rate:g}."
+        )
+    return best
 
 
 def has_turned(trials: Sequence[Trial]) -> bool:
     """Whether rates on both sides of the best were tried. If not, a smaller or a larger one might be better.
 
     Raises:
-        ValueError: if there is no trial.
+        ValueError: if there is no trial, or none that did not diverge.
 
     >>> trials = [
     ...     Trial(learning_rate=rate, mean_loss=loss, train_loss=loss, updates=9, diverged_at=None)

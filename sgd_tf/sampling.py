@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sgd_tf import history, pipeline
+from sgd_tf import pipeline
 from sgd_tf.counting import iterations_per_epoch
 from sgd_tf.records import BatchSize, ModelConfig, Sampling, TrainConfig, check_int
 from sgd_tf.training import Run
@@ -53,7 +53,12 @@ def least_squares(problem: Problem) -> np.ndarray:
 
     Returns:
         (d + 1,) float64; the bias is the last one.
+
+    Raises:
+        ValueError: if the problem is a classification.
     """
+    if problem.num_classes is not None:
+        raise ValueError(f"`problem` must be a regression; received one with {problem.num_classes} classes.")
     return np.linalg.lstsq(_with_ones(problem), problem.y_train.astype(np.float64), rcond=None)[0]
 
 
@@ -69,17 +74,34 @@ def expected_floor(problem: Problem, batch_size: int, learning_rate: float) -> f
     Args:
         problem: a regression.
         batch_size: k, in [1, N].
-        learning_rate: γ, small enough for the runs to be stable.
+        learning_rate: γ, greater than 0, and small enough for C to come to rest: below 1/λ for the largest λ with
+            Q v = λ (H ⊗ 1 + 1 ⊗ H) v, Q the matrix of C → E[h_B C h_B].
+
+    Raises:
+        ValueError: if an argument is out of range, or the samples leave a direction open, so that w* is not unique.
     """
+    from scipy.linalg import eigh
+
     a, k = _with_ones(problem), check_int("batch_size", batch_size, 1, problem.num_examples)
     gradients = 2 * a * (a @ least_squares(problem) - problem.y_train)[:, None]
     d, eye = a.shape[1], np.eye(a.shape[1])
+    if np.linalg.matrix_rank(a) < d:
+        raise ValueError(
+            f"`problem` must have more independent samples than features: with N = {len(a)} and d = {d - 1} many "
+            "weights have the smallest loss."
+        )
     H, G = 2 * a.T @ a / len(a), gradients.T @ gradients / len(a)
     outer = np.einsum("ni,nj->nij", a, a)
     H_kron_H = 4 * np.einsum("nij,nkl->ikjl", outer, outer).reshape(d * d, d * d) / len(a)
     drawn = H_kron_H / k + (1 - 1 / k) * np.kron(H, H)
-    system = np.kron(H, eye) + np.kron(eye, H) - learning_rate * drawn
-    C = np.linalg.solve(system, learning_rate / k * G.ravel()).reshape(d, d)
+    both = np.kron(H, eye) + np.kron(eye, H)
+    limit = 1 / eigh(drawn, both, eigvals_only=True)[-1]
+    if not 0 < learning_rate < limit:
+        raise ValueError(
+            f"`learning_rate` must be in (0, {limit:.4g}), else SGD with k = {k} never comes to rest; received "
+            f"{learning_rate!r}."
+        )
+    C = np.linalg.solve(both - learning_rate * drawn, learning_rate / k * G.ravel()).reshape(d, d)
     return float(np.trace(C))
 
 
@@ -106,14 +128,33 @@ def error_floors(
         num_epochs: of each run, at least 2.
         seeds: of each run; all rates and ways are run with the first, then with the second, and so on.
 
-    Yields:
-        A row per run: sampling, learning_rate, seed, floor, expected (exact; None unless with replacement), and
-        distances, a list of num_epochs + 1 numbers from before the first update on.
+    Returns:
+        An iterator of a row per run: sampling, learning_rate, seed, floor, expected (exact; None unless with
+        replacement), and distances, a list of num_epochs + 1 numbers from before the first update on. Of a run that
+        diverges the distances from then on are inf, and the floor is.
+
+    Raises:
+        ValueError: if an argument is out of range, or a floor with replacement does not exist (`expected_floor`).
     """
     check_int("num_epochs", num_epochs, 2)
+    iterations_per_epoch(problem.num_examples, batch_size)  # checks k
+    least_squares(problem)
+    with_replacement = "with_replacement" in samplings
+    expected = {rate: expected_floor(problem, batch_size, rate) for rate in learning_rates if with_replacement}
+    return _floors(problem, batch_size, learning_rates, samplings, num_epochs, seeds, expected)
+
+
+def _floors(
+    problem: Problem,
+    batch_size: int,
+    learning_rates: Sequence[float],
+    samplings: Sequence[Sampling],
+    num_epochs: int,
+    seeds: Sequence[int],
+    expected: Mapping[float, float],
+) -> Iterator[dict[str, Any]]:
     best = least_squares(problem)
     per_epoch = iterations_per_epoch(problem.num_examples, batch_size)
-    expected = {rate: expected_floor(problem, batch_size, rate) for rate in learning_rates}
     for seed in seeds:
         for rate in learning_rates:
             for sampling in samplings:
@@ -140,6 +181,8 @@ def _with_ones(problem: Problem) -> np.ndarray:
 
 
 def _distance(run: Run, best: np.ndarray) -> float:
+    if run.is_over:
+        return math.inf
     return float(np.square(_weights(run) - best).sum())
 
 
@@ -178,7 +221,8 @@ def sorted_runs(
         seeds: of each run; all ways are run with the first, then with the second, and so on.
 
     Yields:
-        A row per measurement: sampling, seed, epoch, update, train_loss, test_accuracy.
+        A row per measurement: sampling, seed, epoch, update, train_loss, test_accuracy; the last two are nan from
+        where a run has diverged.
     """
     ordered = sorted_by_class(problem)
     per_epoch = iterations_per_epoch(problem.num_examples, batch_size)
@@ -285,15 +329,22 @@ def genie_runs(
 
 
 def _measured(run: Run, updates: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """Train up to each of these numbers of updates, and measure there."""
+    """Train up to each of these numbers of updates, and measure there; from where it has diverged on, nothing: nan."""
+    N, k = run.problem.num_examples, run.batch_size
+    per_epoch = iterations_per_epoch(N, k)
     with contextlib.closing(run):
         for update in updates:
             if update > run.update:
                 run.advance(until=(update, math.inf))
-            row = history.row(run.record())
-            yield {name: row[name] for name in ("epoch", "update", "examples", "train_loss", "test_accuracy")}
-            if run.is_over:
-                break  # it has diverged
+            record = None if run.is_over else run.record()
+            epochs, iterations = divmod(update, per_epoch)
+            yield {
+                "epoch": update / per_epoch,
+                "update": update,
+                "examples": epochs * N + iterations * k,
+                "train_loss": math.nan if record is None or run.is_over else record.train_loss,
+                "test_accuracy": math.nan if record is None or run.is_over else record.test_accuracy,
+            }
 
 
 def _reordered(problem: Problem, rows: np.ndarray) -> Problem:

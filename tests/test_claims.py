@@ -418,6 +418,31 @@ def test_the_chart_of_each_claim_is_vega_lite_that_names_its_series_and_axes(dar
         assert json.dumps(claim.picture.x) in text
 
 
+def test_lines_with_runs_that_diverged_show_the_worst_and_a_cross():
+    claim = next(claim for claim in CLAIMS.values() if claim.picture.kind == "lines" and len(claim.picture.series) > 1)
+    one, other = list(claim.picture.series)[:2]
+    values = {one: [1.0, 2.0, math.nan], other: [3.0, math.inf, math.nan]}
+    points = pd.DataFrame(
+        [{"series": name, "x": 4.0, "y": y, "seed": seed} for name, ys in values.items() for seed, y in enumerate(ys)]
+    )
+    layers = charts.claim_spec(claim, points)["layer"]
+    (line,) = [layer["data"]["values"] for layer in layers if layer["mark"]["type"] == "line"]
+    assert [(row["median"], row["low"], row["high"]) for row in line] == [(2.0, 1.0, 3.0)]  # 3 is the top of the chart
+    (crosses,) = [layer["data"]["values"] for layer in layers if layer["mark"].get("shape") == "cross"]
+    assert [(row["num_diverged"], row["num_seeds"]) for row in crosses] == [(1, 3), (2, 3)]
+
+
+def test_dots_have_a_stroke_for_the_median_only_where_each_run_has_a_value():
+    points = pd.DataFrame(
+        {"series": ["engine"] * 3 + ["fit"] * 3, "x": [1e-7, 2e-7, 4e-7, 1e-7, 2e-7, math.nan], "y": 0.0, "seed": 0}
+    )
+    layers = charts.claim_spec(CLAIMS["double_loop"], points)["layer"]
+    (strokes,) = [layer["data"]["values"] for layer in layers if layer["mark"]["type"] == "tick"]
+    assert [row["x"] for row in strokes] == [2e-7]
+    (dots,) = [layer["data"]["values"] for layer in layers if layer["mark"]["type"] == "point"]
+    assert len(dots) == 5
+
+
 def test_the_bound_of_a_condition_is_a_line_where_the_condition_says():
     points = pd.DataFrame({"series": ["engine"], "x": [1e-7], "y": [0.0], "seed": [0]})
     (rule,) = [

@@ -281,6 +281,7 @@ def test_a_noise_scale_is_a_number_in_its_interval_or_unknown(data, num_examples
     else:
         assert 0 <= found.low <= found.value <= found.high
         assert found.low < math.inf
+        assert found.high > 0 or spread == 0
 
 
 def test_gradients_of_a_run_that_diverged_are_refused():

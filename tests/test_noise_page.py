@@ -1,10 +1,17 @@
 """The page on gradient noise in both languages: small experiments on the real TensorFlow, the rest on rows."""
 
+import math
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from sgd_tf import gradient_noise, models, problems
+from sgd_tf.curvature import largest_eigenvalue
 from sgd_tf.jobs import JobFailure
+from sgd_tf.problems import CATALOGUE
+from sgd_tf.records import MAX_LEARNING_RATE, ModelConfig
 from sgd_tf.ui import noise_view, runs
 from tests.lab import LANGUAGES, FakeCluster, InProcessCluster, checked, open_app
 
@@ -227,6 +234,44 @@ def test_what_is_said_of_k_follows_the_exact_noise_scale(cluster, exact, estimat
     assert says in words(app)
     assert ("B is no less than N" in words(app)) == (exact >= 1437)
     assert bool(app.success) == (exact == 32.0)
+
+
+OFFLINE = sorted(name for name, info in CATALOGUE.items() if info.kind != "download")
+
+
+@st.composite
+def problems_and_models(draw):
+    """A problem and a model of the page."""
+    name = draw(st.sampled_from(OFFLINE))
+    kind = draw(st.sampled_from(["linear", "mlp", "cnn"] if CATALOGUE[name].is_image else ["linear", "mlp"]))
+    return name, ModelConfig(kind=kind, widths=(32,) if kind == "mlp" else ())
+
+
+@settings(max_examples=3, deadline=None)
+@given(
+    setting=problems_and_models(),
+    num_examples=st.integers(10, 40),
+    stretch=st.sampled_from([0.0, 0.1, 1.0, 3.0]),  # of the initial weights: what training may make of them
+    seed=st.integers(0, 2**31 - 1),
+)
+def test_whatever_is_chosen_noise_and_curvature_are_finite_or_unknown(setting, num_examples, stretch, seed):
+    problem = problems.load(setting[0], num_examples=num_examples)
+    gradients = gradient_noise.Gradients(problem, models.build(problem, setting[1], seed=seed))
+    gradient_noise.set_weights(gradients.model, stretch * gradient_noise.get_weights(gradients.model))
+    exact = gradient_noise.exact_noise(gradients)
+    assert math.isfinite(exact.s_squared + exact.signal)
+    assert min(exact.s_squared, exact.signal) >= 0
+    for found in gradient_noise.gradient_variance(gradients, exact, [1, num_examples], num_draws=2, seed=seed):
+        assert math.isfinite(found.mean + found.standard_error + found.law)
+        assert min(found.mean, found.standard_error, found.law) >= 0
+    small, big = max(1, num_examples // 16), num_examples // 2
+    scale = gradient_noise.noise_scale(gradients, small=small, big=big, num_draws=20, seed=seed)
+    unknown = math.isnan(scale.value) and (scale.low, scale.high) == (0, math.inf)
+    assert unknown or 0 <= scale.low <= scale.value <= scale.high
+    top = largest_eigenvalue(gradients.hessian_product, gradients.num_parameters, seed=seed)
+    assert math.isfinite(top.value)
+    assert top.converged
+    assert stretch > 1 or max(noise_view.FACTORS) * top.max_learning_rate <= MAX_LEARNING_RATE
 
 
 # Escape

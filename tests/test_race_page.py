@@ -1,6 +1,7 @@
 """The race page in both languages, with workers that answer from a list instead of training."""
 
 import json
+import math
 
 import pytest
 from streamlit.runtime.scriptrunner import ScriptRunContext
@@ -504,6 +505,23 @@ def test_a_search_is_offered_and_its_rates_are_used_by_the_next_race(cluster):
     app.run()
     app.button(key="run").click().run()
     assert cluster.jobs[-1].arguments[0].configs[SGD].learning_rate == 0.123
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_search_in_which_all_rates_diverged_keeps_none_and_says_so(cluster, language):
+    app = open_app(language)
+    app.button(key="run").click().run()
+    before = cluster.jobs[-1].arguments[0].configs[SGD].learning_rate
+    cluster.jobs[-1].status = "done"
+    checked(app.run()).button(key="search").click().run()
+    trial = {"run": SGD, "learning_rate": 30.0, "mean_loss": math.inf, "train_loss": math.inf, "diverged_at": 3}
+    finish(app, cluster, [trial, trial | {"learning_rate": 50.0}])
+    (said,) = [text.value for text in app.warning if SGD in text.value]
+    assert {"ko": "모두 발산", "en": "diverged, so none was kept"}[language] in said
+    assert not app.success
+    app.run()
+    app.button(key="run").click().run()
+    assert cluster.jobs[-1].arguments[0].configs[SGD].learning_rate == before
 
 
 @pytest.mark.parametrize("best_at", [0.1, 0.5, 2.0])

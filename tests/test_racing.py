@@ -242,6 +242,19 @@ def test_the_mean_loss_is_that_of_a_run_measured_evenly_in_the_logarithm_of_its_
     assert trial.mean_loss == pytest.approx(np.exp(np.mean(np.log(np.array(losses)[measured]))), rel=1e-3)
 
 
+def test_of_trials_that_all_diverged_none_is_best():
+    with pytest.raises(ValueError, match="one that did not diverge; all 2 did, the smallest learning rate was 30"):
+        best_trial([trial(rate, math.inf) for rate in (30.0, 60.0)])
+    assert best_trial([trial(30.0, math.inf), trial(60.0, 5.0)]).learning_rate == 60.0
+
+
+def test_a_search_in_which_all_trials_diverge_ends(losses_of):
+    trials = losses_of(lambda _: math.inf, learning_rates=[0.1, 1.0])
+    assert min(t.learning_rate for t in trials) == racing.MIN_LEARNING_RATE
+    with pytest.raises(ValueError, match="one that did not diverge"):
+        best_trial(trials)
+
+
 def test_of_equal_trials_the_smaller_learning_rate_is_best():
     assert best_trial([trial(rate, 0.5) for rate in (0.3, 0.1, 0.2)]).learning_rate == 0.1
 

@@ -1,15 +1,19 @@
 """Tests of the ways of drawing and of what they do: closed forms, NumPy, scikit-learn, on real runs of the engine."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 
 from sgd_tf import ledger, pipeline, problems, sampling
 from sgd_tf.records import SAMPLINGS
 from sgd_tf.training import Run
+from sgd_tf.ui import sampling_experiments, sampling_view
 
 N = 256
 
@@ -99,6 +103,85 @@ def test_the_expected_floor_is_in_proportion_to_a_small_learning_rate(line):
     assert floors[0] / floors[1] == pytest.approx(2.0, rel=1e-3)
 
 
+def second_moments(problem, batch_size, rate, num_updates):
+    """E δδᵀ after so many updates from 0, and by how much the last update multiplied a start without gradients."""
+    a = np.c_[problem.x_train, np.ones(problem.num_examples)].astype(np.float64)
+    hessians = 2 * a[:, :, None] * a[:, None, :]
+    gradients = 2 * a * (a @ sampling.least_squares(problem) - problem.y_train)[:, None]
+    H, G = hessians.mean(axis=0), gradients.T @ gradients / len(a)
+
+    def update(C):
+        mixed = np.mean(hessians @ C @ hessians, axis=0) - H @ C @ H
+        step = np.eye(len(H)) - rate * H
+        return step @ C @ step + rate**2 / batch_size * mixed
+
+    C, free, growth = np.zeros_like(H), np.eye(len(H)), 0.0
+    for _ in range(num_updates):
+        if np.abs(C).max() < 1e100:  # no overflow where it grows
+            C = update(C) + rate**2 / batch_size * G
+        free = update(free)
+        growth = np.trace(free)
+        free /= growth
+    return C, growth
+
+
+@settings(max_examples=30, deadline=None)
+@given(batch_size=st.integers(1, 12), rate=st.floats(1e-3, 2.0))
+def test_the_expected_floor_is_where_the_second_moments_come_to_rest_or_it_is_refused(batch_size, rate):
+    small_line = problems.load("line", num_examples=12)
+    refusal = rf"`learning_rate` must be in \(0, .*k = {batch_size} never comes to rest"
+    C, growth = second_moments(small_line, batch_size, rate, 300)
+    assume(abs(growth - 1) > 1e-6)
+    if growth < 1:
+        floor = sampling.expected_floor(small_line, batch_size, rate)
+        assert floor > 0
+        if growth**300 < 1e-8:
+            assert floor == pytest.approx(np.trace(C), rel=1e-5)
+    else:
+        with pytest.raises(ValueError, match=refusal):
+            sampling.expected_floor(small_line, batch_size, rate)
+
+
+def test_each_floor_of_the_page_exists():
+    line = problems.load("line", num_examples=256)
+    for k in map(int, sampling_view.FLOOR_SIZES):
+        floors = [sampling.expected_floor(line, k, rate) for rate in sampling_experiments.floor_rates(k)]
+        assert all(0 < floor < 20 for floor in floors)
+
+
+@pytest.mark.parametrize("rate", [0.4, 0.6, -0.1, 0.0, math.nan, math.inf])
+def test_a_rate_at_which_sgd_never_rests_is_refused(rate):
+    line = problems.load("line", num_examples=100)
+    message = r"`learning_rate` must be in \(0, 0.2828\), else SGD with k = 1 never comes to rest; received"
+    with pytest.raises(ValueError, match=message):
+        sampling.expected_floor(line, 1, rate)
+    with pytest.raises(ValueError, match=message):  # at the call
+        sampling.error_floors(line, batch_size=1, learning_rates=[0.1, rate])
+
+
+def test_a_floor_needs_one_optimum_and_a_regression():
+    few = problems.load("diabetes", num_examples=10)
+    with pytest.raises(ValueError, match="independent samples than features: with N = 10 and d = 10 many weights"):
+        sampling.expected_floor(few, 1, 0.01)
+    classes = problems.load("breast_cancer", num_examples=50)
+    for refused in (
+        lambda: sampling.least_squares(classes),
+        lambda: sampling.expected_floor(classes, 1, 0.01),
+        lambda: sampling.error_floors(classes, batch_size=1, learning_rates=[0.01], samplings=["reshuffle"]),
+    ):
+        with pytest.raises(ValueError, match="`problem` must be a regression; received one with 2 classes"):
+            refused()
+
+
+def test_a_run_that_diverges_has_no_finite_floor(line):
+    (row,) = sampling.error_floors(
+        line, batch_size=1, learning_rates=[5.0], samplings=["reshuffle"], num_epochs=4, seeds=[0]
+    )
+    assert math.isfinite(row["distances"][0])
+    assert row["distances"][-1] == row["floor"] == math.inf
+    assert row["expected"] is None
+
+
 @pytest.mark.parametrize("way", ["reshuffle", "with_replacement"])
 def test_a_run_is_sgd_as_numpy_does_it_on_the_order_of_the_pipeline(line, way):
     [row] = sampling.error_floors(line, batch_size=4, learning_rates=[0.1], samplings=[way], num_epochs=6, seeds=[3])
@@ -157,7 +240,54 @@ def test_a_run_that_diverges_ends_and_the_next_one_goes_on(digits):
     rows = list(
         sampling.sorted_runs(digits, batch_size=32, learning_rate=100.0, buffer_size=50, num_epochs=1, seeds=[0])
     )
-    assert {row["sampling"] for row in rows} == {"in_order", "buffer", "reshuffle"}
+    table = pd.DataFrame(rows)
+    for _, run in table.groupby("sampling"):
+        assert run["update"].tolist() == [round(16 * i / 8) for i in range(9)]
+        assert run["epoch"].tolist() == [i / 8 for i in range(9)]
+        lost = run["train_loss"].isna().tolist()
+        assert lost == run["test_accuracy"].isna().tolist() == sorted(lost)  # from one record on
+        assert not lost[0]
+    assert table["sampling"].nunique() == 3
+
+
+class FakeRun:
+    """A run that diverges at some update, or at none."""
+
+    def __init__(self, problem, batch_size, diverges_at):
+        self.problem, self.batch_size, self.diverges_at = problem, batch_size, diverges_at
+        self.update, self.is_over, self.closed = 0, False, False
+
+    def advance(self, *, until):
+        assert until[0] > self.update
+        if not self.is_over:
+            self.update, self.is_over = until[0], until[0] >= self.diverges_at
+
+    def record(self):
+        return SimpleNamespace(train_loss=1 / (1 + self.update), test_accuracy=0.5)
+
+    def close(self):
+        self.closed = True
+
+
+@given(
+    num_examples=st.integers(1, 50),
+    data=st.data(),
+    updates=st.sets(st.integers(0, 200), min_size=1),
+    diverges_at=st.integers(1, 250),
+)
+def test_a_run_has_a_row_at_each_measurement_with_numbers_until_it_diverges(num_examples, data, updates, diverges_at):
+    k = data.draw(st.integers(1, num_examples))
+    run = FakeRun(SimpleNamespace(num_examples=num_examples), k, diverges_at)
+    rows = list(sampling._measured(run, sorted(updates)))
+    per_epoch = math.ceil(num_examples / k)
+    assert run.closed
+    assert [row["update"] for row in rows] == sorted(updates)
+    for row in rows:
+        epochs, rest = divmod(row["update"], per_epoch)
+        assert row["epoch"] == row["update"] / per_epoch
+        assert row["examples"] == epochs * num_examples + rest * k
+        assert math.isnan(row["train_loss"]) == math.isnan(row["test_accuracy"]) == (row["update"] >= diverges_at)
+        assert math.isnan(row["train_loss"]) or row["train_loss"] == 1 / (1 + row["update"])
 
 
 # The evil genie

@@ -1,5 +1,7 @@
 """The page on sampling in both languages: the ledger on the real pipeline, the experiments on rows that are given."""
 
+import math
+
 import pytest
 
 from sgd_tf import sampling
@@ -188,10 +190,19 @@ def test_the_buffer_is_judged_by_how_much_of_the_way_it_goes(cluster, buffered, 
     assert f"in order 50.0%, buffer of 100 {buffered:.1%}, reshuffled 95.0%" in texts(app)
 
 
-def test_runs_that_diverge_are_said_so(cluster):
-    rows = sorted_rows({"in_order": 0.1, "buffer": 0.1, "reshuffle": 0.1}, num_epochs=1)
-    app = run_part(cluster, "sorted", None, rows, sampling_sorted_rate="50")
-    assert "diverged" in app.warning[0].value
+@pytest.mark.parametrize("num_lost", [1, 2, 3])
+def test_runs_that_diverge_are_counted_and_the_others_are_not_judged_without_them(cluster, num_lost):
+    rows = [
+        row | ({"train_loss": math.nan, "test_accuracy": math.nan} if row["seed"] < num_lost and row["update"] else {})
+        if row["sampling"] == "buffer"
+        else row
+        for row in sorted_rows({"in_order": 0.5, "buffer": 0.9, "reshuffle": 0.9})
+    ]
+    app = run_part(cluster, "sorted", "reshuffle", rows, sampling_sorted_rate="50")
+    (warning,) = [element.value for element in app.warning]
+    assert warning.startswith(f"{num_lost} of 9 runs diverged.")
+    assert not app.success
+    assert "median of" not in texts(app)
     assert cluster.jobs[-1].arguments == (32, 50.0, 100, 10, 5)
 
 

@@ -35,7 +35,7 @@ def claim_spec(
 
     Args:
         claim: of `claims.CLAIMS`.
-        points: columns series, x, y, seed.
+        points: columns series, x, y, seed; a value that is not finite is that of a run that diverged.
         dark: whether the page's background is dark.
         translate: gives a word of the chart in the reader's language.
         height: of the whole chart, in px.
@@ -49,11 +49,11 @@ def claim_spec(
     'Difference from the double loop'
     """
     picture = claim.picture
-    known = points[points["series"].isin(list(picture.series)) & np.isfinite(points["x"]) & np.isfinite(points["y"])]
+    known = points[points["series"].isin(list(picture.series))]
     if picture.log_x:
-        known = known[known["x"] > 0]
+        known = known[~(known["x"] <= 0)]
     if picture.log_y:
-        known = known[known["y"] > 0]
+        known = known[~(known["y"] <= 0)]
     titles = {name: translate(series.title) for name, series in picture.series.items()}
     colors = [_color(picture, place, dark) for place in range(len(titles))]
     names = list(titles.values())
@@ -93,8 +93,11 @@ def _dots(
     dark: bool,
     translate: Translate,
 ) -> list[dict[str, Any]]:
-    """A row for each series, a dot for each run, a stroke for their median."""
+    """A row for each series, a dot for each run, a stroke for their median where all have a value."""
     _ = translate
+    is_lost = ~np.isfinite(shown["x"])
+    incomplete = shown["name"][is_lost].unique()
+    shown = shown[~is_lost]
     scale: dict[str, Any] = {"type": "log" if picture.log_x else "linear", "nice": False, "zero": False, "padding": 14}
     seen = pd.concat([shown["x"], pd.Series([] if bound is None else [bound], dtype="float64")])
     row = {
@@ -115,7 +118,8 @@ def _dots(
     if bound is not None:
         rule = {"type": "rule", "strokeDash": [5, 3], "color": MUTED_TEXT[dark], "strokeWidth": 1.5, "tooltip": None}
         layers.append({"data": {"values": [{"x": bound}]}, "mark": rule, "encoding": {"x": value}})
-    medians = shown.groupby("name", sort=False)["x"].median().reset_index() if len(shown) else shown[["name", "x"]]
+    complete = shown[~shown["name"].isin(incomplete)]
+    medians = complete.groupby("name", sort=False)["x"].median().reset_index() if len(complete) else complete
     stroke = {"type": "tick", "thickness": 2.5, "size": 18, "color": TEXT[dark], "tooltip": None, "aria": False}
     dot = {"type": "point", "filled": True, "size": 55, "opacity": 0.85}
     layers += [
@@ -138,9 +142,14 @@ def _lines(
     dark: bool,
     translate: Translate,
 ) -> list[dict[str, Any]]:
-    """A line for each series through the medians of the seeds, with the band from the lowest to the highest."""
+    """A line through the medians of the seeds for each series, with their band; a × above where a run diverged."""
     _ = translate
-    table = band(shown, ["name", "x"], "y").sort_values(["name", "x"]) if len(shown) else shown.assign(median=0.0)
+    shown = shown[np.isfinite(shown["x"])]
+    values = shown["y"][np.isfinite(shown["y"])]
+    table = band(shown, ["name", "x"], "y").sort_values(["name", "x"])
+    lost = table[table["num_diverged"] > 0][["name", "x", "num_diverged", "num_seeds"]]
+    table = table[np.isfinite(table["median"])]
+    table = table.assign(high=table["high"].clip(upper=values.max()))
     color_scale = {"domain": names, "range": colors}
     one = len(names) == 1
     legend = (
@@ -178,7 +187,7 @@ def _lines(
         "axis": _axis(picture, "x", _(picture.x), shown["x"]),
     }
     y_scale = {"type": "log" if picture.log_y else "linear", "nice": not picture.log_y, "zero": False, "padding": 8}
-    y_axis = _axis(picture, "y", _(picture.y), shown["y"])
+    y_axis = _axis(picture, "y", _(picture.y), values)
     y = {"field": "median", "type": "quantitative", "scale": y_scale, "axis": y_axis}
     tooltip = [
         {"field": "name", "type": "nominal", "title": _("Series")},
@@ -216,7 +225,16 @@ def _lines(
             "encoding": {"x": x, "y": y, "color": color, "shape": series([*SHAPES[: len(names)]]), "tooltip": tooltip},
         },
     ]
-    return [{"data": _values(table), **layer} for layer in layers]
+    cross = {"type": "point", "shape": "cross", "angle": 45, "filled": True, "size": 60, "opacity": 1}
+    counts = [
+        {"field": "num_diverged", "type": "quantitative", "title": _("Diverged"), "format": "d"},
+        {"field": "num_seeds", "type": "quantitative", "title": _("Seeds"), "format": "d"},
+    ]
+    crosses = {"x": x, "y": {"value": 6}, "color": color, "tooltip": [*tooltip[:2], *counts]}
+    return [
+        *({"data": _values(table), **layer} for layer in layers),
+        {"data": _values(lost), "mark": cross, "encoding": crosses},
+    ]
 
 
 def _values(table: pd.DataFrame) -> dict[str, Any]:

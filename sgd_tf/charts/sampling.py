@@ -92,7 +92,7 @@ def seed_curves(
     """Median over several seeds against a counter, with the band from the lowest to the highest, one line per group.
 
     Args:
-        bands: columns line, x, median, low, high, num_seeds: `seeds.band` with the counter called x.
+        bands: columns line, x, median, low, high, num_seeds, num_diverged: `seeds.band` with the counter called x.
         lines: how each group is drawn, by the name in the column line.
         x_domain: ends of the horizontal axis.
         y_domain: ends of the vertical axis; what lies outside is clipped.
@@ -108,7 +108,8 @@ def seed_curves(
         translate: gives a word of the chart in the reader's language.
         height: of the whole chart, in px.
 
-    >>> bands = pd.DataFrame({"line": ["a"], "x": [0], "median": [1.0], "low": [0.5], "high": [2.0], "num_seeds": [3]})
+    >>> from sgd_tf import seeds
+    >>> bands = seeds.band(pd.DataFrame({"line": "a", "x": 0, "loss": [0.5, 1.0, 2.0]}), ["line", "x"], "loss")
     >>> chart = seed_curves(bands, lines={"a": Line(label="A", color="#000000")}, x_domain=(0, 1), y_domain=(0, 3),
     ...                     titles=("Loss", "Epochs", "Training loss"))
     >>> chart.to_dict()["title"]["text"]
@@ -150,6 +151,7 @@ def seed_curves(
         alt.Tooltip("low:Q", title=_("Lowest"), format=number),
         alt.Tooltip("high:Q", title=_("Highest"), format=number),
         alt.Tooltip("num_seeds:Q", title=_("Seeds"), format="d"),
+        alt.Tooltip("num_diverged:Q", title=_("Diverged"), format="d"),
     ]
     scale: dict[str, Any] = {
         "color": alt.Color(
@@ -235,6 +237,8 @@ def floors(
     def upward(field: str) -> alt.Y:
         return alt.Y(f"{field}:Q", scale=y_scale, axis=y_axis)
 
+    came_to_rest = [np.isfinite(values.astype("float64")) for values in (table["floor"], bands["high"])]
+    table, bands = table[came_to_rest[0]], bands[came_to_rest[1]]
     labels = {name: line.label for name, line in lines.items()}
     color = alt.Color(
         "sampling:N", scale=alt.Scale(domain=list(lines), range=[line.color for line in lines.values()]), legend=None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
@@ -474,7 +475,7 @@ def searched_rates() -> dict[tuple[object, ...], float]:
     search = runs.get("search")
     if search and not search.is_active:
         for name, config in search.plan.configs.items():
-            trials = [row for row in search.job.rows if row["run"] == name]
+            trials = [row for row in search.job.rows if row["run"] == name and math.isfinite(row["mean_loss"])]
             if trials:
                 best = min(trials, key=lambda row: (row["mean_loss"], row["learning_rate"]))
                 num_examples = search.plan.num_examples or CATALOGUE[search.plan.problem].num_examples

@@ -184,12 +184,12 @@ def floor_picture(run: SessionRun | None) -> None:
 
 
 def floor_powers(bands: pd.DataFrame) -> dict[Sampling, float]:
-    """The power p in floor ∝ γᵖ of each way of drawing, of which at least two learning rates are known."""
+    """The power p in floor ∝ γᵖ of each way of drawing with at least two learning rates, all of which have a floor."""
     groups = {str(way): group for way, group in bands.groupby("sampling", sort=False)}
     return {
         way: seeds.power(groups[way]["learning_rate"], groups[way]["median"])
         for way in view.WAYS
-        if way in groups and len(groups[way]) > 1
+        if way in groups and len(groups[way]) > 1 and np.isfinite(groups[way]["median"]).all()
     }
 
 
@@ -206,7 +206,8 @@ def floor_answer(powers: Mapping[Sampling, float]) -> str:
 def _paths(table: pd.DataFrame) -> pd.DataFrame:
     """Median over the seeds of the distance after each epoch."""
     if table.empty:
-        return pd.DataFrame(columns=["line", "x", "median", "low", "high", "num_seeds"]).astype({"median": "float64"})
+        columns = ["line", "x", "median", "low", "high", "num_seeds", "num_diverged"]
+        return pd.DataFrame(columns=columns).astype({"median": "float64"})
     line = table["sampling"] + " " + table["learning_rate"].map("{:g}".format)
     long = table.assign(line=line)[["line", "distances"]].explode("distances").astype({"distances": "float64"})
     long["x"] = long.groupby(level=0).cumcount()
@@ -281,7 +282,8 @@ def sorted_picture(run: SessionRun | None) -> None:
         "buffer": _("Buffer of {b}").format(b=buffer_size),
         "reshuffle": _("Reshuffled"),
     }
-    bands = seeds.band(table.rename(columns={"epoch": "x", "sampling": "line"}), ["line", "x"], measured)
+    worst = -np.inf if is_accuracy else np.inf
+    bands = seeds.band(table.rename(columns={"epoch": "x", "sampling": "line"}), ["line", "x"], measured, worst=worst)
     with st.container(key="sampling_sorted_chart"):
         st.altair_chart(
             charts.seed_curves(
@@ -309,10 +311,12 @@ def sorted_picture(run: SessionRun | None) -> None:
     _status(run, num_rows, 3 * (8 * num_epochs + 1) * (run.plan[4] if run else 1))
     if run is None or run.is_active or table.empty:
         return
+    diverged = table[table["train_loss"].isna()].groupby(["sampling", "seed"]).ngroups
+    if diverged:
+        text = _("{lost} of {num} runs diverged. Choose a smaller learning rate.")
+        st.warning(text.format(lost=diverged, num=table.groupby(["sampling", "seed"]).ngroups))
     reached = sorted_reached(table, num_epochs)
-    if len(reached) < len(labels):
-        if run.job.status == "done":
-            st.warning(_("Not all runs came to the end: they diverged. Choose a smaller learning rate."))
+    if diverged or len(reached) < len(labels):
         return
     experiment.judge(run.prediction, sorted_answer(reached["accuracy"].to_dict()), BUFFERED)
     text = _(
@@ -336,13 +340,14 @@ def sorted_reached(table: pd.DataFrame, num_epochs: int) -> pd.DataFrame:
     """Where each way of drawing is in the last epoch, of the runs that came so far.
 
     Args:
-        table: columns sampling, seed, epoch, test_accuracy.
+        table: columns sampling, seed, epoch, test_accuracy, nan of a run that has diverged.
         num_epochs: of each run.
 
     Returns:
         by sampling: accuracy, the mean over the last epoch, and swing, its highest value less its lowest; both the
         median of the seeds.
     """
+    table = table[np.isfinite(table["test_accuracy"])]
     reached = table.groupby(["sampling", "seed"])["epoch"].transform("max") >= num_epochs
     last = table[reached & (table["epoch"] > num_epochs - 1)]
     runs = last.groupby(["sampling", "seed"], sort=False)["test_accuracy"]
@@ -451,7 +456,7 @@ def genie_picture(run: SessionRun | None) -> None:
         "(median of {n} seeds)."
     )
     factors = {method: f"{np.median(ratio):.2f}" for method, ratio in ratios.items()}
-    sentence = text.format(r=copies, **factors, n=table["seed"].nunique())
+    sentence = text.format(r=copies, **factors, n=min(len(ratio) for ratio in ratios.values()))
     if not end.empty:
         same = _("After {u} updates of GD the weights with and without copies differ by {d} at most: rounding.")
         sentence += " " + same.format(u=int(end["updates"].iloc[0]), d=_tiny(end["difference"].iloc[0]))
@@ -484,7 +489,7 @@ def genie_losses(table: pd.DataFrame, num_epochs: int) -> dict[tuple[str, str], 
     for method in ("gd", "sgd"):
         for _seed, runs in table[table["method"] == method].groupby("seed"):
             without, copied = (runs[runs["copies"].eq(1) == alone] for alone in (True, False))
-            if without.empty or copied.empty or copied["epoch"].max() < num_epochs:
+            if without.empty or copied.empty or copied["epoch"].max() < num_epochs or runs["train_loss"].isna().any():
                 continue
             end = copied.iloc[-1]
             found.setdefault((method, "copies"), []).append(float(end["train_loss"]))

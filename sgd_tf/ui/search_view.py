@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,14 +31,27 @@ def _draw(search: SessionRun | None) -> None:
             st.error(experiment.failure_text(search.job.failure, search.plan))
         elif not search.is_active:
             found = controls.searched_rates()
-            st.success(_("Found. With “Tuned” the next race uses these rates.") if found else _("Stopped."))
-            if names := _best_at_an_end(rows):
+            lost = _without_winner(rows)
+            if found and len(lost) < len(search.plan.configs):
+                st.success(_("Found. With “Tuned” the next race uses these rates."))
+            elif not rows:
+                st.success(_("Stopped."))
+            if lost:
+                text = _("{names}: every learning rate that was tried diverged, so none was kept.")
+                st.warning(text.format(names=", ".join(lost)))
+            if names := [name for name in _best_at_an_end(rows) if name not in lost]:
                 text = _("{names}: the best rate is the last one that was tried; one beyond it may be better.")
                 st.caption(text.format(names=", ".join(names)))
         trials = pd.DataFrame(rows, columns=["run", "learning_rate", "mean_loss", "diverged_at"])
         sizes = {name: config.batch_size for name, config in search.plan.configs.items()}
         chart = charts.learning_rates(trials, batch_sizes=sizes, dark=experiment.is_dark(), translate=_)
         st.altair_chart(chart, alt=_("Mean training loss of each learning rate"), key="search_chart")
+
+
+def _without_winner(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The contestants without a rate at which the training did not diverge."""
+    finite = {row["run"] for row in rows if math.isfinite(row["mean_loss"])}
+    return [name for name in dict.fromkeys(row["run"] for row in rows) if name not in finite]
 
 
 def _best_at_an_end(rows: Sequence[Mapping[str, Any]]) -> list[str]:
