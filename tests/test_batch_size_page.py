@@ -6,21 +6,13 @@ import math
 import pandas as pd
 import pytest
 
-from sgd_tf import sweep, sweep_results
+from sgd_tf import sweep
 from sgd_tf.jobs import JobFailure
 from sgd_tf.ui import runs, sweep_controls, sweep_runs
 from tests.lab import LANGUAGES, FakeCluster, InProcessCluster, checked, open_app
 
 PAGE = "pages/lab/batch_size.py"
 SMALL = {"sweep_k": ["4", "32", "256", "all"], "sweep_rates": "0.1, 0.4", "sweep_seeds": "3"}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def few_fits():
-    """The interval of the critical batch size from 20 fits instead of 200: its width is not looked at here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sweep_results, "NUM_FITS", 20)
-        yield
 
 
 @pytest.fixture(autouse=True)
@@ -72,12 +64,12 @@ def press_run(app):
     return checked(app.button(key="sweep_run").click().run())
 
 
-def serve(app, cluster):
-    """Let the workers answer until the sweep has ended."""
+def serve(app, cluster, **changes):
+    """Let the workers answer until the sweep has ended; with changes to all rows."""
     while any(job.status == "running" for job in cluster.jobs):
         for job in cluster.jobs:
             if job.status == "running":
-                job.rows, job.status = answer(job), "done"
+                job.rows, job.status = [row | changes for row in answer(job)], "done"
         checked(app.run())
     return checked(app.run())
 
@@ -146,6 +138,41 @@ def test_the_answer_is_the_fastest_k_of_the_formula(done):
     assert "in 100%" in text_of(app)
 
 
+def test_each_k_stands_in_one_table_with_its_seconds_its_factor_and_whether_it_is_in_the_range(done):
+    table = done[1].table[0].value
+    assert table.index.tolist() == ["4", "32", "256", "1,437"]
+    assert table["times the fastest"].tolist() == ["2.96", "1", "2.1", "9.27"]  # 0.972, 0.328, 0.689 and 3.04 s
+    assert table["Compared with the fastest"].tolist() == ["clearly slower", "the fastest", *["clearly slower"] * 2]
+
+
+LOST = {"updates_to_target": None, "examples_to_target": None, "train_loss": None, "diverged_at": 5} | {
+    f"{name}_after_{budget}": None
+    for name in ("train_loss", "test_loss", "test_accuracy")
+    for budget in ("epochs", "seconds")
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        (
+            LOST,
+            "choose smaller learning rates. At the start gradient descent is stable up to a learning rate of about 0.5",
+        ),
+        ({"updates_to_target": 0.0}, "The loss is at the target before the first update: choose a lower target."),
+    ],
+)
+def test_runs_that_all_diverge_and_a_target_that_holds_at_once_give_advice_and_no_verdict(cluster, changes, advice):
+    app = open_app(page=PAGE, **SMALL)
+    app.pills(key="sweep_prediction").set_value("32").run()
+    app = serve(press_run(app), cluster, **changes)
+    (warning,) = [element.value for element in app.warning]
+    assert advice in warning
+    assert not app.success
+    assert "nan" not in text_of(app)
+    assert "The difference is real" not in text_of(app)
+
+
 def test_the_critical_batch_size_is_that_of_the_formula(done):
     assert "at about **k = 32**, the critical batch size" in text_of(done[1])
 
@@ -163,7 +190,7 @@ def test_the_prediction_is_judged_by_the_fastest_k(cluster, guess, kind):
 
 
 def test_the_verdict_has_a_row_for_epochs_and_seconds_at_one_rate_and_at_tuned_ones(done):
-    table = done[1].table[0].value
+    table = done[1].table[-1].value
     assert table.index.tolist() == ["10 epochs", "10 epochs", "0.1 s of training", "0.1 s of training"]
     assert table["Learning rate"].tolist() == ["0.1 for all k", "best for each k"] * 2
     # The test loss is 0.1 (1 + k/1000): 1.256/1.004 at k = 256 against k = 4.
@@ -208,6 +235,7 @@ def test_stop_keeps_what_is_there_and_run_goes_on_from_there(cluster):
     app.button(key="sweep_stop").click().run()
     assert cluster.jobs[0].status == "stopped"
     assert "3 of about " in checked(app).get("progress")[-1].text
+    assert "runs of this sweep are missing: the answer may change." in text_of(app)
     press_run(app)
     assert len(cluster.jobs[1].arguments[1]) == 8 - 3
 

@@ -59,6 +59,8 @@ ORDER = (
     "measures",
     "race_results",
     "sweep_results",
+    "comparison",
+    "critical_batch_size",
     "sweep",
     "sampling",
     "gradient_noise",

@@ -1,18 +1,14 @@
 """What a sweep says, held to hand arithmetic, to SciPy and to data whose law is known."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
-from scipy import stats
 
 from sgd_tf import sweep_results as results
-from sgd_tf.sweep_results import fit_hyperbola, to_table
-
-SIZES = (1, 4, 16, 64, 256, 1024)
+from sgd_tf.sweep_results import to_table
 
 
 def row(k, rate=0.1, seed=0, **changes):
@@ -102,162 +98,19 @@ def test_the_speed_of_a_k_is_the_median_over_all_its_runs():
     assert results.speed(to_table(rows))["median"].tolist() == [1000 * 8 / 2.0]
 
 
-@pytest.mark.parametrize(("least_updates", "least_samples"), [(10.0, 1000.0), (500.0, 2e5), (3.0, 30.0)])
-def test_points_on_a_hyperbola_give_it_back(least_updates, least_samples):
-    updates = [least_updates + least_samples / k for k in SIZES]
-    fit = fit_hyperbola(SIZES, updates)
-    assert fit.min_updates == pytest.approx(least_updates, rel=1e-6)
-    assert fit.min_examples == pytest.approx(least_samples, rel=1e-6)
-    assert fit.critical_batch_size == pytest.approx(least_samples / least_updates, rel=1e-6)
-    assert fit.deviation < 1e-6
-    assert math.isnan(fit.low)
-    S, E = fit.updates(7.0), 7.0 * fit.updates(7.0)
-    assert (S / fit.min_updates - 1) * (E / fit.min_examples - 1) == pytest.approx(1.0)
-
-
-def test_at_the_critical_batch_size_updates_and_samples_are_twice_their_least():
-    fit = fit_hyperbola([1, 10, 100, 1000], [1010, 110, 20, 11])
-    k = fit.critical_batch_size
-    assert fit.updates(k) == pytest.approx(2 * fit.min_updates)
-    assert k * fit.updates(k) == pytest.approx(2 * fit.min_examples)
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.floats(1, 1e4), st.floats(2, 512))
-def test_any_hyperbola_with_its_bend_inside_the_sweep_is_found(least_updates, critical):
-    fit = fit_hyperbola(SIZES, [least_updates * (1 + critical / k) for k in SIZES])
-    assert fit.critical_batch_size == pytest.approx(critical, rel=1e-3)
-
-
-def test_the_fit_is_the_one_of_scipys_curve_fit_on_logarithms():
-    from scipy.optimize import curve_fit
-
-    random = np.random.default_rng(1)
-    k = np.repeat(SIZES, 3)
-    updates = (50 + 3000 / k) * np.exp(0.2 * random.normal(size=len(k)))
-    fit = fit_hyperbola(k, updates)
-    (a, b), _ = curve_fit(lambda k, a, b: np.log(np.exp(a) + np.exp(b) / k), k, np.log(updates), p0=(4.0, 8.0))
-    assert (fit.min_updates, fit.min_examples) == pytest.approx((np.exp(a), np.exp(b)), rel=1e-4)
-
-
-def test_where_no_k_saves_updates_or_all_do_the_bend_lies_outside_the_sweep():
-    assert fit_hyperbola(SIZES, [100.0] * 6).critical_batch_size < 1
-    assert fit_hyperbola(SIZES, [1e6 / k for k in SIZES]).critical_batch_size > 1024
-
-
-def test_the_interval_holds_the_critical_batch_size_of_noisy_points():
-    k, seeds = np.repeat(SIZES, 5), np.tile(range(5), 6)
-    hits = 0
-    for trial in range(10):
-        noise = np.random.default_rng(trial).normal(size=30)
-        fit = fit_hyperbola(k, (50 + 3000 / k) * np.exp(0.1 * noise), seeds=seeds, seed=trial)
-        assert fit.low < fit.critical_batch_size < fit.high
-        hits += fit.low < 60 < fit.high
-    assert hits >= 8  # of 95 % intervals; fewer come once in 90 times
-
-
-def test_a_quadratic_whose_gradient_noise_is_b_times_its_square_has_the_critical_batch_size_b():
-    # d ← d (1 − a (1 + ξ √(B/k))): per-sample gradients with variance B g². With steps a = ε/(1 + B/k) the logarithm of
-    # d falls by a in the mean, so that S = ln(d₀/d) (1 + B/k)/ε.
-    B, step, shrink, random = 40.0, 0.02, 50.0, np.random.default_rng(0)
-    k, updates, seeds = [], [], []
-    for size in SIZES:
-        a = step / (1 + B / size)
-        num = int(3 * math.log(shrink) / a)
-        for seed in range(5):
-            logs = np.log(np.abs(1 - a * (1 + random.normal(size=num) * math.sqrt(B / size)))).cumsum()
-            k.append(size)
-            updates.append(1 + int(np.argmax(logs <= -math.log(shrink))))
-            seeds.append(seed)
-    fit = fit_hyperbola(k, updates, seeds=seeds)
-    assert fit.low < B < fit.high
-    assert fit.critical_batch_size == pytest.approx(B, rel=0.15)
-    assert fit.min_updates == pytest.approx(math.log(shrink) / step, rel=0.1)
-
-
-def test_a_fit_needs_three_batch_sizes_that_reached_the_target():
-    with pytest.raises(ValueError, match="at least three different ones; received 2"):
-        fit_hyperbola([1, 2, 2], [5.0, 4.0, 4.0])
+def test_a_hyperbola_takes_three_batch_sizes_that_always_reached_the_target():
     rows = [row(k) for k in (1, 2)] + [row(4, updates_to_target=None)]
     assert results.fit_runs(to_table(rows)) is None
+    assert results.fit_runs(to_table([*rows[:2], row(4)])).num_sizes == 3
 
 
-def values_of(values, measure="test_loss_after_epochs"):
-    return pd.DataFrame({"seed": range(len(values)), measure: values})
-
-
-@settings(max_examples=20, deadline=None)
-@given(
-    st.lists(st.floats(0.1, 10), min_size=3, max_size=8),
-    st.lists(st.floats(0.1, 10), min_size=3, max_size=8),
-)
-def test_two_settings_are_compared_by_scipys_paired_t_test_on_logarithms(a, b):
-    n = min(len(a), len(b))
-    differences = np.log(a[:n]) - np.log(b[:n])
-    assume(differences.std() > 1e-3)
-    found = results.compare(values_of(a[:n]), values_of(b[:n]), "test_loss_after_epochs")
-    expected = stats.ttest_rel(np.log(a[:n]), np.log(b[:n]))
-    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
-    assert found.ratio == pytest.approx(stats.gmean(a[:n]) / stats.gmean(b[:n]))
-    low, high = expected.confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx((math.exp(low), math.exp(high)))
-    assert found.is_real == (found.p_value < 0.05)
-
-
-def test_the_effect_size_is_that_of_cohen_shrunk_as_by_hedges():
-    found = results.compare(values_of(np.exp([1.0, 2.0, 3.0, 6.0])), values_of([1.0] * 4), "test_loss_after_epochs")
-    # Differences 1, 2, 3, 6: mean 3, standard deviation √(14/3); 1 − 3/(4·3 − 1) = 8/11.
-    assert found.effect_size == pytest.approx(3 / math.sqrt(14 / 3) * 8 / 11)
-    assert found.effect == "large"
-
-
-@pytest.mark.parametrize(
-    ("size", "words"), [(0.1, "none"), (-0.3, "small"), (0.6, "medium"), (-1.0, "large"), (3.0, "very large")]
-)
-def test_effect_sizes_have_the_words_of_cohen_and_sawilowsky(size, words):
-    found = results.compare(values_of([1.0, 2.0]), values_of([1.0, 1.0]), "test_loss_after_epochs")
-    assert results.Comparison(**{**found.__dict__, "effect_size": size}).effect == words
-
-
-def test_accuracies_are_compared_by_their_difference():
-    measure = "test_accuracy_after_epochs"
-    found = results.compare(values_of([0.9, 0.8, 0.7], measure), values_of([0.8, 0.7, 0.5], measure), measure)
-    assert found.is_difference
-    assert found.ratio == pytest.approx(0.4 / 3)
-    assert found.p_value == pytest.approx(stats.ttest_rel([0.9, 0.8, 0.7], [0.8, 0.7, 0.5]).pvalue)
-
-
-def test_a_setting_is_as_good_as_itself():
-    runs = values_of([1.0, 2.0, 3.0])
-    found = results.compare(runs, runs, "test_loss_after_epochs")
-    assert (found.ratio, found.low, found.high, found.p_value) == (1.0, 1.0, 1.0, 1.0)
-    assert not found.is_real
-    assert results.outcome(found) == "as good"
-
-
-def test_runs_without_a_value_lose_and_a_sign_test_counts():
-    one, other = values_of([1.0] * 6, "updates_to_target"), values_of([2.0] * 5 + [None], "updates_to_target")
-    found = results.compare(one, other, "updates_to_target")
-    assert found.test == "sign"
-    assert found.p_value == pytest.approx(2 / 2**6)  # six of six
-    assert found.ratio == 0.0
-    assert found.is_real
-
-
-def test_only_seeds_that_both_have_are_compared():
-    found = results.compare(values_of([1.0, 2.0, 3.0]), values_of([1.0, 2.0]), "test_loss_after_epochs")
-    assert found.num_seeds == 2
-    with pytest.raises(ValueError, match="must have a seed in common"):
-        results.compare(to_table([row(8, seed=0)]), to_table([row(8, seed=1)]), "updates_to_target")
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_corrected_p_values_keep_their_order_and_hold_the_bound_of_bonferroni(p_values):
-    corrected = results.holm(p_values)
-    assert all(p <= q <= min(1.0, len(p_values) * p) or q <= 1.0 for p, q in zip(p_values, corrected, strict=True))
-    order = np.argsort(p_values, kind="stable")
-    assert np.all(np.diff(np.array(corrected)[order]) >= 0)
-    assert corrected[order[0]] == min(1.0, len(p_values) * p_values[order[0]])
+def test_a_hyperbola_is_fitted_to_the_seeds_that_all_batch_sizes_have():
+    rows = [row(k, seed=seed, updates_to_target=100.0 + 1000 / k) for k in (1, 8, 64, 512) for seed in range(3)]
+    more = row(8, seed=3, updates_to_target=9e9)
+    fit = results.fit_runs(to_table([*rows, more]))
+    assert fit == results.fit_runs(to_table(rows))
+    assert fit.num_seeds == 3
+    assert fit.critical_batch_size == pytest.approx(10.0)
 
 
 def race(prices, noise=0.02, num_seeds=5):
@@ -292,23 +145,75 @@ def test_noise_widens_the_range():
     assert wide.high / wide.low > 1
 
 
-def test_a_k_that_is_slow_in_between_ends_the_range():
+def test_a_k_that_is_slow_in_between_is_left_out_and_named():
     best = results.recommend(race({1: 1.0, 8: 3.0, 32: 1.05}))
-    assert (best.low, best.high) == (1, 1)
+    assert (best.low, best.high) == (1, 32)
+    assert best.left_out == ((8, "slower"),)
+    assert best.slowest < 1.1
 
 
 def test_a_k_that_did_not_always_reach_the_target_is_out():
-    table = race({8: 1.5, 32: 1.0})
-    table.loc[(table["batch_size"] == 32) & (table["seed"] == 3), ["updates_to_target", "steady_seconds_to_target"]] = (
-        None
-    )
-    assert results.recommend(table).best == 8
-    table["steady_seconds_to_target"] = math.nan
-    assert results.recommend(table) is None
+    rows = [row(k, seed=seed, updates_to_target=1000.0 * price) for k, price in RACE.items() for seed in range(5)]
+    missed = row(32, seed=3, updates_to_target=None)
+    best = results.recommend(to_table([missed, *rows]))
+    assert (best.best, best.low, best.high) == (8, 8, 128)
+    assert best.left_out == ((32, "not reached"),)
+    assert results.recommend(to_table([row(k, updates_to_target=None) for k in RACE])) == "not reached"
 
 
-def test_with_one_seed_nothing_is_sure():
-    best = results.recommend(race({8: 1.2, 32: 1.0, 128: 1.5}, num_seeds=1, noise=0.0))
+RACE = {8: 1.05, 32: 1.0, 128: 1.06}
+
+
+def test_one_table_gives_the_range_the_factor_and_what_the_csv_says():
+    table = race({1: 4.0, 8: 1.05, 32: 1.0, 128: 1.06, 1024: 3.0}, noise=0.3)
+    sizes, best = results.seconds_by_size(table).set_index("batch_size"), results.recommend(table)
+    by_hand = table.groupby("batch_size")["steady_seconds_to_target"].median()
+    assert sizes["median"].to_dict() == by_hand.to_dict()
+    assert sizes["ratio"].to_dict() == (by_hand / by_hand.min()).to_dict()
+    inside = sizes[sizes["state"].isin(["fastest", "as fast"])]
+    assert (best.best, best.seconds, best.slowest) == (by_hand.idxmin(), by_hand.min(), inside["ratio"].max())
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_a_seed_that_was_not_run_yet_is_no_failure(reached):
+    # Each k with seed 0; the next run is that of k = 1 with seed 1.
+    rows = [row(1, updates_to_target=36.0 if reached else None), row(32, updates_to_target=27.0), row(2048)]
+    best = results.recommend(to_table(rows))
+    assert (best.best, best.low, best.high) == (32, 32, 32)
+    more = row(1, seed=1, updates_to_target=36.0 if reached else None)
+    after = results.recommend(to_table([*rows, more]))
+    assert replace(after, share=0.0) == replace(best, share=0.0)  # both NaN
+
+
+def test_where_nobody_shares_a_seed_nothing_is_known():
+    assert results.recommend(to_table([row(8, seed=0), row(32, seed=1)])) == "unknown"
+
+
+def test_runs_that_all_diverged_are_named_and_not_called_slow():
+    lost = {"updates_to_target": None, "train_loss": None, "diverged_at": 3}
+    rows = [row(k, seed=seed, **lost) for k in (8, 32) for seed in range(2)]
+    assert results.recommend(to_table(rows)) == "diverged"
+    stuck = row(64, updates_to_target=None, train_loss=2.0, start_loss=2.0)
+    assert results.recommend(to_table([*rows, stuck])) == "diverged"
+    assert results.recommend(to_table([*rows, row(64, updates_to_target=None)])) == "not reached"
+
+
+def test_a_target_that_is_met_before_the_first_update_gives_no_answer_and_no_law():
+    table = to_table([row(k, seed=seed, updates_to_target=0.0) for k in (4, 32, 256, 1024) for seed in range(3)])
+    assert results.recommend(table) == "at the start"
+    assert results.fit_runs(table) is None
+    assert results.rate_cells(table)["ratio"].tolist() == [1.0] * 4
+
+
+def test_a_seed_that_meets_the_target_before_the_first_update_is_not_compared():
+    rows = [row(k, seed=seed, updates_to_target=100.0 * price) for k, price in RACE.items() for seed in range(3)]
+    at_once = [row(k, seed=3, updates_to_target=0.0) for k in RACE]
+    assert results.recommend(to_table([*rows, *at_once])) == results.recommend(to_table(rows))
+
+
+@pytest.mark.parametrize("num_seeds", [1, 2])
+def test_with_two_seeds_nobody_can_tell_how_sure_the_range_is(num_seeds):
+    best = results.recommend(race({8: 1.2, 32: 1.0, 128: 1.5}, num_seeds=num_seeds, noise=0.0))
     assert (best.low, best.high) == (8, 32)
     assert math.isnan(best.share)
 
@@ -378,9 +283,27 @@ def test_one_rate_and_tuned_ones_are_judged_apart():
 def test_a_large_k_that_diverged_is_worse():
     table = judged({32: (1.0,), 256: (1.0,), 8192: (1.0,)})
     table.loc[table["batch_size"] == 8192, "test_loss_after_epochs"] = math.nan
+    assert results.verdict_c13(table)[0].large_outcome == "open"  # did not come so far: nobody knows
+    table.loc[table["batch_size"] == 8192, "diverged_at"] = 7
     verdict = results.verdict_c13(table)[0]
-    assert (verdict.large, verdict.large_outcome) == (8192, "worse")
+    assert (verdict.large, verdict.large_outcome, verdict.harm_from) == (8192, "worse", 8192)
     assert math.isinf(verdict.large_ratio)
+
+
+@pytest.mark.parametrize("losses", [[None, 0.51, 0.51, 0.49, 0.49], [None, None, 0.49, 0.49, 0.49]])
+def test_a_bare_majority_of_the_seeds_gives_no_verdict(losses):
+    rows = [row(256, seed=seed) for seed in range(5)]
+    for seed, loss in enumerate(losses):
+        rows.append(row(8192, seed=seed, test_loss_after_epochs=loss, diverged_at=None if loss else 7))
+    verdict = results.verdict_c13(to_table(rows))[0]
+    assert (verdict.budget, verdict.practical, verdict.large) == ("epochs", 256, 8192)
+    assert (verdict.large_outcome, verdict.largest_outcome, verdict.harm_from) == ("open", "open", None)
+
+
+def test_two_seeds_give_no_verdict():
+    table = judged({32: (1.0,), 256: (1.5,), 8192: (9.0,)}, noise=0.001)
+    for verdict in results.verdict_c13(table[table["seed"] < 2]):
+        assert (verdict.practical_outcome, verdict.large_outcome, verdict.harm_from) == ("open", "open", None)
 
 
 def test_the_map_tells_reached_missed_stuck_and_diverged_and_marks_the_best():
@@ -410,5 +333,5 @@ def test_an_empty_sweep_says_nothing_and_fails_nowhere():
     assert results.spread(results.tuned(table, "updates_to_target"), "updates_to_target").empty
     assert results.verdict_c13(table) == []
     assert results.fit_runs(table) is None
-    assert results.recommend(table) is None
+    assert results.recommend(table) == "not run"
     assert isinstance(results.speed(table), pd.DataFrame)

@@ -24,7 +24,7 @@ from sgd_tf.charts.style import (
 )
 
 if TYPE_CHECKING:
-    from sgd_tf.sweep_results import Hyperbola
+    from sgd_tf.critical_batch_size import Hyperbola
 
 TITLE_SIZE = 15
 SHARE = "format(datum.value, '.0%')"  # labels of the vertical axis
@@ -57,7 +57,8 @@ def by_batch_size(
 ) -> dict[str, Any]:
     """Median over the seeds of what was measured, against k, with a band from the lowest to the highest seed.
 
-    A k some of whose runs have no value stands as a cross at the edge where it is worst.
+    A k most of whose runs have no value stands as a cross at the edge where it is worst. The seeds of one k are those
+    of the others: the bands rise and fall together.
 
     Args:
         spread: of `sweep_results.spread`; with a column "series" several of them in one chart.
@@ -85,6 +86,8 @@ def by_batch_size(
     """
     _ = translate
     data = spread.assign(series=spread.get("series", ""))
+    if log_y:  # nothing at all has no place on a logarithmic axis: a target that holds before the first update
+        data = data[~(data["median"].astype("float64") <= 0)]
     sizes = sorted(batch_sizes)
     finite = data[np.isfinite(data["median"].astype("float64"))]
     domain = _domain(finite, log=log_y, percent=percent)
@@ -228,7 +231,7 @@ def _fitted(frame: _Frame, fit: Hyperbola, *, samples: bool) -> list[alt.Chart]:
     _ = frame.translate
     layers = [frame.curve(fit.updates(frame.grid) * (frame.grid if samples else 1.0), [6, 3])]
     critical, first, last = fit.critical_batch_size, frame.sizes[0], frame.sizes[-1]
-    if not first <= critical <= last:
+    if fit.no_interval == "misfit" or not first <= critical <= last:
         return layers
     label = _("critical k ≈ {k}").format(k=f"{critical:,.0f}")
     ends = {"batch_size": [critical], "low": [max(first, fit.low)], "high": [min(last, fit.high)], "label": [label]}

@@ -10,19 +10,18 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from sgd_tf import charts, export, sweep, sweep_results
+from sgd_tf import charts, comparison, export, sweep, sweep_results
+from sgd_tf.critical_batch_size import Hyperbola
 from sgd_tf.problems import CATALOGUE, N_
 from sgd_tf.sweep import SweepPlan
-from sgd_tf.sweep_results import Comparison, Hyperbola, Recommendation, Verdict
-from sgd_tf.ui import address, experiment, runs, sweep_runs
-from sgd_tf.ui.controls import PROBLEMS
+from sgd_tf.sweep_results import NoAnswer, Recommendation, Verdict
+from sgd_tf.ui import address, experiment, runs, sweep_runs, sweep_words
 from sgd_tf.ui.language import _, current, selectbox, titles
-from sgd_tf.ui.numbers import count, digits
+from sgd_tf.ui.numbers import count
 from sgd_tf.ui.runs import SessionRun
 from sgd_tf.ui.sweep_controls import RANGES, range_of
 
 CHART_HEIGHT = 370  # px
-NOTABLE = 1.05  # times as long, from which on it is told
 SMALL_HEIGHT = 270  # px, of one of four
 VIEWS = {
     "target": N_("To the target"),
@@ -31,30 +30,9 @@ VIEWS = {
     "map": N_("Learning rate × k"),
     "throughput": N_("Samples per second"),
 }
-MEASURES = {
-    "steady_seconds_to_target": N_("Seconds to the target"),
-    "updates_to_target": N_("Updates to the target"),
-    "examples_to_target": N_("Samples to the target"),
-    "test_loss_after_epochs": N_("Test loss after the same epochs"),
-    "test_loss_after_seconds": N_("Test loss after the same seconds"),
-    "test_accuracy_after_epochs": N_("Test accuracy after the same epochs"),
-    "test_accuracy_after_seconds": N_("Test accuracy after the same seconds"),
-}
-EFFECTS = {
-    "none": N_("no effect to speak of"),
-    "small": N_("a small effect"),
-    "medium": N_("a medium effect"),
-    "large": N_("a large effect"),
-    "very large": N_("a very large effect"),
-}
-OUTCOMES = {
-    "as good": N_("as good as the best"),
-    "worse": N_("worse"),
-    "open": N_("open: the seeds differ too much"),
-}
 SETTINGS = (
     address.choice("sweep_view", "target", VIEWS),
-    address.choice("sweep_measure", "steady_seconds_to_target", MEASURES),
+    address.choice("sweep_measure", "steady_seconds_to_target", sweep_words.MEASURES),
 )
 
 
@@ -62,9 +40,10 @@ SETTINGS = (
 class Analysis:
     """What the finished runs of a sweep say."""
 
-    table: pd.DataFrame
+    table: pd.DataFrame  # every run
+    sizes: pd.DataFrame  # of `sweep_results.seconds_by_size`
     fit: Hyperbola | None
-    recommendation: Recommendation | None
+    recommendation: Recommendation | NoAnswer
     verdicts: list[Verdict]
 
 
@@ -113,8 +92,8 @@ def _specs(plan: SweepPlan, rows: list[Any], known: sweep_runs.Known) -> list[tu
     kept = st.session_state.get("sweep_specs")
     if kept is None or kept[0] != key:
         table = sweep_results.to_table(rows)
-        fit = analysis(plan).fit if is_final and rows else None
-        kept = (key, _DRAWN[view](plan, table, fit, known))
+        found = analysis(plan) if is_final and rows else None
+        kept = (key, _DRAWN[view](plan, table, found, known))
         st.session_state["sweep_specs"] = kept
     return kept[1]
 
@@ -126,15 +105,14 @@ def analysis(plan: SweepPlan) -> Analysis:
     kept = st.session_state.get("sweep_analysis")
     if kept is None or kept[0] != key:
         table = sweep_results.to_table(rows)
-        result = Analysis(table, None, None, [])
-        if rows:
-            best = sweep_results.tuned(table, "updates_to_target")
-            result = Analysis(
-                table,
-                sweep_results.fit_runs(best),
-                sweep_results.recommend(table),
-                sweep_results.verdict_c13(table),
-            )
+        sizes = sweep_results.seconds_by_size(table)
+        result = Analysis(
+            table=table,
+            sizes=sizes,
+            fit=sweep_results.fit_runs(sweep_results.tuned(table, "updates_to_target")),
+            recommendation=sweep_results.recommended(sizes),
+            verdicts=sweep_results.verdict_c13(table),
+        )
         kept = (key, result)
         st.session_state["sweep_analysis"] = kept
     return kept[1]
@@ -177,6 +155,13 @@ def _subtitle(plan: SweepPlan) -> str:
     return what
 
 
+def _crosses(spread: pd.DataFrame) -> str:
+    """What a cross in a chart means, where there is one."""
+    if spread["median"].map(math.isfinite).all():
+        return ""
+    return " · " + _("× not reached")
+
+
 def _common(plan: SweepPlan) -> dict[str, Any]:
     return {
         "batch_sizes": plan.batch_sizes,
@@ -187,16 +172,18 @@ def _common(plan: SweepPlan) -> dict[str, Any]:
 
 
 def _target_charts(
-    plan: SweepPlan, table: pd.DataFrame, fit: Hyperbola | None, known: sweep_runs.Known
+    plan: SweepPlan, table: pd.DataFrame, found: Analysis | None, known: sweep_runs.Known
 ) -> list[tuple[dict[str, Any], str]]:
     best = sweep_results.tuned(table, "updates_to_target")
+    fit = found.fit if found else None
+    prices = {name: sweep_results.spread(best, f"{name}_to_target") for name in ("updates", "examples")}
     scales = [row["noise_scale"] for row in known.landscape.values()]
     target = f"{plan.target:g}"
     updates = charts.by_batch_size(
-        sweep_results.spread(best, "updates_to_target"),
+        prices["updates"],
         title=_("Updates to a training loss of {target}").format(target=target),
         y_title=_("Parameter updates"),
-        subtitle=_subtitle(plan),
+        subtitle=_subtitle(plan) + _crosses(prices["updates"]),
         perfect_scaling=True,
         fit=fit,
         noise_scales=scales,
@@ -204,7 +191,7 @@ def _target_charts(
         **_common(plan),
     )
     samples = charts.by_batch_size(
-        sweep_results.spread(best, "examples_to_target"),
+        prices["examples"],
         title=_("Samples to a training loss of {target}").format(target=target),
         y_title=_("Samples seen"),
         subtitle=_("median of the seeds, band from the lowest to the highest"),
@@ -220,14 +207,17 @@ def _target_charts(
 
 
 def _seconds_charts(
-    plan: SweepPlan, table: pd.DataFrame, fit: Hyperbola | None, known: sweep_runs.Known
+    plan: SweepPlan, table: pd.DataFrame, found: Analysis | None, known: sweep_runs.Known
 ) -> list[tuple[dict[str, Any], str]]:
-    del fit, known
+    del known
+    best = sweep_results.tuned(table, "updates_to_target")
+    seconds = found.sizes if found else sweep_results.spread(best, "steady_seconds_to_target")
+    band = _("median of the seeds, band from the lowest to the highest")
     chart = charts.by_batch_size(
-        sweep_results.spread(sweep_results.tuned(table, "updates_to_target"), "steady_seconds_to_target"),
+        seconds[["batch_size", "learning_rate", "median", "low", "high", "num_seeds", "num_known"]],
         title=_("Seconds of training to a training loss of {target}").format(target=f"{plan.target:g}"),
         y_title=_("Seconds of training"),
-        subtitle=_subtitle(plan) + " · " + _("median of the seeds, band from the lowest to the highest"),
+        subtitle=f"{_subtitle(plan)} · {band}{_crosses(seconds)}",
         height=CHART_HEIGHT,
         **_common(plan),
     )
@@ -235,9 +225,9 @@ def _seconds_charts(
 
 
 def _budget_charts(
-    plan: SweepPlan, table: pd.DataFrame, fit: Hyperbola | None, known: sweep_runs.Known
+    plan: SweepPlan, table: pd.DataFrame, found: Analysis | None, known: sweep_runs.Known
 ) -> list[tuple[dict[str, Any], str]]:
-    del fit, known
+    del found, known
     budgets = {
         "epochs": _("{n} epochs").format(n=f"{plan.epochs:g}"),
         "seconds": _("{n} s of training").format(n=f"{plan.seconds:g}"),
@@ -276,9 +266,9 @@ def _series(plan: SweepPlan, table: pd.DataFrame, measure: str, chosen_by: str) 
 
 
 def _map_chart(
-    plan: SweepPlan, table: pd.DataFrame, fit: Hyperbola | None, known: sweep_runs.Known
+    plan: SweepPlan, table: pd.DataFrame, found: Analysis | None, known: sweep_runs.Known
 ) -> list[tuple[dict[str, Any], str]]:
-    del fit
+    del found
     places = {"start": _("2/λmax at the start"), "target": _("2/λmax at the target")}
     limits = {
         words: known.landscape[place]["max_learning_rate"]
@@ -300,9 +290,9 @@ def _map_chart(
 
 
 def _throughput_chart(
-    plan: SweepPlan, table: pd.DataFrame, fit: Hyperbola | None, known: sweep_runs.Known
+    plan: SweepPlan, table: pd.DataFrame, found: Analysis | None, known: sweep_runs.Known
 ) -> list[tuple[dict[str, Any], str]]:
-    del fit, known
+    del found, known
     chart = charts.by_batch_size(
         sweep_results.speed(table),
         title=_("Samples per second against batch size"),
@@ -339,146 +329,56 @@ def results(plan: SweepPlan | None) -> None:
         _answer(plan, found, run)
         _verdicts(plan, found)
         _compare(found)
-        _take_home(plan, found.table)
+        _take_home(plan, found)
 
 
 def _answer(plan: SweepPlan, found: Analysis, run: SessionRun | None) -> None:
     st.subheader(_("The answer"))
     best = found.recommendation
-    if best is None:
-        st.warning(_("No k reached the target with all its seeds: choose a higher target or more seconds for a run."))
+    known = sweep_runs.known(plan)
+    unfinished = sweep_words.unfinished(plan, found.sizes, sweep.num_missing(plan, known.cells.values()))
+    if not isinstance(best, Recommendation):
+        limit = known.landscape.get("start", {}).get("max_learning_rate")
+        st.warning(" ".join([*sweep_words.no_answer(best, limit), *unfinished]))
         return
     if run and run.plan == plan:
-        experiment.judge(run.prediction, range_of(best.best), RANGES)
-    st.markdown(" ".join(_answer_sentences(plan, best)))
+        _judge(run.prediction, best, found.sizes)
+    st.markdown(" ".join([*sweep_words.answer(plan, best, found.sizes), *unfinished]))
     if found.fit is not None:
-        st.markdown(" ".join(_fit_sentences(plan, found.fit)))
+        st.markdown(" ".join(sweep_words.critical(plan, found.fit, known.landscape)))
+    with st.expander(_("Each k in numbers")):
+        st.table(sweep_words.each_k(found.sizes))
 
 
-def _answer_sentences(plan: SweepPlan, best: Recommendation) -> list[str]:
-    low, high = count(best.low), count(best.high)
-    span = _("k = {k}").format(k=low) if low == high else _("k between {low} and {high}").format(low=low, high=high)
-    sentences = [
-        _("For “{problem}”, this model and this machine: **{span}**.").format(
-            problem=_(PROBLEMS[plan.problem]), span=span
-        ),
-        _("k = {k} is the fastest: {seconds} s of training to a loss of {target}.").format(
-            k=count(best.best), seconds=digits(best.seconds, 2), target=f"{plan.target:g}"
-        ),
-    ]
-    if best.slowest >= NOTABLE:
-        sentences.append(
-            _("Within the range none takes more than {times} times as long.").format(times=digits(best.slowest, 2))
-        )
-    if math.isnan(best.share):
-        sentences.append(_("With one seed nobody can tell how sure that is: take more seeds."))
+def _judge(prediction: str | None, best: Recommendation, sizes: pd.DataFrame) -> None:
+    """Hold the prediction against the answer: a k that can not be told from the fastest is no wrong prediction."""
+    tied = {range_of(int(k)) for k in sizes.loc[sizes["state"] == "as fast", "batch_size"]}
+    answer = range_of(best.best)
+    if prediction in tied and prediction != answer:
+        text = _("You expected: {guess}. The fastest lies in {answer}, but these seeds can not tell the two apart.")
+        st.info(text.format(guess=_(RANGES[str(prediction)]), answer=_(RANGES[answer])))
     else:
-        sentences.append(
-            _("How sure: draw the {n} seeds and clock readings anew, and the fastest k lies there in {share}.").format(
-                n=best.num_seeds, share=f"{best.share:.0%}"
-            )
-        )
-    if best.ends_low and best.low > 1:
-        sentences.append(_("The range begins at the smallest k of the sweep: add smaller ones."))
-    if best.ends_high and best.high < (plan.num_examples or math.inf):
-        sentences.append(_("The range ends at the largest k of the sweep: add larger ones."))
-    return sentences
-
-
-def _fit_sentences(plan: SweepPlan, fit: Hyperbola) -> list[str]:
-    k = count(fit.critical_batch_size)
-    sentences = []
-    if fit.critical_batch_size >= fit.largest:
-        sentences.append(_("Up to the largest k of the sweep, twice the k takes about half the updates."))
-    elif fit.critical_batch_size <= fit.smallest:
-        sentences.append(_("From the smallest k of the sweep on, a larger k hardly saves updates."))
-    else:
-        sentences.append(_("More stops helping at about **k = {k}**, the critical batch size.").format(k=k))
-        sentences.append(_("There updates and samples are twice what they are at least."))
-        if not math.isnan(fit.low):
-            sentences.append(
-                _("With 95 % it lies between {low} and {high}.").format(low=count(fit.low), high=count(fit.high))
-            )
-    sentences.append(_("The fitted law misses the updates by {share} on average.").format(share=f"{fit.deviation:.0%}"))
-    landscape = sweep_runs.known(plan).landscape
-    if "target" in landscape:
-        sentences.append(
-            _("The noise of the gradient alone predicts {start} at the start and {end} at the target.").format(
-                start=count(landscape["start"]["noise_scale"]), end=count(landscape["target"]["noise_scale"])
-            )
-        )
-    elif "start" in landscape:
-        sentences.append(
-            _("The noise of the gradient alone predicts {start} at the start.").format(
-                start=count(landscape["start"]["noise_scale"])
-            )
-        )
-    if plan.rule != "tuned":
-        sentences.append(_("All this at the learning rates of the rule; tuned ones may say something else."))
-    return sentences
+        experiment.judge(prediction, answer, RANGES)
 
 
 def _verdicts(plan: SweepPlan, found: Analysis) -> None:
     st.subheader(_("“256 or 512 is usually good, beyond 4,000 it hurts”: here?"))
     if not found.verdicts:
-        st.info(_("No run came as far as its epochs or seconds."))
+        st.info(_("No k came as far as its epochs or seconds with all seeds, without diverging."))
         return
     rows = [
         {
-            _("Compared after"): _budget(plan, verdict),
-            _("Learning rate"): _rate(plan, verdict),
+            _("Compared after"): sweep_words.budget(plan, verdict),
+            _("Learning rate"): sweep_words.rate(plan, verdict),
             _("Lowest test loss"): f"k = {count(verdict.best)}",
-            _("256 or 512"): _practical(verdict),
-            _("Larger k"): _large(verdict),
+            _("256 or 512"): sweep_words.practical(verdict),
+            _("Larger k"): sweep_words.large(verdict),
         }
         for verdict in found.verdicts
     ]
     with st.container(key="sweep_verdict"):
         st.table(pd.DataFrame(rows).set_index(_("Compared after")))
-    judged = [verdict for verdict in found.verdicts if verdict.practical is not None]
-    good = sum(verdict.practical_outcome == "as good" for verdict in judged)
-    sentences = []
-    if judged:
-        sentences.append(
-            _("256 or 512 is as good as the best k in {good} of {all} cases.").format(good=good, all=len(judged))
-        )
-    large = [verdict for verdict in judged if verdict.large is not None]
-    if large:
-        harmful = sum(verdict.large_outcome == "worse" for verdict in large)
-        sentences.append(_("A k beyond 4,000 hurts in {bad} of {all} cases.").format(bad=harmful, all=len(large)))
-    else:
-        sentences.append(_("No k beyond 4,000 was run; N is {n} here.").format(n=count(plan.num_examples)))
-    st.markdown(" ".join(sentences))
-
-
-def _budget(plan: SweepPlan, verdict: Verdict) -> str:
-    if verdict.budget == "epochs":
-        return _("{n} epochs").format(n=f"{plan.epochs:g}")
-    return _("{n} s of training").format(n=f"{plan.seconds:g}")
-
-
-def _rate(plan: SweepPlan, verdict: Verdict) -> str:
-    if verdict.rates == "tuned":
-        return _("best for each k")
-    if verdict.learning_rate is not None:
-        return _("{rate} for all k").format(rate=f"{verdict.learning_rate:.3g}")
-    return {"linear": _("proportional to k"), "square_root": _("proportional to √k")}.get(plan.rule, "–")
-
-
-def _practical(verdict: Verdict) -> str:
-    if verdict.practical is None:
-        return _("not run")
-    times = "∞" if math.isinf(verdict.practical_ratio) else f"{verdict.practical_ratio:.2f}"
-    words = _(OUTCOMES[verdict.practical_outcome])
-    return _("k = {k}: {times} times the lowest, {words}").format(k=count(verdict.practical), times=times, words=words)
-
-
-def _large(verdict: Verdict) -> str:
-    if verdict.practical is None:
-        return "–"
-    if verdict.harm_from is None:
-        return _("the largest k is not clearly worse")
-    return _("worse from k = {k} on").format(k=count(verdict.harm_from))
+    st.markdown(" ".join(sweep_words.verdicts(plan, found.verdicts)))
 
 
 def _compare(found: Analysis) -> None:
@@ -490,10 +390,19 @@ def _compare(found: Analysis) -> None:
     if len(settings) < 2:
         st.info(_("Two settings with several seeds each are needed: take more seeds."))
         return
-    st.caption(_("Two settings of this sweep, compared seed by seed: the same seed is the same start."))
+    st.caption(
+        _(
+            "Two settings of this sweep, compared seed by seed: the same seed is the same start and the same order of "
+            "the samples. So pairs are compared, not independent runs."
+        )
+    )
+    measures = {name: title for name, title in sweep_words.MEASURES.items() if table[name].notna().any()}
+    if not measures:
+        st.info(_("No run has a value to compare."))
+        return
     best = sweep_results.choose_rates(table, "updates_to_target")
     usual = {int(k): name for name, (k, rate) in settings.items() if best[int(k)] == rate}
-    fastest = found.recommendation.best if found.recommendation else 0
+    fastest = found.recommendation.best if isinstance(found.recommendation, Recommendation) else 0
     first = usual.get(fastest, next(iter(settings)))
     others = [usual.get(k) for k in (256, max(usual, default=0))] + list(settings)
     second = next(name for name in others if name not in (None, first))
@@ -503,9 +412,8 @@ def _compare(found: Analysis) -> None:
             st.session_state[key] = name
     left, middle, right = st.columns(3)
     with left:
-        measures = {name: title for name, title in MEASURES.items() if table[name].notna().any()}
         if st.session_state["sweep_measure"] not in measures:
-            st.session_state["sweep_measure"] = next(iter(measures), "updates_to_target")
+            st.session_state["sweep_measure"] = next(iter(measures))
         selectbox(_("Measured"), measures, key="sweep_measure")
     middle.selectbox(_("One setting"), list(settings), key="sweep_one", persist_state="session")
     right.selectbox(_("The other"), list(settings), key="sweep_other", persist_state="session")
@@ -516,11 +424,14 @@ def _compare(found: Analysis) -> None:
     with st.container(key="sweep_comparison"):
         if one == other:
             st.info(_("Choose two different settings."))
+            return
+        pair = _runs_of(table, *settings[one]), _runs_of(table, *settings[other])
+        try:
+            compared = comparison.compare(*pair, measure)
+        except ValueError:
+            st.info(_("There is no seed with which both have a value."))
         else:
-            compared = sweep_results.compare(
-                _runs_of(table, *settings[one]), _runs_of(table, *settings[other]), measure
-            )
-            st.markdown(_comparison(compared, measure, one, other))
+            st.markdown(sweep_words.compared(compared, measure, one, other))
 
 
 def _setting(k: int, rate: float) -> str:
@@ -532,39 +443,20 @@ def _runs_of(table: pd.DataFrame, k: int, rate: float) -> pd.DataFrame:
     return table[(table["batch_size"] == k) & (table["learning_rate"] == rate)]
 
 
-def _comparison(found: Comparison, measure: str, one: str, other: str) -> str:
-    what = _(MEASURES[measure])
-    if found.test == "sign":
-        text = _("**{what}**: not all runs of {one} and {other} have a value. Counting who won with each seed:")
-        sentence = text.format(what=what, one=one, other=other)
-    elif found.is_difference:
-        text = _("**{what}**: {one} is {difference} points above {other} (95 %: {low} to {high}).")
-        difference, low, high = (f"{100 * value:+.2f}" for value in (found.ratio, found.low, found.high))
-        sentence = text.format(what=what, one=one, other=other, difference=difference, low=low, high=high)
-    else:
-        text = _("**{what}**: {one} has {times} times the value of {other} (95 %: {low} to {high}).")
-        times, low, high = (digits(value, 3) for value in (found.ratio, found.low, found.high))
-        sentence = text.format(what=what, one=one, other=other, times=times, low=low, high=high)
-    test = _("paired t-test") if found.test == "t" else _("sign test")
-    p = "< 0.001" if found.p_value < 0.001 else f"= {found.p_value:.2g}"
-    verdict = _("It may be chance (p {p}, {test}, {n} seeds): {effect}, but not shown with so few seeds.")
-    if found.is_real:
-        verdict = _("The difference is real: {effect}, by chance alone rarer than 1 in 20 (p {p}, {test}, {n} seeds).")
-    return sentence + " " + verdict.format(effect=_(EFFECTS[found.effect]), p=p, test=test, n=found.num_seeds)
-
-
-def _take_home(plan: SweepPlan, table: pd.DataFrame) -> None:
+def _take_home(plan: SweepPlan, found: Analysis) -> None:
     """The numbers as CSV and the sweep as a script."""
     script = export.sweep_script(plan)
+    files = {"sweep.csv": (_("All runs (CSV)"), found.table), "sweep_by_k.csv": (_("Each k (CSV)"), found.sizes)}
     with st.container(horizontal=True):
-        st.download_button(
-            _("All runs (CSV)"),
-            table.to_csv(index=False),
-            "sweep.csv",
-            "text/csv",
-            icon=":material/table:",
-            on_click="ignore",
-        )
+        for name, (label, table) in files.items():
+            st.download_button(
+                label,
+                table.to_csv(index=False),
+                name,
+                "text/csv",
+                icon=":material/table:",
+                on_click="ignore",
+            )
         st.download_button(
             _("This sweep as a script"),
             script,
