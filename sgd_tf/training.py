@@ -133,7 +133,7 @@ class Run:
         self._draw()
         self._program = compiled.acquire(problem, self.config, model, block=self._block, compiler=compiler)
         speed = self._program.speed
-        self._seconds_per_update = speed.seconds_per_update if speed else None
+        self._seconds_per_update = speed.seconds_per_update + self._draw_seconds if speed else None
 
     @property
     def examples(self) -> int:

@@ -167,9 +167,10 @@ def test_the_first_call_of_a_run_is_as_long_as_its_speed_allows(digits, monkeypa
     monkeypatch.setattr(compiled, "_idle", type(compiled._idle)())
     ticks = iter(range(100))
     run = Run(digits, config, model=model, clock=lambda: 0.05 * next(ticks))
-    run.advance(until=(math.inf, 0.05))  # 50 updates by the speed that was found, in one call of 0.05 s
-    drawing = 50 * 0.05 / compiled.block_updates(digits, config)
-    assert (run.update, run.seconds) == (50, pytest.approx(0.05 + drawing))
+    drawing = 0.05 / compiled.block_updates(digits, config)  # of an update, by the same clock
+    run.advance(until=(math.inf, 0.05))
+    assert run.update == int(0.05 / (1e-3 + drawing))  # by the speed that was found, in one call of 0.05 s
+    assert run.seconds == pytest.approx(0.05 + run.update * drawing)
     run.close()
 
 

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from sgd_tf import compiled, counting, history, models, pipeline, training
+from sgd_tf.compilers import Speed
 from sgd_tf.records import SAMPLINGS, ModelConfig, TrainConfig
 from sgd_tf.training import Run, train
 
@@ -247,6 +248,23 @@ def test_drawing_is_charged_evenly_and_the_first_block_is_not_free(classificatio
     gradient_descent = Run(classification, TrainConfig(batch_size="all"), clock=lambda: float(next(ticks)))
     gradient_descent.advance(until=(1, math.inf))
     assert gradient_descent.seconds == 1  # all samples, each once, are the same minibatch in any order
+
+
+def test_the_first_call_is_as_long_as_its_updates_and_their_drawing_allow(classification, monkeypatch):
+    acquire = compiled.acquire
+
+    def acquired(*arguments, **rest):
+        program = acquire(*arguments, **rest)
+        program.speed = Speed(compiler=program.compiler, seconds_per_update=0.5)
+        return program
+
+    monkeypatch.setattr(compiled, "MAX_BLOCK_UPDATES", 4)
+    monkeypatch.setattr(compiled, "acquire", acquired)
+    ticks = iter(range(10_000))
+    run = Run(classification, TrainConfig(batch_size=8), clock=lambda: float(next(ticks)))
+    # A block of four takes a tick to draw: 0.5 + 0.25 s for each update, of which two fit into 1.5 s.
+    run.advance(until=(math.inf, 1.5))
+    assert run.update == 2
 
 
 def test_batch_normalisation_and_regularisers_train_as_in_an_eager_loop(classification):
