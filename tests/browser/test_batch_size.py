@@ -14,7 +14,7 @@ SECONDS = 1_000  # ms
 # A straight line: 3 k × 2 rates, and one more seed of the best; a sweep of some seconds.
 SMALL = (
     "sweep_problem=line&sweep_model=linear&sweep_n=200&sweep_k=8&sweep_k=64&sweep_k=all&sweep_rates=0.02,+0.1"
-    "&sweep_seeds=2"
+    "&sweep_seeds=3"
 )
 PICTURES = {"target": 2, "seconds": 1, "budget": 2, "map": 1, "throughput": 1}
 
@@ -59,7 +59,7 @@ def test_every_picture_of_the_sweep_is_drawn(finished):
 
 def test_two_settings_can_be_compared(finished):
     comparison = finished.keyed("sweep_comparison")
-    expect(comparison).to_contain_text(re.compile(r"times the value of k = \d+ .*paired t-test, 2 seeds"))
+    expect(comparison).to_contain_text(re.compile(r"times the value of k = \d+ .*paired t-test, 3 seeds"))
 
 
 def test_the_csv_has_one_row_for_each_run(finished):
@@ -75,7 +75,7 @@ def test_more_seeds_run_only_what_is_missing(finished):
     status = finished.keyed("sweep_status")
     before = int(re.search(r"All (\d+) runs", status.inner_text())[1])
     seeds = finished.keyed("sweep_seeds").get_by_role("spinbutton")
-    seeds.fill("3")
+    seeds.fill("4")
     seeds.press("Enter")
     expect(status).to_contain_text(f"{before} of about")
     run(finished)
