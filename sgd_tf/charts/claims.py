@@ -233,7 +233,7 @@ def _lines(
     crosses = {"x": x, "y": {"value": 6}, "color": color, "tooltip": [*tooltip[:2], *counts]}
     return [
         *({"data": _values(table), **layer} for layer in layers),
-        {"data": _values(lost), "mark": cross, "encoding": crosses},
+        *([{"data": _values(lost), "mark": cross, "encoding": crosses}] if len(lost) else []),  # never an empty picture
     ]
 
 

@@ -20,7 +20,7 @@ def try_claim(lab, key):
 
 def test_a_claim_is_tried_and_its_verdict_stays_on_return(open_lab):
     lab = open_lab("lang=ko", page="claims", ready="claims_run")
-    assert lab.page.locator("[class*=st-key-claim_chart_]").count() == 18
+    expect(lab.page.locator("[class*=st-key-claim_chart_]")).to_have_count(18)
     try_claim(lab, "new_order")
     row = lab.keyed("claim_new_order")
     expect(row).to_contain_text("성립합니다")
