@@ -115,10 +115,13 @@ def _try_claim(claim: Claim, num_seeds: int, clock: Callable[[], float]) -> Iter
 
 
 def full_pass(seeds: Sequence[int]) -> Experiment:
-    """One update of gradient descent beside w − γ (1/N) Σᵢ ∇lossᵢ, whose gradients are taken one by one."""
+    """One update of gradient descent beside w − γ (1/N) Σᵢ ∇lossᵢ, whose gradients are taken one by one.
+
+    The speeds are the best of all seeds: weights do not change them, and other work can only slow one down.
+    """
     digits = problems.load("digits")
     N, rate = digits.num_examples, 0.5
-    passed, differences, speedups = [], [], []
+    passed, differences, speeds = [], [], []
     for seed in seeds:
         gradients = gradient_noise.Gradients(digits, models.build(digits, MLP, seed=seed))
         mean = sum(gradients.of_each(rows).sum(axis=0, dtype=np.float64) for rows in gradients.chunks()) / N
@@ -131,15 +134,11 @@ def full_pass(seeds: Sequence[int]) -> Experiment:
                 run.advance(until=(1, math.inf))
             passed.append(runs[N].examples / N)
             differences.append(_difference(gradient_noise.get_weights(runs[N].model), by_hand))
-            speed = {k: k / seconds for k, seconds in claim_timing.seconds_per_update(runs).items()}
+            speeds.append({k: k / seconds for k, seconds in claim_timing.seconds_per_update(runs).items()})
         for k, name in ((N, "gd"), (1, "one")):
-            yield Point(series=name, x=speed[k], seed=seed)
-        speedups.append(speed[N] / speed[1])
-    return {
-        "passes": passed,
-        "speedup": speedups,
-        "difference": differences,
-    }
+            yield Point(series=name, x=speeds[-1][k], seed=seed)
+    best = {k: max(speed[k] for speed in speeds) for k in (N, 1)}
+    return {"passes": passed, "speedup": best[N] / best[1], "difference": differences}
 
 
 def accumulation(seeds: Sequence[int]) -> Experiment:

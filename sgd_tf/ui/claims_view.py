@@ -21,7 +21,7 @@ from sgd_tf.ui.runs import SessionRun
 
 KIND = "claims"
 TRY = "sgd_tf.jobs.tasks.try_claim"
-SECONDS_PER_SEED = 40.0  # that one experiment may take
+JOB_SECONDS = 60.0  # of the longest experiment with `claims.NUM_SEEDS` seeds, beside others on a busy server
 CHART_HEIGHT = 230  # px
 SEEDS = (3, 5, 10)
 GROUPS = {"chapter": N_("What the chapter says"), "elsewhere": N_("What other texts say")}
@@ -94,7 +94,8 @@ def start(keys: Sequence[str], num_seeds: int, prediction: str | None = None) ->
         return Slice(function=TRY, arguments=(left[0], plan.num_seeds)) if left else None
 
     collect()  # what an earlier run has found
-    runs.start_sliced(KIND, next_slice, seconds=SECONDS_PER_SEED * num_seeds, plan=plan, prediction=prediction)
+    seconds = JOB_SECONDS * num_seeds / claims.NUM_SEEDS
+    runs.start_sliced(KIND, next_slice, seconds=seconds, plan=plan, prediction=prediction)
 
 
 def _is_end(row: Finding) -> bool:
