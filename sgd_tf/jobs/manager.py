@@ -44,7 +44,7 @@ ClusterStatus = Literal["starting", "warming", "ready", "failed"]
 
 MAX_ATTEMPTS = 2  # a job whose worker dies is run once more
 POLL_SECONDS = 0.2  # how often the list of workers and the touches are looked at
-SETTLE_SECONDS = 0.5  # a job that is told to stop shows as stopped after this, whatever its worker does
+SETTLE_SECONDS = 0.1  # a job that is told to stop shows as stopped after this, whatever its worker does
 VERDICT_SECONDS = 1.0  # the nanny's word on why a worker died may come after the death
 ROWS_SECONDS = 2.0  # the last rows of a job may come after its result
 WARM_UP_SECONDS = 180.0

@@ -23,6 +23,7 @@ from sgd_tf.ui import visitors
 
 SEARCH_SECONDS = 0.5  # of training for each learning rate that a search tries
 SLACK_SECONDS = 45.0  # for loading, compiling and evaluating, beyond the training time of a job
+STOP_SECONDS = 0.5  # that a page waits for the end of a job that it has stopped
 HOLD_SECONDS = 5.0  # how often the jobs of connected pages are touched
 ACTIVE = ("waiting", "running")
 MAX_ANSWERS = 64  # results that all learners share, the latest ones
@@ -215,6 +216,12 @@ def _answers() -> tuple[OrderedDict[Any, Rows], threading.Lock]:
 
 
 def stop() -> None:
-    """Stop what is active; what it has found so far stays."""
-    for run in _active():
+    """Stop what is active; what it has found so far stays.
+
+    The page is drawn after this, and shows the end at once if it has come by then.
+    """
+    stopping = list(_active())
+    for run in stopping:
         run.job.stop()
+    for run in stopping:
+        run.job.wait(STOP_SECONDS)
