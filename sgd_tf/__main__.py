@@ -10,8 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sgd_tf import claims, counting, presets, problems
-from sgd_tf.records import BatchSize, ModelConfig, TrainConfig, check_int
+from sgd_tf import claims, presets, problems
+from sgd_tf.checks import check_int, resolve_batch_size
+from sgd_tf.records import BatchSize, ModelConfig, TrainConfig
 
 DEFAULT_LEARNING_RATE = 0.1  # where no learning rate was ever searched
 ESTIMATED = " (estimated)"  # of a rate or a target that was searched for another model, k or N
@@ -78,7 +79,7 @@ def _race(options: argparse.Namespace) -> int:
     N = problem.num_examples
     configs, rates = {}, {}
     for batch_size in options.batch_size:
-        k = counting.resolve_batch_size(N, batch_size)
+        k = resolve_batch_size(N, batch_size)
         name = f"GD (k = {k})" if k == N else f"k = {k}"
         rate, note = _learning_rate(options, model, k, N)
         configs[name] = TrainConfig(batch_size=batch_size, learning_rate=rate, seed=options.seed)

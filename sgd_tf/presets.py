@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sgd_tf import counting
+from sgd_tf.checks import resolve_batch_size
 from sgd_tf.records import BatchSize, ModelConfig, ModelKind
 
 # 0.0001 … 10, evenly spaced in the logarithm: the rates that a search tries.
@@ -100,7 +100,7 @@ def tuned_learning_rate(
         return None
     of_all = max(rates)  # the last batch size that was searched is the N of the search
     N = of_all if num_examples is None else num_examples
-    k = counting.resolve_batch_size(N, batch_size)
+    k = resolve_batch_size(N, batch_size)
     points = {size: rate for size, rate in rates.items() if size < min(N, of_all)} | {N: rates[of_all]}
     logarithm = np.interp(np.log(k), np.log(list(points)), np.log(list(points.values())))
     return float(f"{np.exp(logarithm):.2g}")
@@ -129,7 +129,7 @@ def is_searched(problem: str, model: ModelConfig, batch_size: BatchSize, num_exa
     if not rates:
         return False
     N = max(rates) if num_examples is None else num_examples
-    return counting.resolve_batch_size(N, batch_size) in rates and max(rates) == N and _is_model_of_search(model)
+    return resolve_batch_size(N, batch_size) in rates and max(rates) == N and _is_model_of_search(model)
 
 
 def _is_model_of_search(model: ModelConfig) -> bool:

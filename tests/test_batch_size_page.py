@@ -349,3 +349,21 @@ def test_the_csv_has_a_row_for_each_run(done):
     assert table["updates_to_target"].min() == pytest.approx(100 * (1 + 32 / 1437))
     assert isinstance(table, pd.DataFrame)
     assert not math.isnan(table["seconds_per_update"].max())
+
+
+@pytest.mark.parametrize(
+    ("settings", "estimated"),
+    [
+        ({}, False),
+        ({"sweep_model": "linear", "sweep_widths": "64, 64"}, False),  # which a linear model does not have
+        ({"sweep_activation": "tanh"}, True),
+        ({"sweep_widths": "64, 64"}, True),
+        ({"sweep_n": "500"}, True),
+        ({"sweep_problem": "fashion_mnist", "sweep_n": "500"}, False),  # nothing was searched
+    ],
+)
+def test_a_target_that_was_searched_for_another_model_or_n_is_called_estimated(settings, estimated):
+    app = open_app(page=PAGE, **settings)
+    said = [caption.value for caption in app.caption if caption.value.startswith("Estimated: ")]
+    assert bool(said) == estimated
+    assert all("N = 1,437" in text for text in said)

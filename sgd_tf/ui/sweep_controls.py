@@ -82,6 +82,7 @@ def draw(more: DeltaGenerator) -> SweepPlan | None:
     model = _model(info)
     sizes = _batch_sizes(num_examples)
     _learning_rate()
+    _say_estimated(info, model, num_examples)
     _more(more, info, model)
     plan = _plan(info, num_examples, model, sizes) if model else None
     address.publish(SETTINGS)
@@ -188,6 +189,18 @@ def _learning_rate() -> None:
                 persist_state="session",
                 width=120,
             )
+
+
+def _say_estimated(info: ProblemInfo, model: ModelConfig | None, num_examples: int) -> None:
+    """Say so if what the sweep suggests was searched with another model or N."""
+    if model is None or not presets.tuned_learning_rates(info.name, model.kind):
+        return
+    if not presets.is_searched(info.name, model, "all", num_examples):
+        text = _(
+            "Estimated: the suggested target and learning rates were found with the usual layers and activation and "
+            "N = {n}."
+        )
+        st.caption(text.format(n=f"{info.num_examples:,}"))
 
 
 def _more(place: DeltaGenerator, info: ProblemInfo, model: ModelConfig | None) -> None:
