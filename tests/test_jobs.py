@@ -512,7 +512,7 @@ def test_after_the_death_of_the_cluster_another_starts_by_itself_and_nothing_is_
     assert [job.status for job in (running, hanging, waiting)] == ["waiting"] * 3
     assert cluster.status == "starting"
     hanging.stop()
-    assert is_gone(hung)  # though it held its interpreter, and could not notice
+    eventually(lambda: is_gone(hung))  # though it held its interpreter, and could not notice
     assert not Path(dead.directory).exists()
     gate.touch()
     assert [ended(job).status for job in (running, hanging, waiting)] == ["done", "stopped", "done"]
