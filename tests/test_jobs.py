@@ -321,6 +321,7 @@ def test_a_job_over_the_memory_limit_fails_and_is_not_run_again(cluster):
     job = ended(cluster.submit(job_functions.allocate, learner="kim"))
     assert job.status == "failed"
     assert job.failure.kind == "memory"
+    assert job.failure.memory_limit == 400_000_000
     assert job.attempt == 1
 
 

@@ -1,5 +1,7 @@
 """The page on memory in both languages, on rows that are given: the wall, the ways out, the parts; and a race's end."""
 
+import re
+
 import pytest
 
 from sgd_tf import memory
@@ -151,5 +153,15 @@ def test_where_the_plan_explains_nothing_the_message_stays_general():
     small = RacePlan(problem="line", configs={"a": TrainConfig(batch_size=1)})
     failure = JobFailure("memory", "")
     for plan in (None, small, ("anything", 3)):
-        assert experiment._memory_advice(plan) == ""
-    assert failure.kind == "memory"
+        assert experiment._memory_advice(failure, plan) == ""
+
+
+def test_a_k_that_fits_is_named_although_the_worker_is_being_replaced(cluster, monkeypatch):
+    monkeypatch.setattr(cluster, "memory_limit", None)  # no worker is there
+    app = open_app(problem="mnist", model="cnn", k="all")
+    app.button(key="run").click().run()
+    job = cluster.jobs[-1]
+    job.failure, job.status = JobFailure("memory", "", memory_limit=6_000_000_000), "failed"
+    (said,) = [element.value for element in checked(app.run()).error]
+    assert "6 GB with TensorFlow itself" in said
+    assert re.search(r"k = [\d,]+ fits", said)

@@ -820,7 +820,8 @@ class Cluster:
                 async with asyncio.timeout(VERDICT_SECONDS):
                     await worker.out_of_memory.wait()
             if worker.out_of_memory.is_set():
-                raise _LostError(JobFailure("memory", "The worker process went over its memory limit."))
+                detail = "The worker process went over its memory limit."
+                raise _LostError(JobFailure("memory", detail, memory_limit=worker.memory_limit))
             raise _LostError(JobFailure("worker lost", "The worker process ended."))
         finally:
             fetched.cancel()

@@ -49,6 +49,7 @@ class JobFailure:
 
     kind: FailureKind
     detail: str  # one line without paths, e.g. "ValueError: `batch_size` must be …"
+    memory_limit: int | None = None  # of a worker that went over it, in bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +69,8 @@ def describe(error: BaseException) -> JobFailure:
 
     For a download that failed the line is its reason alone.
 
-    >>> describe(FileNotFoundError("cannot open /home/kim/lab/data.csv"))
-    JobFailure(kind='error', detail='FileNotFoundError: cannot open data.csv')
+    >>> describe(FileNotFoundError("cannot open /home/kim/lab/data.csv")).detail
+    'FileNotFoundError: cannot open data.csv'
     >>> describe(ModuleNotFoundError("No module named 'tensorflow'")).kind
     'import'
     """

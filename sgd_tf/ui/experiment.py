@@ -192,7 +192,7 @@ def failure_text(failure: JobFailure | None, plan: object = None) -> str:
         plan: what was asked for: a race or a sweep that took too much memory gets a batch size that fits.
     """
     detail = failure.detail if failure else ""
-    if failure and failure.kind == "memory" and (advice := _memory_advice(plan)):
+    if failure and failure.kind == "memory" and (advice := _memory_advice(failure, plan)):
         return advice
     kind = failure.kind if failure else "error"
     if kind == "download":
@@ -201,9 +201,10 @@ def failure_text(failure: JobFailure | None, plan: object = None) -> str:
     return _(FAILURES[kind]).format(reason=detail) + (f" ({detail})" if kind == "error" and detail else "")
 
 
-def _memory_advice(plan: object) -> str:
-    """The limit of a worker, what the largest k of a plan takes, and a k that fits; empty for other plans."""
-    limit = runs.cluster().memory_limit
+def _memory_advice(failure: JobFailure, plan: object) -> str:
+    """The limit of the worker, what the largest k of a plan takes, and a k that fits; empty for other plans."""
+    # The workers that are there now may be none: the one that went over its limit is being replaced.
+    limit = failure.memory_limit or runs.cluster().memory_limit
     if limit is None or not isinstance(plan, RacePlan | SweepPlan):
         return ""
     info = CATALOGUE[plan.problem]
