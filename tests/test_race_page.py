@@ -459,6 +459,27 @@ def test_run_can_be_pressed_when_the_job_of_another_page_has_ended(monkeypatch):
     assert not checked(app.run()).button(key="run").disabled
 
 
+@pytest.mark.parametrize(
+    ("status", "cluster_status", "is_message"),
+    [
+        ("waiting", "ready", False),
+        ("waiting", "failed", True),  # why it waits
+        ("running", "ready", False),
+        ("running", "failed", False),
+        ("done", "ready", False),
+        ("failed", "ready", True),
+    ],
+)
+def test_the_status_line_keeps_its_height_unless_there_is_a_message_to_read(
+    cluster, monkeypatch, status, cluster_status, is_message
+):
+    monkeypatch.setattr(cluster, "status", cluster_status)
+    job = FakeJob("function", ())
+    job.status = status
+    height = experiment.status_height(runs.SessionRun(kind="race", plan=None, job=job))
+    assert height == ("content" if is_message else experiment.STATUS_HEIGHT)
+
+
 def test_the_curves_of_a_race_that_begins_again_are_those_of_the_second_attempt(cluster):
     app = open_app()
     app.button(key="run").click().run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import streamlit as st
 
@@ -127,14 +128,14 @@ def _follow(kind: str, draw: Callable[[SessionRun | None], None], interval: floa
 
 
 def status(run: SessionRun | None, share: float = 0.0, text: str = "") -> None:
-    """One line of fixed height: ready, the queue, how far the run is, or why it failed.
+    """One line: ready, the queue, how far the run is, or why it failed.
 
     Args:
         run: of the session, if there is one.
         share: of the work that is done, in [0, 1].
         text: what is done at the moment, or what was; in the learner's language.
     """
-    with st.container(height=STATUS_HEIGHT, border=False, key=None if run is None else f"{run.kind}_status"):
+    with st.container(height=status_height(run), border=False, key=None if run is None else f"{run.kind}_status"):
         if run is None:
             st.progress(0.0, _("Ready when you are: press Run."))
         elif run.job.status == "waiting":
@@ -143,6 +144,14 @@ def status(run: SessionRun | None, share: float = 0.0, text: str = "") -> None:
             st.error(failure_text(run.job.failure, run.plan))
         else:
             st.progress(min(1.0, share), text or _("Loading the data and compiling …"))
+
+
+def status_height(run: SessionRun | None) -> int | Literal["content"]:
+    """Height of the status line: fixed, in px, so that nothing below moves; a message is shown in full."""
+    if run is None or run.job.status not in ("waiting", "failed"):
+        return STATUS_HEIGHT
+    has_message = run.job.status == "failed" or runs.cluster().status == "failed"
+    return "content" if has_message else STATUS_HEIGHT
 
 
 def duration(seconds: float) -> str:

@@ -87,7 +87,7 @@ def _picture(plan: RacePlan | None, run: SessionRun | None) -> None:
     visible = table if run is None or run.is_active else _looked_at(run, table)
     with st.container(key="race_chart"):
         _chart(visible, table, shown)
-    with st.container(height=experiment.STATUS_HEIGHT, border=False, key="race_clock"):
+    with st.container(height=experiment.status_height(run), border=False, key="race_clock"):
         _clock(run, table)
     _standings(visible, shown)
 
