@@ -14,14 +14,13 @@ mean losses are kept. Only 100, the largest rate that is allowed, may be the bes
 The target is a training loss that makes a race worth watching. The contestants of the default race (k = 32, k = 256 and
 gradient descent, 5 s each) train at the rates that were found. A loss may be a target if
 
-- it is at most 90 % of the loss of the untrained model, and at least half-way down from each contestant's first record,
-  after 10 ms or one update, to the lowest loss of the race: so nobody begins at the target;
+- it is at most 90 % of the loss of the untrained model, and at least half-way down from each contestant's loss after
+  10 ms (or one update) to the lowest loss of the race: so nobody begins at the target;
 - a contestant reaches it between 2 % and 90 % of the 5 s.
 
 Of these it is the one that most contestants reach within 90 % of the time, and the last of them nearest to 30 % of it:
 so there is a loser to wait for, also where a machine is three times slower. Between 15 % and 60 %, fewer significant
-digits go first. Some problems are solved at once: the first record of each is at most 2 % above the lowest loss of
-the race. No loss is left to race for, and the target is 5 % above the lowest one.
+digits go first. Some problems are solved at once: there is no such loss. The target is then 5 % above the lowest one.
 
 Beside the values stands what was measured: of the default race, and of the runs of a sweep (`presets.sweep_budget`).
 """
@@ -40,7 +39,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sgd_tf import history, presets, problems, racing, sweep
+from sgd_tf import history, presets, problems, racing, schedule, sweep
 from sgd_tf.problems import Problem
 from sgd_tf.records import BatchSize, ModelConfig, ModelKind, TrainConfig
 
@@ -51,7 +50,7 @@ CONTESTANTS: tuple[BatchSize, ...] = (32, 256, "all")  # of the default race
 RACE_SECONDS = 5.0
 EARLIEST, BEST, LATEST = 0.02, 0.3, 0.9  # shares of the race at which a target is reached
 WELL_BELOW = 0.9  # target at most, as a share of the untrained loss
-SOLVED, ABOVE_SOLVED = 1.02, 1.05  # losses, as multiples of the lowest one: solved at once, and the target then
+ABOVE_SOLVED = 1.05  # target of a problem that is solved at once, as a multiple of the lowest loss
 
 
 def choose_target(table: pd.DataFrame, seconds: float) -> float:
@@ -62,15 +61,14 @@ def choose_target(table: pd.DataFrame, seconds: float) -> float:
         seconds: training time of each contestant.
 
     Returns:
-        Training loss; NaN if there is none.
+        Training loss.
     """
     runs = [(run["seconds"].to_numpy(), run["train_loss"].to_numpy()) for _, run in table.groupby("run", sort=False)]
     low = min(losses[np.isfinite(losses)].min() for _, losses in runs)
-    first = min(losses[1] for _, losses in runs)
+    first = min(_first_loss(*run, seconds) for run in runs)
     high = min(WELL_BELOW * runs[0][1][0], (low + first) / 2)
-    if max(losses[1] for _, losses in runs) <= SOLVED * low:
-        return float(f"{ABOVE_SOLVED * low:.3g}")
-    best: tuple[int, bool, int, float, float] = (0, False, 0, 0.0, math.nan)
+    solved = float(f"{ABOVE_SOLVED * low:.3g}")
+    best: tuple[int, bool, int, float, float] = (0, False, 0, 0.0, solved)
     for digits in (1, 2, 3):
         targets = list(_round_numbers(low, high, digits))
         shares = np.array([_first_times(*run, targets) for run in runs]) / seconds  # (runs, targets)
@@ -80,6 +78,11 @@ def choose_target(table: pd.DataFrame, seconds: float) -> float:
                 distance = abs(math.log(in_time.max() / BEST))
                 best = max(best, (in_time.size, distance < math.log(2), -digits, -distance, target))
     return best[-1]
+
+
+def _first_loss(times: np.ndarray, losses: np.ndarray, seconds: float) -> float:
+    """The loss after the first gap between the records of a race, or after the first update if that takes longer."""
+    return float(losses[np.searchsorted(times, schedule.FIRST_GAP * seconds)])
 
 
 def _first_times(times: np.ndarray, losses: np.ndarray, targets: Sequence[float]) -> np.ndarray:
@@ -132,7 +135,10 @@ def measure_race(problem: Problem, model: ModelConfig, rates: dict[str, float]) 
     table = history.to_frame(racing.race(problem, configs, seconds=RACE_SECONDS, model=model))
     target = choose_target(table, RACE_SECONDS)
     reached = history.time_to_target(table, target).set_index("run")["seconds"] / RACE_SECONDS
-    first = table[table["update"] > 0].drop_duplicates("run").set_index("run")["train_loss"]
+    first = {
+        str(name): _first_loss(run["seconds"].to_numpy(), run["train_loss"].to_numpy(), RACE_SECONDS)
+        for name, run in table.groupby("run", sort=False)
+    }
     return target, {
         "untrained_loss": _plain(table["train_loss"].iloc[0]),
         "first_loss": {name: _plain(loss) for name, loss in first.items()},

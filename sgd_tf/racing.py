@@ -14,8 +14,9 @@ import numpy as np
 
 from sgd_tf.presets import LEARNING_RATES
 from sgd_tf.records import MAX_LEARNING_RATE, Progress, TrainConfig, check_int
+from sgd_tf.schedule import next_record
 from sgd_tf.terminal import show_progress
-from sgd_tf.training import Model, Run, next_record_second
+from sgd_tf.training import Model, Run
 
 if TYPE_CHECKING:
     from sgd_tf.problems import Problem
@@ -78,7 +79,7 @@ def _race(
     with contextlib.ExitStack() as stack:
         runs = []
         for name, config in configs.items():
-            run = stack.enter_context(contextlib.closing(Run(problem, config, name=name, model=model)))
+            run = stack.enter_context(Run(problem, config, name=name, model=model))
             yield run.record()
             runs.append(run)
             yield _advanced(run, seconds)  # there is something to see while the next one is compiled
@@ -88,7 +89,7 @@ def _race(
 
 def _advanced(run: Run, seconds: float) -> Progress:
     """Train until the next record of a run is due, and make it."""
-    run.advance(until=(math.inf, next_record_second(run, seconds)))
+    run.advance(until=next_record(run, seconds))
     return run.record()
 
 
@@ -202,14 +203,14 @@ def _beyond(rates: Sequence[float], direction: Literal[1, -1]) -> Iterator[float
 
 def _measured_at(problem: Problem, config: TrainConfig, seconds: float, model: Model | None) -> list[int]:
     """Updates at which a trial is measured, evenly in the logarithm, up to as many as are made in these seconds."""
-    with contextlib.closing(Run(problem, config, model=model)) as run:
+    with Run(problem, config, model=model) as run:
         run.advance(until=(math.inf, seconds))
         return sorted({*np.geomspace(max(1, run.update / 50), run.update, NUM_MEASURED).astype(int).tolist()})
 
 
 def _try(problem: Problem, config: TrainConfig, updates: Sequence[int], model: Model | None) -> Trial:
     losses = []
-    with contextlib.closing(Run(problem, config, model=model)) as run:
+    with Run(problem, config, model=model) as run:
         for update in updates:
             run.advance(until=(update, math.inf))
             losses.append(run.record().train_loss)

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from sgd_tf import compiled, pipeline
 from sgd_tf.compiled import Model, per_example_loss
 from sgd_tf.compilers import COMPILERS, Compiler
-from sgd_tf.counting import epoch_updates
-from sgd_tf.records import Progress, TrainConfig, check_int
+from sgd_tf.records import Progress, TrainConfig
+from sgd_tf.schedule import Budget
 
 if TYPE_CHECKING:
     import keras
 
     from sgd_tf.problems import Problem
 
-__all__ = ["Model", "Run", "next_record_second", "per_example_loss", "train"]
+__all__ = ["Model", "Run", "per_example_loss", "train"]
 
 Clock = Callable[[], float]
+
+SHORT_CALL = 0.001  # seconds; below, a call of the compiled loop costs as much as its updates
 
 
 def train(
@@ -62,12 +63,12 @@ def train(
         for progress in train(load("digits"), TrainConfig(batch_size=32), epochs=3):
             print(progress.update, progress.train_loss)
     """
-    budget = _Budget(problem, config or TrainConfig(), epochs=epochs, updates=updates, seconds=seconds)
+    budget = Budget(problem, config or TrainConfig(), epochs=epochs, updates=updates, seconds=seconds)
     return _train(Run(problem, config, model=model), budget)
 
 
-def _train(run: Run, budget: _Budget) -> Iterator[Progress]:
-    with contextlib.closing(run):
+def _train(run: Run, budget: Budget) -> Iterator[Progress]:
+    with run:
         yield run.record()
         while not run.is_over and budget.remains(run):
             run.advance(until=budget.next_record(run))
@@ -75,11 +76,12 @@ def _train(run: Run, budget: _Budget) -> Iterator[Progress]:
 
 
 class Run:
-    """A training run that is advanced piece by piece, with its own clock.
+    """A training run that is advanced piece by piece, with its own clock; a context manager that closes itself.
 
     Attributes:
         update: parameter updates so far.
         seconds: training time so far, with the drawing of the samples; tracing, compiling and evaluation excluded.
+            Calls of less than a millisecond count by the speed measured before the run.
         diverged_at: update after which the loss was not finite, or None.
         evaluation_seconds: how long an evaluation takes, at least; inf before the first.
     """
@@ -134,6 +136,12 @@ class Run:
         self._program = compiled.acquire(problem, self.config, model, block=self._block, compiler=compiler)
         speed = self._program.speed
         self._seconds_per_update = speed.seconds_per_update + self._draw_seconds if speed else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def examples(self) -> int:
@@ -227,11 +235,7 @@ class Run:
             phase = (self.update - self._position) % self._program.iterations_per_epoch
             losses = self._program.run(self._block, phase, self._position, self._position + num)
             self._position += num
-        elapsed = self._clock() - start + num * self._draw_seconds
-
-        self.seconds += elapsed
-        rate = elapsed / num
-        self._seconds_per_update = rate if self._seconds_per_update is None else (rate + self._seconds_per_update) / 2
+        self._charge(num, self._clock() - start)
         finite = np.isfinite(losses)
         if not finite.all():
             first = int(np.argmin(finite))  # its loss is that of the weights after the update before it
@@ -240,53 +244,18 @@ class Run:
         self._losses.append(losses)
         self.update += num
 
+    def _charge(self, num: int, elapsed: float) -> None:
+        """Add the time of ``num`` updates and of their drawing to the clock of the run.
 
-class _Budget:
-    """How long a run may go on, and when it is to be recorded."""
-
-    def __init__(
-        self,
-        problem: Problem,
-        config: TrainConfig,
-        *,
-        epochs: float | None,
-        updates: int | None,
-        seconds: float | None,
-    ) -> None:
-        if epochs is None and updates is None and seconds is None:
-            raise ValueError("One of `epochs`, `updates` and `seconds` must be given.")
-        for name, value in (("epochs", epochs), ("seconds", seconds)):
-            if value is not None and not 0 < value < math.inf:
-                raise ValueError(f"`{name}` must be a finite number greater than 0; received {value!r}.")
-        self.updates: float = math.inf if updates is None else check_int("updates", updates, 1)
-        if epochs is not None:
-            self.updates = min(self.updates, epoch_updates(problem.num_examples, config.batch_size, epochs))
-        self.seconds = math.inf if seconds is None else seconds
-
-    def remains(self, run: Run) -> bool:
-        return run.update < self.updates and run.seconds < self.seconds
-
-    def next_record(self, run: Run) -> tuple[float, float]:
-        """(updates, seconds) at which the next record is due."""
-        update, second = math.inf, math.inf
-        if math.isfinite(self.updates):
-            update = min(self.updates, run.update + max(1, min(run.update // 8, self.updates // 50)))
-        if math.isfinite(self.seconds):
-            second = next_record_second(run, self.seconds)
-        return update, second
-
-
-def next_record_second(run: Run, seconds: float) -> float:
-    """The second of training at which the next record of a run is due: evenly spaced in log time, then in time.
-
-    The first gap is 1/500 of the budget. Gaps grow by an eighth, up to 1/50 of the budget; where evaluations take so
-    long that they would cost more than a fifth of the budget, there are fewer of them, in the same proportion.
-
-    Args:
-        run: whose clock and whose cost of an evaluation count.
-        seconds: budget of the run.
-    """
-    num_records = min(80.0, max(10.0, seconds / 5 / run.evaluation_seconds))
-    growth = max(1 / 8, 500 ** (1 / num_records) - 1)
-    longest = max(seconds / 50, 2 * seconds / num_records if num_records < 80 else 0.0)
-    return min(seconds, run.seconds + min(max(growth * run.seconds, seconds / 500), longest))
+        Args:
+            num: updates of one call.
+            elapsed: seconds that the call took. A call so short that it pays for the call itself is charged by the
+                speed that was measured before the run.
+        """
+        if (speed := self._program.speed) and num * speed.seconds_per_update < SHORT_CALL:
+            self.seconds += num * (speed.seconds_per_update + self._draw_seconds)
+            return
+        elapsed += num * self._draw_seconds
+        self.seconds += elapsed
+        rate = elapsed / num
+        self._seconds_per_update = rate if self._seconds_per_update is None else (rate + self._seconds_per_update) / 2

@@ -28,14 +28,17 @@ class FakeRun:
 
     def advance(self, *, until):
         self.log.append(self.name)
-        while self.seconds < until[1]:
+        while self.update < until[0] and self.seconds < until[1]:
             self.seconds += self.step
             self.update += 1
 
     def record(self):
         return self
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self.closed = True
 
 

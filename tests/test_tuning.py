@@ -49,7 +49,7 @@ def test_a_loss_with_a_floor_has_a_target_with_more_digits(script):
     assert script.choose_target(table, 5.0) == 0.26
 
 
-def test_where_all_is_learned_at_the_first_record_the_target_is_just_above_the_floor(script):
+def test_where_all_is_learned_at_once_the_target_is_just_above_the_floor(script):
     table = race(fast=0.001, slow=0.001)
     table["train_loss"] = table["train_loss"].clip(lower=0.2)
     assert script.choose_target(table, 5.0) == 0.21
