@@ -1,9 +1,14 @@
 import gc
 
+import hypothesis
 import numpy as np
 import pytest
 
 from sgd_tf.problems import Problem
+
+# An example may take long: on a busy machine, or where it is the first that needs TensorFlow or SciPy.
+hypothesis.settings.register_profile("lab", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("lab")
 
 
 def pytest_collection_finish():

@@ -16,7 +16,7 @@ def values_of(values, measure="test_loss_after_epochs"):
     return pd.DataFrame({"seed": range(len(values)), measure: values})
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.lists(st.floats(0.1, 10), min_size=3, max_size=8),
     st.lists(st.floats(0.1, 10), min_size=3, max_size=8),
@@ -129,7 +129,7 @@ def test_a_bare_majority_of_the_seeds_decides_nothing(losses, expected):
     assert comparison.outcome(one, other, "test_loss_after_epochs") == expected
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.floats(0.1, 10), st.floats(0.1, 10)), min_size=3, max_size=8))
 def test_a_verdict_is_the_one_of_scipys_one_sided_tests_against_five_percent(pairs):
     a, b = np.array(pairs).T

@@ -33,7 +33,7 @@ def test_at_the_critical_batch_size_updates_and_samples_are_twice_their_least():
     assert k * fit.updates(k) == pytest.approx(2 * fit.min_examples)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(1, 1e4), st.floats(2, 512))
 def test_any_hyperbola_with_its_bend_inside_the_sweep_is_found(least_updates, critical):
     fit = fit_hyperbola(SIZES, [least_updates * (1 + critical / k) for k in SIZES])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sgd_tf import models
@@ -65,7 +65,6 @@ def counted(matrix):
     return (lambda v: calls.append(1) or matrix @ v), calls
 
 
-@settings(deadline=None)
 @given(values=st.lists(st.floats(-5, 5), min_size=1, max_size=40), seed=st.integers(0, 2**32 - 1))
 def test_the_largest_eigenvalue_is_found_whatever_the_signs_and_the_size(values, seed):
     axes, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(values), len(values))))

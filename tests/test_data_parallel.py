@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import psutil
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sgd_tf import data_parallel, models, pipeline, problems
@@ -191,7 +191,6 @@ def children():
     return [process for process in psutil.Process().children(recursive=True) if is_child(process)]
 
 
-@settings(deadline=None)
 @given(st.data(), st.integers(1, 3_000), st.integers(1, 20))
 def test_each_minibatch_of_an_epoch_is_split_into_shares_that_weigh_what_they_hold(data, num_examples, num_replicas):
     k = data.draw(st.integers(1, num_examples))

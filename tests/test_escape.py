@@ -28,7 +28,6 @@ def test_there_are_two_valleys_and_the_left_one_is_deeper():
     assert 0 < TILT < 2 / (3 * np.sqrt(3))
 
 
-@settings(deadline=None)
 @given(num_examples=st.integers(2, 600), spread=st.floats(0, 10))
 def test_the_slopes_of_the_samples_have_mean_zero_and_the_spread_asked_for(num_examples, spread):
     slopes = sample_slopes(num_examples, spread)
@@ -92,7 +91,7 @@ def test_the_same_seed_gives_the_same_runs():
     assert (one != other).any()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     k=st.sampled_from([1, 2, 8, 16]),
     spread=st.floats(0.5, 4.0),
@@ -120,7 +119,6 @@ def test_runs_that_are_no_number_any_more_neither_escaped_nor_stayed():
     assert some.num_escaped + some.num_stayed == 300 - some.num_diverged
 
 
-@settings(deadline=None)  # SciPy is imported in the first example
 @given(num_runs=st.integers(1, 500), data=st.data())
 def test_the_interval_is_the_formula_of_wilson(num_runs, data):
     num_escaped = data.draw(st.integers(0, num_runs))

@@ -71,7 +71,7 @@ def run_until(source, end, **names):
     return names
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     model=MODELS,
     problem=st.sampled_from(list(SMALL)),

@@ -260,7 +260,7 @@ def test_the_interval_holds_the_noise_scale_as_often_as_it_says(mean):
     assert hits >= 88  # of 100: fewer have a chance of 1 in 200 where 95 % are held
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     data=st.data(),
     num_examples=st.integers(2, 12),

@@ -5,7 +5,7 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sgd_tf.noise_law import (
@@ -39,7 +39,6 @@ def test_the_law_with_replacement_is_the_mean_over_every_sequence_of_draws(k):
     assert mean_distance(product(range(6), repeat=k)) == pytest.approx(law)
 
 
-@settings(deadline=None)
 @given(s_squared=st.floats(0, 1e9), num_examples=st.integers(2, 10**6))
 def test_all_samples_leave_no_noise(s_squared, num_examples):
     assert variance_law(s_squared, num_examples, num_examples) == 0.0
@@ -55,7 +54,6 @@ def test_without_noise_no_sample_is_needed_and_without_gradient_all_are():
     assert math.isnan(equal_noise_batch_size(math.nan, 300))
 
 
-@settings(deadline=None)
 @given(noise_scale=st.floats(1e-3, 1e6), num_examples=st.integers(2, 10**6))
 def test_at_the_equal_noise_batch_size_the_law_gives_the_squared_gradient(noise_scale, num_examples):
     k = equal_noise_batch_size(noise_scale, num_examples)
@@ -78,7 +76,6 @@ def test_what_is_out_of_range_is_named(arguments, message):
         variance_law(*arguments)
 
 
-@settings(deadline=None)
 @given(order=st.permutations(range(6)), k=st.integers(1, 6))
 def test_weighted_by_their_shares_the_minibatches_of_an_epoch_add_up_to_the_full_gradient(order, k):
     gradients, shares = minibatch_means(GRADIENTS, cut_order(np.array(order), k))
@@ -102,7 +99,6 @@ def loss(w, b):
     return np.mean(np.square(w * X + b - Y))
 
 
-@settings(deadline=None)
 @given(w=st.floats(-5, 5), b=st.floats(-5, 5))
 def test_the_gradient_of_a_line_is_the_slope_of_its_loss(w, b):
     h = 1e-4  # the loss is a quadratic: its central difference is exact

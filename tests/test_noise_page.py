@@ -247,7 +247,7 @@ def problems_and_models(draw):
     return name, ModelConfig(kind=kind, widths=(32,) if kind == "mlp" else ())
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(
     setting=problems_and_models(),
     num_examples=st.integers(10, 40),

@@ -14,7 +14,7 @@ from sgd_tf import counting, pipeline
 from sgd_tf.records import SAMPLINGS
 
 sizes = st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n)))
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=25)
 
 
 def epoch(dataset):

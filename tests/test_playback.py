@@ -76,7 +76,7 @@ def test_a_position_outside_of_the_film_is_its_nearest_end():
     assert film.at(10_000) == film.at(film.last)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(films(most=200))
 def test_the_counts_are_what_the_pipeline_yields(film):
     sizes = [len(minibatch) for minibatch in pipeline.order(film.num_examples, film.batch_size)]

@@ -173,7 +173,7 @@ def test_a_larger_num_examples_adds_to_a_smaller_one_and_leaves_the_test_part():
     seed=st.integers(0, 2**31 - 1),
     num_classes=st.integers(2, 4),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_every_row_is_in_one_part_and_classes_have_the_same_share_in_both(num_rows, share, seed, num_classes):
     labels = np.arange(num_rows) % num_classes
     if math.ceil(share * num_rows) < num_classes:
@@ -198,7 +198,7 @@ def test_every_row_is_in_one_part_and_classes_have_the_same_share_in_both(num_ro
     ),
     constant=st.floats(-1e6, 1e6),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_table_is_standardised_and_constant_columns_become_0(table, constant):
     x = np.column_stack([np.array(table), np.full(len(table), constant)])
     y = np.arange(len(table)) * 1.5
@@ -250,7 +250,7 @@ def test_least_squares_recovers_the_line_within_its_standard_error():
 
 
 @given(num_examples=st.integers(10, 3_000), turns=st.floats(0.25, 4), seed=st.integers(0, 1_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_spirals_are_balanced_and_lie_on_their_arms(num_examples, turns, seed):
     problem = load("spirals", num_examples=num_examples, turns=turns, noise=0.0, seed=seed)
     assert problem.class_counts == ((num_examples + 1) // 2, num_examples // 2)

@@ -190,7 +190,7 @@ def sentences(monkeypatch, history, plan, *, prediction, status):
     return [text for text in said if isinstance(text, str)], [text for text in said if not isinstance(text, str)]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     history=races(),
     target=st.sampled_from([0.5, 0.9, 0.3, 0.0, 2.9]),

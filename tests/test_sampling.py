@@ -125,7 +125,7 @@ def second_moments(problem, batch_size, rate, num_updates):
     return C, growth
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(batch_size=st.integers(1, 12), rate=st.floats(1e-3, 2.0))
 def test_the_expected_floor_is_where_the_second_moments_come_to_rest_or_it_is_refused(batch_size, rate):
     small_line = problems.load("line", num_examples=12)

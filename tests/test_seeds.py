@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -44,7 +44,6 @@ def test_a_band_is_not_that_of_the_survivors():
 losses = st.one_of(st.floats(0, 1e6), st.sampled_from([math.nan, math.inf, None]))
 
 
-@settings(deadline=None)
 @given(values=st.lists(st.tuples(st.sampled_from("ab"), losses), min_size=1, max_size=12))
 def test_each_band_is_ordered_and_accounts_for_each_seed(values):
     table = pd.DataFrame(values, columns=["run", "loss"])

@@ -216,7 +216,7 @@ sizes = st.lists(st.integers(1, 5000), min_size=1, max_size=6, unique=True)
 rates = st.lists(st.sampled_from([0.01, 0.03, 0.1, 0.3, 1.0]), min_size=1, max_size=5, unique=True)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(sizes, rates, rules, st.integers(1, 4))
 def test_no_run_is_made_twice_and_each_k_gets_its_best_rate_with_all_seeds(
     batch_sizes, learning_rates, rule, num_seeds

@@ -66,7 +66,7 @@ def is_raced(run):
     return run["updates_to_target"] is not None and run["updates_to_target"] > 0
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(tables())
 def test_the_range_holds_what_is_within_its_factor_and_every_other_k_between_its_ends_is_explained(rows):
     table = results.to_table(rows)
@@ -105,7 +105,7 @@ def test_the_range_holds_what_is_within_its_factor_and_every_other_k_between_its
     assert (found.ends_low, found.ends_high) == (found.low == min(chosen), found.high == max(chosen))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(tables(), st.data())
 def test_a_further_seed_of_one_k_takes_no_other_k_out_of_the_answer(rows, data):
     rows = [row for row in rows if row["learning_rate"] == RATES[0]]
@@ -120,7 +120,7 @@ def test_a_further_seed_of_one_k_takes_no_other_k_out_of_the_answer(rows, data):
     assert after.loc[others, columns].equals(before.loc[others, columns])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(tables())
 def test_there_is_no_interval_without_a_fit_and_no_fit_without_data(rows):
     table = results.to_table(rows)
@@ -140,7 +140,7 @@ def test_there_is_no_interval_without_a_fit_and_no_fit_without_data(rows):
         assert math.isnan(fit.high)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(tables())
 def test_there_is_no_verdict_without_three_seeds(rows):
     table = results.to_table(rows)
@@ -171,7 +171,7 @@ def shared_and_known(one, other, measure):
     return known[0] & known[1]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(tables(), st.sampled_from(MEASURES))
 def test_two_settings_are_compared_with_three_pairs_or_not_at_all(rows, measure):
     table = results.to_table(rows)
@@ -196,7 +196,7 @@ def test_two_settings_are_compared_with_three_pairs_or_not_at_all(rows, measure)
 PLAN = SweepPlan(problem="digits", num_examples=1437, batch_sizes=SIZES, learning_rates=RATES, target=0.05)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(tables(), st.sampled_from([12.0, math.inf, math.nan]))
 def test_no_sentence_holds_a_number_that_is_none(rows, scale):
     say = all_sentences(results.to_table(rows), scale)

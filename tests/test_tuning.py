@@ -55,7 +55,7 @@ def test_where_all_is_learned_at_once_the_target_is_just_above_the_floor(script)
     assert script.choose_target(table, 5.0) == 0.21
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(each=st.lists(st.floats(0.05, 20), min_size=1, max_size=3))
 def test_a_target_is_reached_in_the_race_and_by_nobody_at_its_first_record(script, each):
     table = race(**{f"run {i}": seconds for i, seconds in enumerate(each)})
