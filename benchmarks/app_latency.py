@@ -32,6 +32,7 @@ import report
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from sgd_tf import history
+from sgd_tf.jobs import tasks
 from sgd_tf.records import RacePlan, TrainConfig
 
 ROOT = Path(__file__).parents[1]
@@ -242,12 +243,12 @@ class Unwatched:
         configs = {names[k]: TrainConfig(batch_size=k, learning_rate=rate) for k, rate in rates.items()}
         self.plan = RacePlan(problem="digits", configs=configs, seconds=5.0)
         self.cluster = Cluster(num_workers=1)
-        self.cluster.warm_up("sgd_tf.jobs.tasks.warm_up")
+        self.cluster.warm_up(tasks.warm_up)
         self.race()
 
     def race(self) -> dict[str, float]:
         """Samples/s of each contestant."""
-        job = self.cluster.submit("sgd_tf.jobs.tasks.run_race", self.plan, learner="me", seconds_limit=60)
+        job = self.cluster.submit(tasks.run_race, self.plan, learner="me", seconds_limit=60)
         job.wait()
         table = history.latest(history.to_frame(row for row in job.rows if "device" not in row))
         return {

@@ -27,7 +27,7 @@ import report
 from sgd_tf.records import ModelConfig
 
 if TYPE_CHECKING:
-    from sgd_tf.jobs import Cluster
+    from sgd_tf.jobs import Cluster, tasks
 
 NUM_FEATURES = 64
 RUNS = 200  # in one process, for the growth of its memory
@@ -90,8 +90,7 @@ def class_seconds(cluster: Cluster, num_learners: int) -> float:
     plan = RacePlan(problem="digits", configs={"k = 32": TrainConfig(batch_size=32)}, seconds=1.0)
     start = time.perf_counter()
     jobs = [
-        cluster.submit("sgd_tf.jobs.tasks.run_race", plan, learner=str(learner), seconds_limit=60)
-        for learner in range(num_learners)
+        cluster.submit(tasks.run_race, plan, learner=str(learner), seconds_limit=60) for learner in range(num_learners)
     ]
     while not all(job.wait(0.05) for job in jobs):
         for job in jobs:
@@ -143,10 +142,10 @@ def main() -> None:
     report.console.print(f"{RUNS} runs in one process: {grown:.3f} MB a run")
     rows.append({"what": "Growth per run", "line": "digits", "across": "runs", "x": RUNS, "y": grown, "unit": "MB"})
 
-    from sgd_tf.jobs import Cluster
+    from sgd_tf.jobs import Cluster, tasks
 
     cluster = Cluster(num_workers=1)
-    cluster.warm_up("sgd_tf.jobs.tasks.warm_up")
+    cluster.warm_up(tasks.warm_up)
     races = functools.partial(class_seconds, cluster)
     races(1)
     learners = (1, 4, 16) if arguments.quick else (1, 2, 4, 8, 16, 30)

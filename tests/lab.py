@@ -8,7 +8,7 @@ from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 
-from sgd_tf.jobs.worker import check_row, resolve
+from sgd_tf.jobs.worker import check_function, check_row
 
 APP = str(Path(__file__).parents[1] / "app.py")
 LANGUAGES = ("ko", "en")
@@ -52,6 +52,7 @@ class FakeCluster:
         self.warmed = function
 
     def submit(self, function, *arguments, learner, seconds_limit, typical_seconds=None):
+        check_function(function)
         self.jobs.append(FakeJob(function, arguments))
         self.jobs[-1].limit, self.jobs[-1].learner, self.jobs[-1].typical = seconds_limit, learner, typical_seconds
         return self.jobs[-1]
@@ -62,7 +63,7 @@ class InProcessCluster(FakeCluster):
 
     def submit(self, function, *arguments, **options):
         job = super().submit(function, *arguments, **options)
-        job.rows = [check_row(row) for row in resolve(function)(*arguments)]
+        job.rows = [check_row(row) for row in function(*arguments)]
         job.status = "done"
         return job
 

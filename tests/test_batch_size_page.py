@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from sgd_tf import sweep
-from sgd_tf.jobs import JobFailure
+from sgd_tf.jobs import JobFailure, tasks
 from sgd_tf.ui import runs, sweep_controls, sweep_runs
 from tests.lab import LANGUAGES, FakeCluster, InProcessCluster, checked, open_app
 
@@ -27,7 +27,7 @@ def cluster(monkeypatch, request):
 
 def answer(job):
     """The rows that a worker would send: S = 100 (1 + 32/k) updates of 1 ms + k · 20 µs at the rate 0.1."""
-    if job.function == sweep_runs.MEASURE_LANDSCAPE:
+    if job.function is tasks.measure_landscape:
         return [
             {"landscape": place, "train_loss": 1.0, "update": 0, "noise_scale": scale, "max_learning_rate": 0.5}
             for place, scale in (("start", 20.0), ("target", 200.0))
@@ -113,9 +113,9 @@ def test_the_default_sweep_takes_all_powers_of_two_and_n_with_tuned_rates_and_fi
 def test_a_sweep_goes_on_slice_by_slice_to_its_end_and_measures_the_noise_last(done):
     workers, app = done
     assert [job.function for job in workers.jobs] == [
-        sweep_runs.RUN_CELLS,
-        sweep_runs.RUN_CELLS,
-        sweep_runs.MEASURE_LANDSCAPE,
+        tasks.run_cells,
+        tasks.run_cells,
+        tasks.measure_landscape,
     ]
     first, second = ({cell.seed for cell in job.arguments[1]} for job in workers.jobs[:2])
     assert (first, second) == ({0}, {1, 2})
@@ -338,7 +338,7 @@ def test_the_page_sweeps_for_real(monkeypatch):
     app.default_timeout = 120
     app = checked(press_run(app).run())
     assert "k = 50" in text_of(app) or "k = 8" in text_of(app)
-    assert workers.jobs[-1].function == sweep_runs.MEASURE_LANDSCAPE
+    assert workers.jobs[-1].function is tasks.measure_landscape
     assert len(app.table) == 1
 
 

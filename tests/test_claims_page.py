@@ -10,9 +10,9 @@ import pytest
 
 from sgd_tf import claims
 from sgd_tf.claims import CLAIMS, Finding, Point
-from sgd_tf.jobs import JobFailure
+from sgd_tf.jobs import JobFailure, tasks
 from sgd_tf.jobs.worker import check_row
-from sgd_tf.ui import claims_view, runs
+from sgd_tf.ui import runs
 from tests.lab import LANGUAGES, FakeCluster, checked, open_app
 
 PAGE = "pages/lab/claims.py"
@@ -102,7 +102,7 @@ def finished(cluster):
 
 def test_run_all_tries_each_claim_once_in_order_with_the_seeds_that_were_chosen(cluster, finished):
     assert [job.arguments for job in cluster.jobs] == [(key, 5) for key in CLAIMS]
-    assert {job.function for job in cluster.jobs} == {claims_view.TRY}
+    assert {job.function for job in cluster.jobs} == {tasks.try_claim}
     assert not finished.button(key="claims_run").disabled
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from sgd_tf.data_parallel import ParallelPlan
+from sgd_tf.jobs import tasks
 from sgd_tf.ui import runs
 from tests.lab import LANGUAGES, FakeCluster, checked, open_app
 
@@ -50,7 +51,7 @@ def device_rows(times, *, k=256, num_updates=30, difference=6e-8):
 def test_devices_on_shared_cores_are_said_so_and_their_times_judge_the_guess(cluster, language):
     app = run_part(cluster, "devices", "slower", device_rows({1: 2.0, 2: 3.0, 4: 5.0}), language=language)
     job = cluster.jobs[-1]
-    assert job.function == "sgd_tf.jobs.tasks.train_over_devices"
+    assert job.function is tasks.train_over_devices
     assert job.arguments == (ParallelPlan(num_updates=30), (1, 2, 4))
     assert len(app.success) == 1
     table = app.table[0].value
@@ -82,7 +83,7 @@ def test_a_lost_process_is_told_with_the_seconds_until_none_was_left(cluster, la
     updates = [{"replicas": 2, "update": n, "seconds": 0.1, "loss": 1.0, "device": "CPU"} for n in range(1, 6)]
     rows = [*stages, *updates, {"lost": 1}, {"ended": "Process 1 was ended by signal 9.", "index": 1, "seconds": 0.13}]
     app = run_part(cluster, "machines", None, rows, language=language, parallel_fate="lose")
-    assert cluster.jobs[-1].function == "sgd_tf.jobs.tasks.train_over_workers"
+    assert cluster.jobs[-1].function is tasks.train_over_workers
     assert cluster.jobs[-1].arguments == (ParallelPlan(num_updates=30), 2, 5)
     (error,) = [element.value for element in app.error]
     assert "0.1" in error

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from sgd_tf import memory
-from sgd_tf.jobs import JobFailure
+from sgd_tf.jobs import JobFailure, tasks
 from sgd_tf.memory import Trial
 from sgd_tf.problems import CATALOGUE
 from sgd_tf.records import ModelConfig, RacePlan, TrainConfig
@@ -51,7 +51,7 @@ def run_wall(cluster, guess, rows, *, language="en", status="done", **address):
 def test_an_update_that_does_not_fit_names_a_k_and_an_m_that_do(cluster, language):
     app = run_wall(cluster, "fits", [row(131_072, 257, fits=False)], language=language)
     job = cluster.jobs[-1]
-    assert job.function == "sgd_tf.jobs.tasks.hit_the_memory_wall"
+    assert job.function is tasks.hit_the_memory_wall
     assert job.arguments[:4] == ("flights", None, WIDE, Trial(batch_size=131_072, limit=256 * MB))
     assert job.arguments[4] == (8184, 65_469, 261_876)  # N/32, N/4, N
     sizes = memory.layers(WIDE, num_features=25, num_outputs=1)
@@ -99,7 +99,7 @@ def test_the_whole_and_its_parts_stand_in_a_table_with_the_difference_of_the_upd
     app.pills(key="memory_guess_parts").set_value("much").run()
     app.button(key="memory_parts_run").click().run()
     job = cluster.jobs[-1]
-    assert job.function == "sgd_tf.jobs.tasks.accumulate_gradients"
+    assert job.function is tasks.accumulate_gradients
     assert job.arguments == ("digits", None, WIDE, 1_024, (256, 64, 16))
     job.rows = [row(1_024, 100), row(1_024, 40, m=256), row(1_024, 20, m=64), row(1_024, 10, m=16)]
     for batch_norm, size in ((False, 2e-7), (True, 0.4)):

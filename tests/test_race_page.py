@@ -8,7 +8,7 @@ from streamlit.runtime.scriptrunner import ScriptRunContext
 from streamlit.testing.v1 import AppTest
 
 from sgd_tf import problems
-from sgd_tf.jobs import JobFailure
+from sgd_tf.jobs import JobFailure, tasks
 from sgd_tf.jobs.worker import describe
 from sgd_tf.problems import DownloadError
 from sgd_tf.ui import controls, experiment, race_view, runs
@@ -68,7 +68,7 @@ def test_the_page_opens_in_each_language(cluster, language):
     assert app.button(key="run").label == {"ko": "실행", "en": "Run"}[language]
     assert not app.button(key="run").disabled
     assert app.button(key="stop").disabled
-    assert cluster.warmed == "sgd_tf.jobs.tasks.warm_up"
+    assert cluster.warmed is tasks.warm_up
     assert not cluster.jobs
 
 
@@ -87,7 +87,7 @@ def test_the_default_race_is_digits_with_tuned_rates_for_all_256_and_32(cluster)
     app.button(key="run").click().run()
     (job,) = cluster.jobs
     (plan,) = job.arguments
-    assert job.function == "sgd_tf.jobs.tasks.run_race"
+    assert job.function is tasks.run_race
     assert (plan.problem, plan.model.kind, plan.model.widths, plan.seconds) == ("digits", "mlp", (32,), 5.0)
     assert [config.batch_size for config in plan.configs.values()] == ["all", 256, 32]
     assert list(plan.configs) == [GD, "k = 256", "k = 32"]
@@ -520,7 +520,7 @@ def test_a_search_is_offered_and_its_rates_are_used_by_the_next_race(cluster):
     app = open_app()
     app.button(key="search").click().run()
     (job,) = cluster.jobs
-    assert job.function == "sgd_tf.jobs.tasks.search_learning_rates"
+    assert job.function is tasks.search_learning_rates
     trial = {"run": SGD, "learning_rate": 0.123, "mean_loss": 0.1, "train_loss": 0.1, "diverged_at": None}
     finish(app, cluster, [trial, trial | {"learning_rate": 0.5, "mean_loss": 0.2}])
     app.run()

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from sgd_tf import sampling
-from sgd_tf.jobs import JobFailure
-from sgd_tf.jobs.worker import check_row, resolve
+from sgd_tf.jobs import JobFailure, tasks
+from sgd_tf.jobs.worker import check_row
 from sgd_tf.ui import runs, sampling_experiments
 from tests.lab import LANGUAGES, FakeCluster, InProcessCluster, checked, open_app
 
@@ -52,7 +52,7 @@ def texts(app):
 def test_the_ledger_of_five_ways_is_drawn_from_the_real_pipeline(real, language):
     app = open_page(language, sampling_n="50", sampling_epochs="3")
     (job,) = real.jobs
-    assert (job.function, job.arguments) == ("sgd_tf.jobs.tasks.draw_ledger", (50, 10, 20, 0))
+    assert (job.function, job.arguments) == (tasks.draw_ledger, (50, 10, 20, 0))
     assert app.subheader[0].value == {"ko": "표본을 뽑는 법", "en": "How samples are drawn"}[language]
     words = texts(app)
     for way in {
@@ -163,7 +163,7 @@ def test_the_floors_decide_whether_the_guess_was_right(cluster, power, answer):
 def test_the_floor_asks_for_five_halvings_in_proportion_to_k(cluster):
     app = open_page(sampling_part="floor", sampling_floor_k="16", sampling_seeds="10")
     app.button(key="sampling_floor_run").click().run()
-    assert cluster.jobs[-1].function == "sgd_tf.jobs.tasks.error_floors"
+    assert cluster.jobs[-1].function is tasks.error_floors
     assert cluster.jobs[-1].arguments == (16, (0.4, 0.2, 0.1, 0.05, 0.025), 10)
 
 
@@ -242,7 +242,7 @@ def test_the_genie_hurts_whose_loss_it_raises(cluster, gd, sgd, answer):
 def test_each_part_shows_what_its_worker_really_sends(cluster, part, language):
     def one_seed(job):
         *arguments, _num_seeds = job.arguments
-        return [check_row(row) for row in resolve(job.function)(*arguments, 1)]
+        return [check_row(row) for row in job.function(*arguments, 1)]
 
     app = run_part(cluster, part, None, one_seed, language=language, sampling_counter="epoch")
     assert {"floor": "γ", "sorted": "%", "genie": "GD"}[part] in texts(app)

@@ -3,6 +3,7 @@
 import pytest
 
 from sgd_tf.jobs import JobFailure, Slice, SlicedJob
+from tests import job_functions
 from tests.lab import FakeCluster
 
 
@@ -21,7 +22,7 @@ def work(items, log=None):
         left = [item for item in items if item not in taken]
         if log is not None:
             log.append((len(rows), len(under_way), num_free))
-        return Slice(function="do", arguments=(left[0],)) if left else None
+        return Slice.of(job_functions.count, left[0]) if left else None
 
     return next_slice
 
@@ -145,12 +146,12 @@ def test_the_real_workers_make_all_slices_and_others_have_their_turn(tmp_path):
         def next_slice(rows, under_way, num_free):
             del num_free
             busy = len(rows) < 3 and not under_way
-            return Slice(function="tests.job_functions.count", arguments=(1,)) if busy else None
+            return Slice.of(job_functions.count, 1) if busy else None
 
         gate = tmp_path / "gate"
-        first = cluster.submit("tests.job_functions.until", str(gate), learner="park", seconds_limit=60.0)
+        first = cluster.submit(job_functions.until, str(gate), learner="park", seconds_limit=60.0)
         sliced = SlicedJob(cluster, next_slice, learner="kim", seconds_limit=60.0)
-        other = cluster.submit("tests.job_functions.count", 1, learner="lee", seconds_limit=60.0)
+        other = cluster.submit(job_functions.count, 1, learner="lee", seconds_limit=60.0)
         gate.touch()
         while not sliced.wait(30.0):
             pass

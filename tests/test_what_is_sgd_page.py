@@ -30,7 +30,7 @@ class RecordedCluster(FakeCluster):
 
     def submit(self, function, *arguments, **options):
         job = super().submit(function, *arguments, **options)
-        assert function == "sgd_tf.jobs.tasks.record_double_loop"
+        assert function is tasks.record_double_loop
         job.rows, job.status = recorded(*arguments), "done"
         return job
 

@@ -2,11 +2,10 @@
 
 import streamlit as st
 
+from sgd_tf.jobs import tasks
 from sgd_tf.ui import data_parallel_view as view
 from sgd_tf.ui import experiment, runs
 from sgd_tf.ui.language import _, prose
-
-TASKS = "sgd_tf.jobs.tasks."
 
 st.markdown(prose(__file__, "question"))
 part = view.part()
@@ -19,7 +18,7 @@ if part == "devices":
             _("Predict: over more devices of this machine an update is …"), view.TIMES, key="parallel_guess_devices"
         )
         if experiment.run_and_stop("parallel_devices"):
-            runs.start("parallel_devices", f"{TASKS}train_over_devices", *wanted, seconds=30, prediction=guess)
+            runs.start("parallel_devices", tasks.train_over_devices, *wanted, seconds=30, prediction=guess)
             st.rerun()
         st.markdown(prose(__file__, "devices_how"))
     with right:
@@ -37,7 +36,7 @@ if part == "machines":
             key="parallel_guess_machines",
         )
         if experiment.run_and_stop("parallel_machines"):
-            runs.start("parallel_machines", f"{TASKS}train_over_workers", *wanted, seconds=40, prediction=guess)
+            runs.start("parallel_machines", tasks.train_over_workers, *wanted, seconds=40, prediction=guess)
             st.rerun()
         st.markdown(prose(__file__, "machines_how"))
     with right:

@@ -2,11 +2,10 @@
 
 import streamlit as st
 
+from sgd_tf.jobs import tasks
 from sgd_tf.ui import experiment, runs
 from sgd_tf.ui import memory_view as view
 from sgd_tf.ui.language import _, prose
-
-TASKS = "sgd_tf.jobs.tasks."
 
 st.markdown(prose(__file__, "question"))
 part = view.part()
@@ -19,7 +18,7 @@ if part == "wall":
             _("Predict: does this update fit into the limit?"), view.FITS, key="memory_guess_wall"
         )
         if experiment.run_and_stop("memory_wall"):
-            runs.start("memory_wall", f"{TASKS}hit_the_memory_wall", *wanted, seconds=55, prediction=guess)
+            runs.start("memory_wall", tasks.hit_the_memory_wall, *wanted, seconds=55, prediction=guess)
             st.rerun()
         view.wall_ways_out()
     with right:
@@ -36,7 +35,7 @@ if part == "parts":
             _("Predict: cut into 64 parts, the peak memory of the update …"), view.FALLS, key="memory_guess_parts"
         )
         if experiment.run_and_stop("memory_parts"):
-            runs.start("memory_parts", f"{TASKS}accumulate_gradients", *wanted, seconds=55, prediction=guess)
+            runs.start("memory_parts", tasks.accumulate_gradients, *wanted, seconds=55, prediction=guess)
             st.rerun()
     with right:
         experiment.follow("memory_parts", view.parts_picture)

@@ -2,12 +2,11 @@
 
 import streamlit as st
 
+from sgd_tf.jobs import tasks
 from sgd_tf.ui import experiment, runs
 from sgd_tf.ui import sampling_experiments as trials
 from sgd_tf.ui import sampling_view as view
 from sgd_tf.ui.language import _, prose
-
-TASKS = "sgd_tf.jobs.tasks."
 
 st.markdown(prose(__file__, "question"))
 part = view.part()
@@ -38,7 +37,7 @@ if part == "floor":
         )
         wanted = trials.floor_arguments()
         if experiment.run_and_stop("sampling_floor"):
-            runs.start("sampling_floor", f"{TASKS}error_floors", *wanted, seconds=30, prediction=guess)
+            runs.start("sampling_floor", tasks.error_floors, *wanted, seconds=30, prediction=guess)
             st.rerun()
     with right:
         experiment.follow("sampling_floor", trials.floor_picture)
@@ -54,7 +53,7 @@ if part == "sorted":
         )
         wanted = trials.sorted_arguments()
         if experiment.run_and_stop("sampling_sorted"):
-            runs.start("sampling_sorted", f"{TASKS}sorted_runs", *wanted, seconds=30, prediction=guess)
+            runs.start("sampling_sorted", tasks.sorted_runs, *wanted, seconds=30, prediction=guess)
             st.rerun()
     with right:
         trials.measure()
@@ -71,7 +70,7 @@ if part == "genie":
         )
         wanted = trials.genie_arguments()
         if experiment.run_and_stop("sampling_genie"):
-            runs.start("sampling_genie", f"{TASKS}genie_runs", *wanted, seconds=30, prediction=guess)
+            runs.start("sampling_genie", tasks.genie_runs, *wanted, seconds=30, prediction=guess)
             st.rerun()
     with right:
         trials.counter()

@@ -14,9 +14,9 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVarTuple, cast
 
 import dask
 from distributed import Client, Security
@@ -32,6 +32,7 @@ from sgd_tf.jobs.worker import (
     TOPIC,
     JobFailure,
     Outcome,
+    check_function,
     describe,
     kill_worker,
     request_stop,
@@ -57,6 +58,8 @@ VERSION = "sgd_tf:__version__"  # of the package, for `pkgutil.resolve_name` in 
 # A worker is replaced when its jobs have left behind more than this share of what its limit leaves them: compiled code
 # piles up.
 RECYCLE_SHARE = 0.5
+
+Arguments = TypeVarTuple("Arguments")
 
 logger = logging.getLogger(__name__)
 
@@ -337,12 +340,11 @@ class Cluster:
 
     def submit(
         self,
-        function: Callable[..., Any] | str,
-        *args: Any,
+        function: Callable[[*Arguments], Iterator[Any]],
+        *args: *Arguments,
         learner: Learner | str,
         seconds_limit: float = 90.0,
         typical_seconds: float | None = None,
-        **kwargs: Any,
     ) -> Job:
         """Put a computation in the queue.
 
@@ -351,25 +353,25 @@ class Cluster:
         the place of the waiting one, which ends as "stopped": the last wish counts.
 
         Args:
-            function: a generator function at module level, or its dotted name; yields dicts of plain values.
+            function: a generator function at module level, which yields dicts of plain values.
             *args: for the function.
             learner: who asks for the job, or a name; learners take turns.
             seconds_limit: the job fails when it takes longer.
             typical_seconds: that such a job takes, for the estimate of how long others wait; None for `seconds_limit`.
-            **kwargs: for the function.
 
         Raises:
-            TypeError: if the function or an argument cannot be pickled.
+            TypeError: if a worker cannot import the function, or an argument cannot be pickled.
             ValueError: if `seconds_limit` is not above 0.
             RuntimeError: if the cluster was closed.
         """
         if not seconds_limit > 0:
             raise ValueError(f"`seconds_limit` must be above 0; received {seconds_limit!r}.")
+        check_function(function)
         job = Job(
             self,
-            dumps((function, args, kwargs)),
+            dumps((function, args)),
             Learner.of(learner),
-            kind=function if isinstance(function, str) else function.__qualname__,
+            kind=f"{function.__module__}.{function.__qualname__}",
             seconds=typical_seconds or seconds_limit,
             seconds_limit=seconds_limit,
         )
@@ -389,15 +391,19 @@ class Cluster:
         self._call(self._wake.set)
         return job
 
-    def warm_up(self, function: Callable[[], Any] | str) -> None:
+    def warm_up(self, function: Callable[[], Any]) -> None:
         """Run a function once in every worker before its first job, also in those that replace a dead one.
 
         Returns at once; a second call with the same function does nothing.
 
         Args:
-            function: a function at module level without arguments, or its dotted name. If it is a generator function,
-                jobs may begin at its first `yield`, and go first at each one that follows.
+            function: a function at module level without arguments. If it is a generator function, jobs may begin at its
+                first `yield`, and go first at each one that follows.
+
+        Raises:
+            TypeError: if a worker cannot import it.
         """
+        check_function(function)
         self._call(functools.partial(self._set_warm_up, dumps(function)))
 
     def close(self) -> None:

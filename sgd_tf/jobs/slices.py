@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 from sgd_tf.jobs.fair_queue import Learner
 
@@ -16,14 +16,20 @@ if TYPE_CHECKING:
     from sgd_tf.jobs.worker import JobFailure
 
 Rows = list[dict[str, Any]]
+Arguments = TypeVarTuple("Arguments")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Slice:
     """One short job."""
 
-    function: str  # dotted name of a generator function
+    function: Callable[..., Iterator[Any]]  # at module level
     arguments: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, function: Callable[[*Arguments], Iterator[Any]], *arguments: *Arguments) -> Slice:
+        """The slice that calls ``function`` with these arguments."""
+        return cls(function=function, arguments=arguments)
 
 
 # (rows so far, slices under way, how many may be begun now) → the next one, or None where nothing is left to begin

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
+import functools
 import inspect
 import json
 import re
+import sys
 import threading
 import time
 import traceback
@@ -108,16 +109,26 @@ def memory_limit() -> int:
     return int(limit or psutil.virtual_memory().total)
 
 
-def resolve(function: Callable[..., Any] | str) -> Callable[..., Any]:
-    """The function itself, or the one that a dotted name stands for.
+def check_function(function: Callable[..., Any]) -> None:
+    """Refuse a function that a worker cannot import: functions travel by module and name.
 
-    >>> resolve("math.sqrt")(9.0)
-    3.0
+    Raises:
+        TypeError: if ``function`` is not a function at the top level of a module.
+
+    >>> check_function(describe)
+    >>> check_function(lambda: iter(()))
+    Traceback (most recent call last):
+    ...
+    TypeError: `function` must be a function at the top level of a module that a worker can import; received \
+sgd_tf.jobs.worker.<lambda>.
     """
-    if not isinstance(function, str):
-        return function
-    module, _, name = function.rpartition(".")
-    return getattr(importlib.import_module(module), name)
+    bare = function.func if isinstance(function, functools.partial) else function
+    module, name = getattr(bare, "__module__", ""), getattr(bare, "__qualname__", repr(bare))
+    if module == "__main__" or getattr(sys.modules.get(module), name, None) is not bare:
+        raise TypeError(
+            "`function` must be a function at the top level of a module that a worker can import; "
+            f"received {module}.{name}."
+        )
 
 
 def check_row(row: Any) -> dict[str, Any]:
@@ -189,7 +200,7 @@ def run_job(job_id: str, attempt: int, seconds_limit: float, payload: bytes) -> 
         job_id: name of the job, for its messages and for `request_stop`.
         attempt: 1, or 2 when a worker died in the first one.
         seconds_limit: the job ends itself after this; the manager, if it is still there, ends it before.
-        payload: the pickled (function, args, kwargs).
+        payload: the pickled (function, args).
 
     Returns:
         The outcome. Whatever the generator raises is told in it: an exception object might not travel.
@@ -200,9 +211,9 @@ def run_job(job_id: str, attempt: int, seconds_limit: float, payload: bytes) -> 
     deadline = time.monotonic() + seconds_limit
     outcome: dict[str, Any]
     try:
-        function, args, kwargs = loads(payload)
+        function, args = loads(payload)
         outcome = {"status": "done"}
-        with contextlib.closing(resolve(function)(*args, **kwargs)) as rows:
+        with contextlib.closing(function(*args)) as rows:
             for row in rows:
                 if stop.is_set() or time.monotonic() > deadline:
                     outcome = {"status": "stopped"}
@@ -219,7 +230,7 @@ def run_job(job_id: str, attempt: int, seconds_limit: float, payload: bytes) -> 
 def run_warm_up(payload: bytes) -> Outcome:
     """Call the pickled function, or go on with its generator up to the next `yield`."""
     try:
-        steps = _warm_ups.pop(payload, None) or resolve(loads(payload))()
+        steps = _warm_ups.pop(payload, None) or loads(payload)()
         goes_on = inspect.isgenerator(steps) and next(steps, END) is not END
     except (Exception, SystemExit) as error:
         return Outcome(status="failed", failure=describe(error), traceback=traceback.format_exc())

@@ -11,7 +11,7 @@ import streamlit as st
 
 from sgd_tf import charts, claims
 from sgd_tf.claims import CLAIMS, Claim
-from sgd_tf.jobs import Slice
+from sgd_tf.jobs import Slice, tasks
 from sgd_tf.jobs.slices import Rows
 from sgd_tf.measures import Measured
 from sgd_tf.problems import N_
@@ -20,7 +20,6 @@ from sgd_tf.ui.language import _
 from sgd_tf.ui.runs import SessionRun
 
 KIND = "claims"
-TRY = "sgd_tf.jobs.tasks.try_claim"
 JOB_SECONDS = 60.0  # of the longest experiment with `claims.NUM_SEEDS` seeds, beside others on a busy server
 CHART_HEIGHT = 230  # px
 SEEDS = (3, 5, 10)
@@ -91,7 +90,7 @@ def start(keys: Sequence[str], num_seeds: int, prediction: str | None = None) ->
         del num_free
         taken = {row["claim"] for row in rows if _is_end(row)} | {part.arguments[0] for part in under_way}
         left = [key for key in plan.keys if key not in taken]
-        return Slice(function=TRY, arguments=(left[0], plan.num_seeds)) if left else None
+        return Slice.of(tasks.try_claim, left[0], plan.num_seeds) if left else None
 
     collect()  # what an earlier run has found
     seconds = JOB_SECONDS * num_seeds / claims.NUM_SEEDS

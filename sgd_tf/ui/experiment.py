@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, TypeVarTuple
 
 import streamlit as st
 
@@ -16,6 +16,8 @@ from sgd_tf.ui import runs
 from sgd_tf.ui.controls import PROBLEMS
 from sgd_tf.ui.language import _, titles
 from sgd_tf.ui.runs import Rows, SessionRun
+
+Arguments = TypeVarTuple("Arguments")
 
 POLL_SECONDS = 0.4  # how often a live page asks for what is new
 QUEUE_SECONDS = 3.0  # the same, where others are first in the queue
@@ -161,12 +163,18 @@ def duration(seconds: float) -> str:
     return _("{n} min").format(n=round(seconds / 60))
 
 
-def answer(kind: str, function: str, *arguments: object, seconds: float = 20.0, height: int = 300) -> Rows | None:
+def answer(
+    kind: str,
+    function: Callable[[*Arguments], Iterator[Any]],
+    *arguments: *Arguments,
+    seconds: float = 20.0,
+    height: int = 300,
+) -> Rows | None:
     """What a worker computes for a page without a button; a skeleton stands in its place meanwhile.
 
     Args:
         kind: of question; a page has one at most.
-        function: dotted name of the generator function that a worker runs.
+        function: generator function at module level, which a worker runs.
         *arguments: for the function; hashable.
         seconds: that the job takes at most.
         height: of the skeleton, in px: that of what will stand there.

@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from sgd_tf import charts, noise_law
+from sgd_tf.jobs import tasks
 from sgd_tf.problems import N_
 from sgd_tf.ui import address, experiment
 from sgd_tf.ui.language import _, titles
@@ -54,7 +55,7 @@ def draw() -> None:
     third.slider(_("after this many updates"), 0, PATH_UPDATES, key="noise_at", persist_state="session")
     address.publish(PATH_SETTINGS)
     asked = (NUM_POINTS, POINT_NOISE, PATH_RATE, PATH_START, PATH_SIZES, PATH_UPDATES, 0)
-    rows = experiment.answer("noise_paths", "sgd_tf.jobs.tasks.weight_paths", *asked, height=HEIGHT)
+    rows = experiment.answer("noise_paths", tasks.weight_paths, *asked, height=HEIGHT)
     if rows is not None:
         _path_pictures(rows)
 

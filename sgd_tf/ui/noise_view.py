@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from sgd_tf import charts, history, noise_law, presets
+from sgd_tf.jobs import tasks
 from sgd_tf.problems import CATALOGUE, N_
 from sgd_tf.records import ModelConfig
 from sgd_tf.ui import address, experiment, runs
@@ -187,7 +188,7 @@ def law() -> None:
         stage, seed = int(st.session_state["noise_stage"]), st.session_state["noise_seed"]
         runs.start(
             "noise_law",
-            "sgd_tf.jobs.tasks.measure_noise",
+            tasks.measure_noise,
             problem,
             num_examples,
             model,
@@ -323,7 +324,7 @@ def escape() -> None:
     if wants_run:
         runs.start(
             "noise_escape",
-            "sgd_tf.jobs.tasks.escape_runs",
+            tasks.escape_runs,
             ESCAPE_SIZES,
             ESCAPE_SAMPLES,
             st.session_state["noise_spread"],
@@ -426,7 +427,7 @@ def edge() -> None:
     if wants_run:
         runs.start(
             "noise_edge",
-            "sgd_tf.jobs.tasks.descend_around_the_limit",
+            tasks.descend_around_the_limit,
             problem,
             num_examples,
             model,

@@ -7,15 +7,15 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVarTuple
 
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from sgd_tf.jobs import Cluster, Job, Learner, SlicedJob, connect
+from sgd_tf.jobs import Cluster, Job, Learner, SlicedJob, connect, tasks
 from sgd_tf.jobs.slices import NextSlice
 from sgd_tf.presets import LEARNING_RATES
 from sgd_tf.records import RacePlan
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 Rows = list[dict[str, Any]]
 AnyJob: TypeAlias = Job | SlicedJob
+Arguments = TypeVarTuple("Arguments")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ class SessionRun:
 def cluster() -> Cluster:
     """The workers, told to warm up; the first visitor starts them."""
     workers = connect()
-    workers.warm_up("sgd_tf.jobs.tasks.warm_up")
+    workers.warm_up(tasks.warm_up)
     return workers
 
 
@@ -76,13 +77,18 @@ def _active() -> Iterator[SessionRun]:
 
 
 def start(
-    kind: str, function: str, *arguments: Any, seconds: float, plan: Any = None, prediction: str | None = None
+    kind: str,
+    function: Callable[[*Arguments], Iterator[Any]],
+    *arguments: *Arguments,
+    seconds: float,
+    plan: Any = None,
+    prediction: str | None = None,
 ) -> None:
     """Submit a job, unless one of this session is active: a second click changes nothing.
 
     Args:
         kind: by which `get` finds it.
-        function: dotted name of the generator function that a worker runs.
+        function: generator function at module level, which a worker runs.
         *arguments: for the function; plain values or frozen dataclasses of them.
         seconds: that the job trains; its time limit leaves room for loading, compiling and evaluating.
         plan: what the views want to know of the job; by default its arguments.
@@ -114,7 +120,12 @@ def _learner() -> Learner:
 
 
 def _submit(
-    kind: str, function: str, arguments: tuple[Any, ...], seconds: float, plan: Any, prediction: str | None
+    kind: str,
+    function: Callable[[*Arguments], Iterator[Any]],
+    arguments: tuple[*Arguments],
+    seconds: float,
+    plan: Any,
+    prediction: str | None,
 ) -> SessionRun:
     limit = 2 * seconds + SLACK_SECONDS
     job = cluster().submit(function, *arguments, learner=_learner(), seconds_limit=limit, typical_seconds=seconds)
@@ -166,16 +177,18 @@ def end_of(run: SessionRun) -> bool:
 def start_race(plan: RacePlan, prediction: str | None) -> None:
     """Submit a race."""
     seconds = plan.seconds * len(plan.configs)
-    start("race", "sgd_tf.jobs.tasks.run_race", plan, seconds=seconds, plan=plan, prediction=prediction)
+    start("race", tasks.run_race, plan, seconds=seconds, plan=plan, prediction=prediction)
 
 
 def start_search(plan: RacePlan) -> None:
     """Submit a search for the learning rates of a plan's contestants."""
     seconds = SEARCH_SECONDS * len(LEARNING_RATES) * len(plan.configs)
-    start("search", "sgd_tf.jobs.tasks.search_learning_rates", plan, SEARCH_SECONDS, seconds=seconds, plan=plan)
+    start("search", tasks.search_learning_rates, plan, SEARCH_SECONDS, seconds=seconds, plan=plan)
 
 
-def ask(kind: str, function: str, *arguments: Any, seconds: float) -> Rows | SessionRun:
+def ask(
+    kind: str, function: Callable[[*Arguments], Iterator[Any]], *arguments: *Arguments, seconds: float
+) -> Rows | SessionRun:
     """What a worker computes without a button: at once if anybody has asked before, else by a job.
 
     The same question is asked by each rerun of the page. Another one of the same kind takes its place: what was
@@ -183,7 +196,7 @@ def ask(kind: str, function: str, *arguments: Any, seconds: float) -> Rows | Ses
 
     Args:
         kind: of question, by which `get` finds it.
-        function: dotted name of the generator function that a worker runs; its rows depend on its arguments alone.
+        function: generator function at module level, which a worker runs; its rows depend on its arguments only.
         *arguments: for the function; hashable.
         seconds: that the job takes at most.
 

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from sgd_tf import charts, ledger
+from sgd_tf.jobs import tasks
 from sgd_tf.problems import CATALOGUE, N_
 from sgd_tf.records import MAX_LEARNING_RATE, Sampling
 from sgd_tf.ui import address, experiment
@@ -111,7 +112,7 @@ def orders() -> dict[Sampling, np.ndarray] | None:
     num_examples, buffer_size = st.session_state["sampling_n"], st.session_state["sampling_b"]
     rows = experiment.answer(
         "sampling_ledger",
-        "sgd_tf.jobs.tasks.draw_ledger",
+        tasks.draw_ledger,
         num_examples,
         MAX_EPOCHS,
         buffer_size,

@@ -11,14 +11,13 @@ from typing import Any
 import streamlit as st
 
 from sgd_tf import sweep
-from sgd_tf.jobs import Slice
+from sgd_tf.jobs import Slice, tasks
 from sgd_tf.jobs.slices import Rows
 from sgd_tf.records import TrainConfig
 from sgd_tf.sweep import SweepPlan
 from sgd_tf.ui import runs
 
 KIND = "sweep"
-RUN_CELLS, MEASURE_LANDSCAPE = "sgd_tf.jobs.tasks.run_cells", "sgd_tf.jobs.tasks.measure_landscape"
 SLICE_SECONDS = 12.0  # after which a job begins no further run, so that others get their turn
 MAX_FAMILIES = 64  # of plans whose runs are kept, the latest ones
 
@@ -74,16 +73,16 @@ def start(plan: SweepPlan, prediction: str | None) -> None:
 def _next_slice(plan: SweepPlan, known: Known, under_way: Sequence[Slice], num_free: int) -> Slice | None:
     """The missing runs of a share of the batch sizes: a program is compiled for each k, on few workers if possible."""
     missing = sweep.missing_cells(plan, known.cells.values())
-    taken = {cell.batch_size for part in under_way if part.function == RUN_CELLS for cell in part.arguments[1]}
+    taken = {cell.batch_size for part in under_way if part.function is tasks.run_cells for cell in part.arguments[1]}
     free = list(dict.fromkeys(cell.batch_size for cell in missing if cell.batch_size not in taken))
     mine = set(free[::num_free])
     cells = tuple(cell for cell in missing if cell.batch_size in mine)
     if cells:
-        return Slice(function=RUN_CELLS, arguments=(plan.family, cells, SLICE_SECONDS))
-    if missing or known.landscape or any(part.function == MEASURE_LANDSCAPE for part in under_way):
+        return Slice.of(tasks.run_cells, plan.family, cells, SLICE_SECONDS)
+    if missing or known.landscape or any(part.function is tasks.measure_landscape for part in under_way):
         return None
     config = _landscape_config(plan, known)
-    return Slice(function=MEASURE_LANDSCAPE, arguments=(plan.family, config))
+    return Slice.of(tasks.measure_landscape, plan.family, config)
 
 
 def _landscape_config(plan: SweepPlan, known: Known) -> TrainConfig:

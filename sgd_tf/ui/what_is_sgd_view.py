@@ -14,6 +14,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from sgd_tf import charts, counting, export
+from sgd_tf.jobs import tasks
 from sgd_tf.playback import LINES, MODELS, Phase, Playback, Step
 from sgd_tf.problems import CATALOGUE, N_
 from sgd_tf.records import MAX_LEARNING_RATE
@@ -258,7 +259,7 @@ def picture(lesson: Lesson, bar: DeltaGenerator, prediction: str | None) -> Reco
     """
     rows = experiment.answer(
         "double_loop",
-        "sgd_tf.jobs.tasks.record_double_loop",
+        tasks.record_double_loop,
         *lesson.question,
         height=PICTURE_HEIGHT + NARRATION_HEIGHT + 90,
     )
