@@ -124,6 +124,24 @@ def test_what_the_app_does_at_its_start_and_its_end_is_done():
     assert answers == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "allowed"),
+    [
+        ("SGD_TF_WORKERS", "two", "a whole number in [1, "),
+        ("SGD_TF_HOSTS", "https://lab.school.kr", "names such as lab.school.kr or *.school.kr, separated by commas"),
+        ("SGD_TF_FRAME_ANCESTORS", "'none'", "sites such as https://lms.school.kr, separated by blanks"),
+    ],
+)
+def test_a_variable_that_holds_what_is_not_allowed_ends_the_start_with_a_sentence(
+    monkeypatch, variable, value, allowed
+):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SystemExit) as error:
+        server.check_settings()
+    assert error.value.code.startswith(f"The lab can not start. `{variable}` must be {allowed}")
+    assert error.value.code.endswith(f"; received {value!r}.")
+
+
 def test_small_messages_do_not_wait_for_one_another():
     # As Streamlit makes its socket: without the number of the protocol, so that asyncio takes it for another kind.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:

@@ -7,7 +7,7 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
 from starlette.middleware import Middleware
@@ -153,13 +153,17 @@ class Guard:
         return None
 
 
-def middleware() -> Middleware:
-    """The guard with the settings of the environment.
+def from_environment(environment: Mapping[str, str] = os.environ) -> tuple[frozenset[str], str]:
+    """Names to allow from SGD_TF_HOSTS, and the policy from SGD_TF_FRAME_ANCESTORS.
 
     Raises:
-        ValueError: if a setting is not valid.
+        ValueError: if a variable does not hold what is allowed.
     """
-    allowed = allowed_names(os.environ.get(HOSTS, ""))
-    policy = frame_policy(os.environ.get(FRAME_ANCESTORS, ""))
+    return allowed_names(environment.get(HOSTS, "")), frame_policy(environment.get(FRAME_ANCESTORS, ""))
+
+
+def middleware() -> Middleware:
+    """The guard with the settings of the environment."""
+    allowed, policy = from_environment()
     own = OwnNames()
     return Middleware(Guard, serves=lambda host: is_served(host, own.names, allowed), policy=policy)

@@ -25,7 +25,7 @@ from streamlit.web.server.server_util import get_url
 
 from sgd_tf import ui
 from sgd_tf.jobs import settings
-from sgd_tf.ui import runs
+from sgd_tf.ui import guard, runs
 
 OPENING = 0.5  # seconds that the server takes from here until it answers
 FIRST_PAGE = 2.0  # seconds that a visitor who comes at once has the processor for the first page
@@ -40,6 +40,7 @@ def check_settings() -> None:
     """End the server before it opens its port if an environment variable holds what is not allowed."""
     try:
         settings.from_environment()
+        guard.from_environment()
     except ValueError as error:
         sys.exit(f"The lab can not start. {error}")
 
