@@ -4,6 +4,7 @@
 #   make test    install, a browser included, and run all tests (ARGS="-k race" for some of them)
 #   make lint    check style, format and types
 #   make bench   install the rivals, and compare with them (ARGS=--quick for less)
+#   make soak    thirty learners for an hour, while workers are killed (ARGS="--minutes 20" for less)
 #   make clean   remove .venv and all else that these commands have made
 #
 # PYTHON=python3.12 names the Python of .venv; REQUIREMENTS=requirements.txt the list to install.
@@ -27,7 +28,7 @@ INSTALLED_FOR_TESTS := .venv/installed-$(notdir $(REQUIREMENTS))-and-dev
 HEADLESS = $(shell if [ -n "$$SSH_CONNECTION$$CI" ]; then echo true; \
   elif [ "`uname`" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ]; then echo true; else echo false; fi)
 
-.PHONY: help app test browser lint bench clean
+.PHONY: help app test browser lint bench soak clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -55,6 +56,9 @@ bench: $(INSTALLED) browser
 	@PYTHON="$(PYTHON)" scripts/install.sh packages $(REQUIREMENTS) requirements-bench.txt
 	@for name in throughput zoo scaling app_latency; do \
 	  PYTHONPATH=. $(IN_VENV) -W ignore benchmarks/$$name.py $(ARGS) || exit $$?; done
+
+soak: $(INSTALLED)
+	@PYTHONPATH=. $(IN_VENV) -W ignore benchmarks/soak.py $(ARGS)
 
 clean:
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache test-results benchmarks/results

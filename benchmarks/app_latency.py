@@ -14,13 +14,11 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,12 +28,12 @@ import numpy as np
 import pandas as pd
 import report
 from playwright.sync_api import Browser, Page, sync_playwright
+from server import ROOT, Server
 
 from sgd_tf import history
 from sgd_tf.jobs import tasks
 from sgd_tf.records import RacePlan, TrainConfig
 
-ROOT = Path(__file__).parents[1]
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -46,7 +44,6 @@ FLAGS = (
 RACE = "k=32&k=all&seconds=5"  # of the measurements of a live page
 READY = 120_000  # ms
 CLASS_SECONDS = 60.0  # that a class works alone
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 HAS_LINE = """() => [...document.querySelectorAll(".st-key-race_chart .mark-line path")].some(
   (path) => (path.getAttribute("d") ?? "").includes("L"))"""
 # From the first line on, how often the chart is drawn anew: all changes up to the next frame are one.
@@ -83,54 +80,6 @@ EMPTY_PAGE = """import streamlit as st
 
 st.subheader("Empty")
 """
-
-
-class Server:
-    """The lab with one worker, as `make app` starts it, or another Streamlit script."""
-
-    def __init__(self, script: Path = ROOT / "app.py") -> None:
-        self.script = script
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.port = listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/"
-        self.start_seconds = 0.0
-
-    def __enter__(self) -> Server:
-        start = time.perf_counter()
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "streamlit",
-                "run",
-                str(self.script),
-                "--server.headless=true",
-                f"--server.port={self.port}",
-            ],
-            cwd=self.script.parent,
-            env=os.environ | {"SGD_TF_WORKERS": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        while not self._answers():
-            if self.process.poll() is not None or time.perf_counter() - start > 120:
-                raise RuntimeError("The server did not start.")
-            time.sleep(0.01)
-        self.start_seconds = time.perf_counter() - start
-        return self
-
-    def _answers(self) -> bool:
-        try:
-            with DIRECT.open(f"{self.url}_stcore/health", timeout=20) as answer:
-                return answer.status == 200
-        except OSError:
-            return False
-
-    def __exit__(self, *_exception: object) -> None:
-        self.process.terminate()
-        self.process.wait(timeout=20)
 
 
 def pages() -> list[str]:

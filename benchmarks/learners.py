@@ -14,6 +14,7 @@ import random
 import sys
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import websockets
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
@@ -22,6 +23,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 PATIENCE = 60.0  # seconds that a learner waits for an answer
 ENDS = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
+Place = tuple[int, ...]  # of an element on the page, from the outermost container inwards
 
 
 @dataclass
@@ -30,10 +32,17 @@ class Learner:
 
     url: str  # ws://…/_stcore/stream
     query: str = ""
+    page: str = ""  # its name in the address; empty for the first one
     latencies: list[float] = field(default_factory=list)  # seconds from a control to the end of its rerun
     errors: list[str] = field(default_factory=list)
     num_bytes: int = 0  # received
     speeds: dict[str, str] = field(default_factory=dict)  # contestant → samples/s, as the page shows them
+    session: str = ""  # its name in the server
+    elements: dict[Place, Any] = field(default_factory=dict)  # what the page shows now
+    toasts: list[str] = field(default_factory=list)
+    is_at_rest: bool = False  # the page is drawn to its end
+    _fragments: dict[Place, str] = field(default_factory=dict)  # to which an element belongs
+    _drawn: set[Place] = field(default_factory=set)  # by the run of the page that goes on
     _widgets: dict[str, tuple[str, object, str]] = field(default_factory=dict)  # key → id, element, fragment
     _timers: dict[str, tuple[float, asyncio.Task]] = field(default_factory=dict)  # fragment → seconds, its timer
     _states: dict[str, dict] = field(default_factory=dict)  # id → field of WidgetState and value
@@ -43,12 +52,25 @@ class Learner:
     _was_sent: bool = False  # whether such a run has sent it
 
     async def __aenter__(self) -> Learner:
-        self._socket = await websockets.connect(
-            self.url, subprotocols=["streamlit"], max_size=None, origin=self.url.replace("ws:", "http:").split("/_")[0]
-        )
+        await self._connect("streamlit")
+        return self
+
+    async def _connect(self, *words: str) -> None:
+        origin = self.url.replace("ws:", "http:").split("/_")[0]
+        self._socket = await websockets.connect(self.url, subprotocols=words, max_size=None, origin=origin)
         self._finished = asyncio.Event()
         self._reader = asyncio.create_task(self._read())
-        return self
+
+    def cut(self) -> None:
+        """Lose the connection, without a word to the server."""
+        self._stop_timers()
+        self._reader.cancel()
+        self._socket.transport.abort()
+
+    async def come_back(self) -> float:
+        """Connect again, in the same session if the server still has it; seconds until the page is drawn."""
+        await self._connect("streamlit", "PLACEHOLDER_AUTH_TOKEN", self.session)  # as the page does without a token
+        return await self._rerun()
 
     async def __aexit__(self, *_exception: object) -> None:
         self._stop_timers()
@@ -79,6 +101,11 @@ class Learner:
         """Whether a button can be pressed."""
         return key in self._widgets and not self._widgets[key][1].disabled
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection stands."""
+        return not self._reader.done()
+
     async def until_enabled(self, key: str) -> None:
         """Wait until a button can be pressed."""
         while not self.enabled(key):
@@ -107,7 +134,7 @@ class Learner:
         message = BackMsg()
         state = message.rerun_script
         state.query_string, state.page_script_hash, state.fragment_id = self.query, self._hash, fragment
-        state.is_auto_rerun = by_timer
+        state.is_auto_rerun, state.page_name = by_timer, "" if self._hash else self.page
         for identity, value in self._states.items():
             widget = state.widget_states.widgets.add(id=identity)
             for name, content in value.items():
@@ -120,8 +147,11 @@ class Learner:
             message = ForwardMsg.FromString(data)
             kind = message.WhichOneof("type")
             if kind == "new_session":
-                self._hash, self._was_heard = message.new_session.page_script_hash, True
-                if not message.metadata.run.fragment_ids:  # the whole page: its timers are set anew
+                self._was_heard = True
+                self.session = message.new_session.initialize.session_id
+                self.is_at_rest, self._redrawn = False, frozenset(message.metadata.run.fragment_ids)
+                self._drawn.clear()
+                if not self._redrawn:  # the whole page: its timers are set anew
                     self._stop_timers()
             elif kind == "auto_rerun":
                 self._start_timer(message.auto_rerun.fragment_id, message.auto_rerun.interval)
@@ -129,19 +159,37 @@ class Learner:
                 for name in message.stop_auto_rerun.fragment_ids:
                     self._stop_timer(name)
             elif kind == "delta":
-                self._take(message.delta)
-            elif (
-                kind == "script_finished" and message.script_finished in ENDS and (self._was_sent or not self._awaited)
-            ):
-                self._finished.set()
+                self._take(message.delta, tuple(message.metadata.delta_path))
+            elif kind == "navigation":
+                self._hash = message.navigation.page_script_hash
+            elif kind == "page_info_changed":
+                self.query = message.page_info_changed.query_string
+            elif kind == "script_finished" and message.script_finished in ENDS:
+                self._forget_stale()
+                self.is_at_rest = True
+                if self._was_sent or not self._awaited:
+                    self._finished.set()
 
-    def _take(self, delta) -> None:
-        if delta.WhichOneof("type") != "new_element":
+    def _forget_stale(self) -> None:
+        """Drop what the run that ends would have drawn again, if it were still on the page."""
+        for place in self.elements.keys() - self._drawn:
+            if not self._redrawn or self._fragments[place] in self._redrawn:
+                del self.elements[place], self._fragments[place]
+
+    def _take(self, delta, place: Place) -> None:
+        kind = delta.WhichOneof("type")
+        if kind == "new_transient":
             return
-        element = delta.new_element
+        element = delta.new_element if kind == "new_element" else delta.add_block
+        self.elements[place], self._fragments[place] = element, delta.fragment_id
+        self._drawn.add(place)
+        if kind != "new_element":
+            return
         kind = element.WhichOneof("type")
         if kind == "exception":
-            self.errors.append(element.exception.message)
+            self.errors.append(f"{element.exception.type}: {element.exception.message}")
+        elif kind == "toast":
+            self.toasts.append(element.toast.body)
         part = getattr(element, kind or "", None)
         if kind == "table":
             table = convert_arrow_bytes_to_pandas_df(part.arrow_data.data)
