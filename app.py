@@ -1,7 +1,14 @@
 """The frame of the lab: page settings, language, navigation. Start it with `streamlit run app.py`."""
 
+import threading
+
 import streamlit as st
 from starlette.middleware import Middleware
+
+from sgd_tf.ui import early_end
+
+if threading.current_thread() is threading.main_thread():
+    early_end.allow()  # the imports below take seconds
 
 from sgd_tf.ui import address, guard, language, runs, server, static_files, visitors
 from sgd_tf.ui.language import _

@@ -3,12 +3,17 @@
 import asyncio
 import contextlib
 import gzip
+import signal
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import uvicorn
 from starlette.applications import Starlette
 
-from sgd_tf.ui import server, static_files
+from sgd_tf.ui import early_end, server, static_files
 
 FILE = b"export const answer = 42;\n" * 100
 
@@ -140,6 +145,41 @@ def test_a_variable_that_holds_what_is_not_allowed_ends_the_start_with_a_sentenc
         server.check_settings()
     assert error.value.code.startswith(f"The lab can not start. `{variable}` must be {allowed}")
     assert error.value.code.endswith(f"; received {value!r}.")
+
+
+# As the server: uvicorn has its handlers when it imports the app.
+START = """
+import signal, sys, uvicorn
+
+class Sender:
+    def find_spec(self, name, *_):
+        if name == "distributed":
+            signal.raise_signal(signal.{name})
+
+sys.meta_path.insert(0, Sender())
+with uvicorn.Server(uvicorn.Config("app:app")).capture_signals():
+    import app
+    print("The imports went on.")
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_during_the_imports_ends_the_server_at_once_and_without_a_word(name):
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", START.format(name=name)], cwd=root, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-getattr(signal, name), "", "")
+
+
+def test_a_server_that_has_started_ends_in_order():
+    uvicorns = uvicorn.Server(uvicorn.Config("app:app"))
+    with uvicorns.capture_signals():
+        early_end.allow()
+        early_end.forbid()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            assert signal.getsignal(number) == uvicorns.handle_exit
+            assert not uvicorns.should_exit
 
 
 def test_small_messages_do_not_wait_for_one_another():

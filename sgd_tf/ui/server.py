@@ -25,7 +25,7 @@ from streamlit.web.server.server_util import get_url
 
 from sgd_tf import ui
 from sgd_tf.jobs import settings
-from sgd_tf.ui import guard, runs
+from sgd_tf.ui import early_end, guard, runs
 
 OPENING = 0.5  # seconds that the server takes from here until it answers
 FIRST_PAGE = 2.0  # seconds that a visitor who comes at once has the processor for the first page
@@ -59,6 +59,7 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     later.start()
     if not st.get_option("server.headless"):
         asyncio.get_running_loop().call_later(OPENING, open_browser, get_url("localhost"))
+    early_end.forbid()
     yield
 
 
