@@ -1,10 +1,13 @@
 """Small jobs for test_jobs.py, in a module that the worker processes can import."""
 
 import ctypes
+import math
 import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -19,6 +22,18 @@ def count(num_rows, seconds_between=0.0):
         if i:
             pause(seconds_between)
         yield {"i": i, "process": os.getpid(), "time": time.time()}
+
+
+@dataclass(frozen=True)
+class Loss:
+    value: float
+    seeds: tuple[int, ...] = ()
+
+
+def losses() -> Iterator[Loss]:
+    """Yield typed rows, one of a loss that is not a number."""
+    yield Loss(0.1, (1, 2))
+    yield Loss(math.inf)
 
 
 def endless(path=None):

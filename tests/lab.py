@@ -1,6 +1,7 @@
 """The app without a browser and without worker processes, for the tests of its pages."""
 
 import functools
+import json
 import math
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 
-from sgd_tf.jobs.worker import check_function, check_row
+from sgd_tf.jobs import rows
+from sgd_tf.jobs.worker import check_function
 
 APP = str(Path(__file__).parents[1] / "app.py")
 LANGUAGES = ("ko", "en")
@@ -58,12 +60,18 @@ class FakeCluster:
         return self.jobs[-1]
 
 
+def travelled(function, *arguments):
+    """The rows of a generator function as they arrive from a worker."""
+    codec = rows.codec(function)
+    return [codec.read(json.loads(json.dumps(codec.write(row)))) for row in function(*arguments)]
+
+
 class InProcessCluster(FakeCluster):
     """Runs each job to its end as it is submitted, in this process, with the real TensorFlow."""
 
     def submit(self, function, *arguments, **options):
         job = super().submit(function, *arguments, **options)
-        job.rows = [check_row(row) for row in function(*arguments)]
+        job.rows = travelled(function, *arguments)
         job.status = "done"
         return job
 

@@ -18,7 +18,7 @@ from sgd_tf import __main__ as command_line
 from sgd_tf import charts, claim_experiments, claim_timing, claims, counting, gradient_noise, presets, sampling, train
 from sgd_tf.claims import CLAIMS, Claim, Picture, Point, Series
 from sgd_tf.jobs import tasks
-from sgd_tf.jobs.worker import check_row
+from sgd_tf.jobs.rows import check_row
 from sgd_tf.measures import Measure
 from sgd_tf.records import TrainConfig
 

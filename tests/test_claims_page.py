@@ -11,7 +11,7 @@ import pytest
 from sgd_tf import claims
 from sgd_tf.claims import CLAIMS, Finding, Point
 from sgd_tf.jobs import JobFailure, tasks
-from sgd_tf.jobs.worker import check_row
+from sgd_tf.jobs.rows import check_row
 from sgd_tf.ui import runs
 from tests.lab import LANGUAGES, FakeCluster, checked, open_app
 

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import gc
 import json
+import math
 import os
 import re
 import signal
@@ -91,6 +92,11 @@ def test_rows_arrive_complete_and_in_order(cluster):
 def test_a_job_runs_in_another_process(cluster):
     job = ended(cluster.submit(job_functions.count, 1, learner="a"))
     assert job.rows[0]["process"] != os.getpid()
+
+
+def test_dataclasses_come_back_as_the_same_dataclasses(cluster):
+    job = ended(cluster.submit(job_functions.losses, learner="a"))
+    assert job.rows == [job_functions.Loss(0.1, (1, 2)), job_functions.Loss(math.inf)]
 
 
 def test_rows_are_visible_while_the_job_runs(gate, cluster):

@@ -6,7 +6,7 @@ import pytest
 
 from sgd_tf import sampling
 from sgd_tf.jobs import JobFailure, tasks
-from sgd_tf.jobs.worker import check_row
+from sgd_tf.jobs.rows import check_row
 from sgd_tf.ui import runs, sampling_experiments
 from tests.lab import LANGUAGES, FakeCluster, InProcessCluster, checked, open_app
 

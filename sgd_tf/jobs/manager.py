@@ -25,9 +25,10 @@ from distributed.protocol.pickle import dumps
 from distributed.scheduler import KilledWorker
 
 import sgd_tf
-from sgd_tf.jobs import settings
+from sgd_tf.jobs import rows, settings
 from sgd_tf.jobs.embedded import END_SECONDS, START_SECONDS, EmbeddedCluster
 from sgd_tf.jobs.fair_queue import Durations, FairQueue, Learner, seconds_until_free
+from sgd_tf.jobs.rows import Codec
 from sgd_tf.jobs.worker import (
     TOPIC,
     JobFailure,
@@ -79,7 +80,15 @@ class Job:
     """
 
     def __init__(
-        self, cluster: Cluster, payload: bytes, learner: Learner, *, kind: str, seconds: float, seconds_limit: float
+        self,
+        cluster: Cluster,
+        payload: bytes,
+        learner: Learner,
+        codec: Codec,
+        *,
+        kind: str,
+        seconds: float,
+        seconds_limit: float,
     ) -> None:
         self.id = uuid.uuid4().hex
         self.learner = learner
@@ -91,8 +100,9 @@ class Job:
         self._status: JobStatus = "waiting"
         self._attempt = 0
         self._failure: JobFailure | None = None
-        self._rows: list[dict[str, Any]] = []
-        self._early: dict[int, list[dict[str, Any]]] = {}  # first row's number → rows that overtook others
+        self._codec = codec
+        self._rows: list[Any] = []
+        self._early: dict[int, list[Any]] = {}  # first row's number → rows that overtook others
         self._started_at: float | None = None
         self._finished_at: float | None = None
         self._start_tick = self._finish_tick = 0.0  # monotonic, for `elapsed`
@@ -124,7 +134,7 @@ class Job:
             return self._cluster._seconds_to_start(self)
 
     @property
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[Any]:
         """All rows so far, in the order in which the job yielded them; the list is the caller's own."""
         with self._lock:
             return list(self._rows)
@@ -199,12 +209,12 @@ class Job:
             self._early.clear()
             self._started_at, self._start_tick = time.time(), time.monotonic()
 
-    def _receive(self, first: int, rows: list[dict[str, Any]]) -> None:
+    def _receive(self, first: int, rows: list[Any]) -> None:
         with self._lock:
             if first >= len(self._rows):  # otherwise a message that came twice
                 self._early[first] = rows
             while (following := self._early.pop(len(self._rows), None)) is not None:
-                self._rows.extend(following)
+                self._rows.extend(map(self._codec.read, following))
             self._news.notify_all()
         self._rows_came.set()
 
@@ -353,14 +363,14 @@ class Cluster:
         the place of the waiting one, which ends as "stopped": the last wish counts.
 
         Args:
-            function: a generator function at module level, which yields dicts of plain values.
+            function: a generator function at module level, which annotated with the dataclasses that it yields.
             *args: for the function.
             learner: who asks for the job, or a name; learners take turns.
             seconds_limit: the job fails when it takes longer.
             typical_seconds: that such a job takes, for the estimate of how long others wait; None for `seconds_limit`.
 
         Raises:
-            TypeError: if a worker cannot import the function, or an argument cannot be pickled.
+            TypeError: if a worker cannot import the function, or an argument or a row cannot travel.
             ValueError: if `seconds_limit` is not above 0.
             RuntimeError: if the cluster was closed.
         """
@@ -371,6 +381,7 @@ class Cluster:
             self,
             dumps((function, args)),
             Learner.of(learner),
+            rows.codec(function),
             kind=f"{function.__module__}.{function.__qualname__}",
             seconds=typical_seconds or seconds_limit,
             seconds_limit=seconds_limit,

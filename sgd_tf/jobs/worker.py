@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ import psutil
 from distributed import Nanny, Worker, get_worker
 from distributed.protocol.pickle import loads
 
+from sgd_tf.jobs import rows
 from sgd_tf.problems import DownloadError
 
 TOPIC = "sgd_tf.jobs"  # one for all jobs: the scheduler keeps every topic for good
@@ -131,33 +132,6 @@ sgd_tf.jobs.worker.<lambda>.
         )
 
 
-def check_row(row: Any) -> dict[str, Any]:
-    """Return ``row``, or say what in it cannot travel.
-
-    Raises:
-        TypeError: if ``row`` is not a dict of plain values.
-
-    >>> check_row({"update": 3, "indices": [7, 2]})
-    {'update': 3, 'indices': [7, 2]}
-    >>> check_row({"update": 3, "losses": {0.5}})
-    Traceback (most recent call last):
-    ...
-    TypeError: `losses` in a row must be a str, int, float, bool, None or a list of these; received set.
-    """
-    if not isinstance(row, Mapping):
-        raise TypeError(f"A job must yield a dict for each row; received {type(row).__name__}.")
-    for name, value in row.items():
-        if not isinstance(name, str):
-            raise TypeError(f"The keys of a row must be str; received {name!r}.")
-        for item in value if isinstance(value, list) else [value]:
-            if not (item is None or isinstance(item, str | int | float)):  # a bool is an int
-                raise TypeError(
-                    f"`{name}` in a row must be a str, int, float, bool, None or a list of these; "
-                    f"received {type(item).__name__}."
-                )
-    return dict(row)
-
-
 class _Sender:
     """Sends rows at once when they are rare, and in batches when they are frequent."""
 
@@ -165,11 +139,11 @@ class _Sender:
         self.num_rows = 0  # rows taken so far
         self._worker = worker
         self._head = {"job": job_id, "attempt": attempt}
-        self._buffer: list[dict[str, Any]] = []
+        self._buffer: list[Any] = []
         self._sent_at = float("-inf")
         self._lock = threading.Lock()  # add() runs in the job's thread, a late flush() in the worker's loop
 
-    def add(self, row: dict[str, Any]) -> None:
+    def add(self, row: Any) -> None:
         with self._lock:
             self._buffer.append(row)
             self.num_rows += 1
@@ -213,12 +187,13 @@ def run_job(job_id: str, attempt: int, seconds_limit: float, payload: bytes) -> 
     try:
         function, args = loads(payload)
         outcome = {"status": "done"}
-        with contextlib.closing(function(*args)) as rows:
-            for row in rows:
+        write = rows.codec(function).write
+        with contextlib.closing(function(*args)) as found:
+            for row in found:
                 if stop.is_set() or time.monotonic() > deadline:
                     outcome = {"status": "stopped"}
                     break
-                sender.add(check_row(row))
+                sender.add(write(row))
     except (Exception, SystemExit) as error:
         outcome = {"status": "failed", "failure": describe(error), "traceback": traceback.format_exc()}
     finally:
