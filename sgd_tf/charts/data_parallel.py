@@ -9,8 +9,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from sgd_tf.charts.sampling import finished
-from sgd_tf.charts.style import BACKGROUND, GRID, MUTED_TEXT, TEXT, Translate
+from sgd_tf.charts.style import BACKGROUND, GRID, MUTED_TEXT, TEXT, Translate, finished
 
 # At least 4.5 to 1 on the background, told apart by colour-blind readers, none near the yellow; by `dark`.
 REPLICA_COLORS = {

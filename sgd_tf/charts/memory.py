@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sgd_tf.charts.learning_curves import CROSS, spread_labels
-from sgd_tf.charts.sampling import finished
-from sgd_tf.charts.style import BACKGROUND, MUTED_TEXT, TEXT, Domain, Translate
+from sgd_tf.charts.style import BACKGROUND, MUTED_TEXT, TEXT, Domain, Translate, finished
 
 MEGABYTES = "datum.value < 1000 ? format(datum.value, ',~g') + ' MB' : format(datum.value / 1000, ',~g') + ' GB'"
 LABEL_HEIGHT = 15  # px

@@ -10,11 +10,13 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from sgd_tf.charts.learning_curves import Axis, spread_labels
-from sgd_tf.charts.style import BACKGROUND, MUTED_TEXT, TEXT, Domain, Translate, embed_config, name_only_what_is_there
+from sgd_tf.charts import axes, labels
+from sgd_tf.charts.axes import Axis
+from sgd_tf.charts.frame import Title, filled, finish, structure, table
+from sgd_tf.charts.style import LIGHT, Domain, Theme
 from sgd_tf.records import Sampling
 
-# One colour for each way of drawing, by `dark`; at least 4.5 to 1 on the background, and told apart by colour-blind
+# One colour for each way of drawing, by `dark`; at least 4.5 to 1 on the background, and distinct for colour-blind
 # readers where a chart holds several; none is near the yellow of drawn samples.
 SAMPLING_COLORS: dict[bool, dict[Sampling, str]] = {
     False: {
@@ -32,16 +34,13 @@ SAMPLING_COLORS: dict[bool, dict[Sampling, str]] = {
         "buffer": "#F08AD8",
     },
 }
-DASHES: dict[Sampling, list[int]] = {
-    "reshuffle": [1, 0],
-    "shuffle_once": [9, 3, 2, 3],
-    "in_order": [2, 3],
-    "with_replacement": [7, 3],
-    "buffer": [4, 2],
+DASHES: dict[Sampling, tuple[int, ...]] = {
+    "reshuffle": (1, 0),
+    "shuffle_once": (9, 3, 2, 3),
+    "in_order": (2, 3),
+    "with_replacement": (7, 3),
+    "buffer": (4, 2),
 }
-LABEL_ROOM = 112  # px at the end of the lines, if a chart asks for no other
-SAME_PLACE = 0.3  # of the width: labels further apart may stand at the same height
-LABEL_SIZE = 12  # px
 AXES_HEIGHT = 92  # px that title, axis and margins take from a chart's height
 
 
@@ -53,164 +52,135 @@ class Line:
     color: str
     end: str | None = None  # words at the end of the line; None for the label
     dash: tuple[int, ...] = (1, 0)
+    band: bool = True  # whether the range of the seeds is drawn
 
 
-def sampling_lines(labels: Mapping[Sampling, str], *, dark: bool = False) -> dict[str, Line]:
+Lines = tuple[tuple[str, Line], ...]  # by group
+
+
+def sampling_lines(names: Mapping[Sampling, str], theme: Theme = LIGHT) -> dict[str, Line]:
     """A line for each way of drawing, in its colour and dashes.
 
     Args:
-        labels: in the reader's language.
-        dark: whether the page's background is dark.
+        names: in the reader's language.
+        theme: of the page.
 
     >>> sampling_lines({"reshuffle": "reshuffled"})["reshuffle"].color
     '#1F5FBF'
     """
-    return {
-        way: Line(label=label, color=SAMPLING_COLORS[dark][way], dash=tuple(DASHES[way]))
-        for way, label in labels.items()
-    }
+    colors = theme.of(SAMPLING_COLORS)
+    return {way: Line(label=name, color=colors[way], dash=DASHES[way]) for way, name in names.items()}
 
 
 def seed_curves(
     bands: pd.DataFrame,
     *,
     lines: Mapping[str, Line],
-    x_domain: Domain,
-    y_domain: Domain,
-    titles: tuple[str, str, str],
-    subtitle: str | None = None,
-    log_x: bool = False,
-    log_y: bool = False,
-    percent: bool = False,
-    band: bool = True,
-    room: int = LABEL_ROOM,
+    x: Axis,
+    y: Axis,
+    title: Title,
     borders: Sequence[float] = (),
-    dark: bool = False,
-    translate: Translate = str,
-    height: int = 380,
+    theme: Theme = LIGHT,
 ) -> alt.LayerChart:
     """Median over several seeds against a counter, with the band from the lowest to the highest, one line per group.
 
     Args:
         bands: columns line, x, median, low, high, num_seeds, num_diverged: `seeds.band` with the counter called x.
         lines: how each group is drawn, by the name in the column line.
-        x_domain: ends of the horizontal axis.
-        y_domain: ends of the vertical axis; what lies outside is clipped.
-        titles: of the chart, of the horizontal and of the vertical axis, in the reader's language.
-        subtitle: of the chart.
-        log_x: whether the horizontal axis is logarithmic; what lies at 0 is left out.
-        log_y: whether the vertical axis is logarithmic.
-        percent: whether the values are shares.
-        band: whether to draw the band.
-        room: for the words at the end of the lines, in px.
+        x: the horizontal axis; what lies at 0 has no place on a logarithmic one.
+        y: the vertical axis; what lies outside is clipped.
+        title: of the chart, and the line below it.
         borders: places of faint vertical lines, such as the ends of the epochs.
-        dark: whether the page's background is dark.
-        translate: gives a word of the chart in the reader's language.
-        height: of the whole chart, in px.
+        theme: of the page.
 
     >>> from sgd_tf import seeds
     >>> bands = seeds.band(pd.DataFrame({"line": "a", "x": 0, "loss": [0.5, 1.0, 2.0]}), ["line", "x"], "loss")
-    >>> chart = seed_curves(bands, lines={"a": Line(label="A", color="#000000")}, x_domain=(0, 1), y_domain=(0, 3),
-    ...                     titles=("Loss", "Epochs", "Training loss"))
+    >>> chart = seed_curves(bands, lines={"a": Line(label="A", color="#000000")}, x=Axis("x", (0, 1)),
+    ...                     y=Axis("median", (0, 3)), title="Loss")
     >>> chart.to_dict()["title"]["text"]
     'Loss'
     """
-    _ = translate
-    title, x_title, y_title = titles
-    axis, across = Axis("y", y_domain, log=log_y), Axis("x", x_domain, log=log_x)
-    shown = bands[np.isfinite(bands["median"].astype("float64")) & ((bands["x"] > 0) | (not log_x))].copy()
-    low, high = y_domain
+    shown = bands[np.isfinite(bands["median"].astype("float64")) & ((bands["x"] > 0) | (not x.log))].copy()
+    low, high = y.ends
     for column in ("median", "low", "high"):  # a coordinate far outside the plot is none that a browser can draw
-        shown[column] = shown[column].clip(low / 10 if log_y else low - (high - low), high + 9 * (high - low))
+        shown[column] = shown[column].clip(low / 10 if y.log else low - (high - low), high + 9 * (high - low))
     shown["label"] = shown["line"].map({name: line.label for name, line in lines.items()})
-    x = alt.X(
-        "x:Q",
-        scale=_scale(across),
-        axis=alt.Axis(
-            title=x_title,
-            grid=False,
-            format=",~f",
-            values=across.ticks() or alt.Undefined,
-            tickCount=alt.ExprRef("ceil(width / 70)"),
-            labelOverlap=True,
-        ),
-    )
-    y_scale = _scale(axis)
-    y_axis = alt.Axis(
-        title=y_title, format=".0%" if percent else "~g", values=axis.ticks() or alt.Undefined, tickCount=5
+    return filled(
+        _seed_curves(tuple(lines.items()), x, y, title, theme),
+        borders=pd.DataFrame({"x": list(borders)}, dtype="float64"),
+        bands=shown,
+        ends=_ends(shown, "line", lines, y, theme, x=x),
     )
 
-    def upward(field: str) -> alt.Y:
-        return alt.Y(f"{field}:Q", scale=y_scale, axis=y_axis)
 
-    number = ".1%" if percent else ".4g"
+def _ends(
+    shown: pd.DataFrame, group: str, lines: Mapping[str, Line], y: Axis, theme: Theme, x: Axis | None = None
+) -> pd.DataFrame:
+    """The last point of each line, with its words and their place; without `x` all end at one place."""
+    ends = shown.drop_duplicates(group, keep="last")
+    words = {name: line.label if line.end is None else line.end for name, line in lines.items()}
+    ends = ends.assign(y=ends["median"], label=ends[group].map(words)).query("label != ''")
+    shares = np.ones(len(ends)) if x is None else x.share(ends["x"].to_numpy(dtype=np.float64))
+    return labels.at_ends(ends, y, shares, length=theme.height - AXES_HEIGHT)
+
+
+@structure
+def _seed_curves(lines: Lines, x_axis: Axis, y_axis: Axis, title: Title, theme: Theme) -> alt.LayerChart:
+    _ = theme.translate
+    ticks, number = alt.ExprRef("ceil(width / 70)"), ".1%" if y_axis.percent else ".4g"
+    x = alt.X("x:Q", scale=x_axis.scale(), axis=_axis(x_axis, grid=False, tickCount=ticks, labelOverlap=True))
+    y, low, label_y = axes.fields(
+        alt.Y, "median", "low", "label_y", scale=y_axis.scale(), axis=_axis(y_axis, tickCount=5)
+    )
+    color, dash = _color_and_dash("line", lines)
+    has_band = any(line.band for _name, line in lines)
+    bands = table("bands").encode(x=x, color=color)
+
+    # The ends of the epochs.
+    dotted: dict[str, Any] = {"color": theme.muted, "opacity": 0.3, "strokeDash": [2, 3]}
+    borders = table("borders").mark_rule(**dotted, tooltip=None, aria=False).encode(x=x)
+    # From the lowest to the highest seed.
+    area = bands.mark_area(opacity=0.2, clip=True, tooltip=None, aria=False).encode(y=low, y2="high:Q")
+    # The median of the seeds.
+    line = bands.mark_line(strokeWidth=2.2 if has_band else 1.4, clip=True, tooltip=None)
+    median = line.encode(y=y, strokeDash=dash)
+    # Nothing to see: what the pointer finds, with the exact numbers.
     tooltip = [
         alt.Tooltip("label:N", title=_("Run")),
-        alt.Tooltip("x:Q", title=x_title, format=",.6~g"),
+        alt.Tooltip("x:Q", title=x_axis.title, format=",.6~g"),
         alt.Tooltip("median:Q", title=_("Median of the seeds"), format=number),
         alt.Tooltip("low:Q", title=_("Lowest"), format=number),
         alt.Tooltip("high:Q", title=_("Highest"), format=number),
         alt.Tooltip("num_seeds:Q", title=_("Seeds"), format="d"),
         alt.Tooltip("num_diverged:Q", title=_("Diverged"), format="d"),
     ]
-    scale: dict[str, Any] = {
-        "color": alt.Color(
-            "line:N", scale=alt.Scale(domain=list(lines), range=[line.color for line in lines.values()]), legend=None
-        ),
-        "strokeDash": alt.StrokeDash(
-            "line:N",
-            scale=alt.Scale(domain=list(lines), range=[list(line.dash) for line in lines.values()]),
-            legend=None,
-        ),
-    }
-    base = alt.Chart(shown).encode(x=x, color=scale["color"])
-    layers = [
-        base.mark_line(strokeWidth=2.2 if band else 1.4, clip=True).encode(
-            y=upward("median"), strokeDash=scale["strokeDash"], tooltip=alt.value(None)
-        ),
-        base.mark_circle(size=90, opacity=0, clip=True, aria=False).encode(y=upward("median"), tooltip=tooltip),
-    ]
-    if band:
-        area = base.mark_area(opacity=0.2, clip=True, aria=False)
-        layers.insert(0, area.encode(y=upward("low"), y2="high:Q", tooltip=alt.value(None)))
-    if len(borders):
-        rules = alt.Chart(pd.DataFrame({"x": list(borders)})).mark_rule(
-            color=MUTED_TEXT[dark], opacity=0.3, strokeDash=[2, 3], aria=False
-        )
-        layers.insert(0, rules.encode(x=x, tooltip=alt.value(None)))
-    ends = shown.drop_duplicates("line", keep="last")
-    words = {name: line.label if line.end is None else line.end for name, line in lines.items()}
-    ends = ends.assign(y=ends["median"], label=ends["line"].map(words)).query("label != ''")
-    place = {"x": x, "y": alt.Y("y:Q", scale=y_scale, axis=y_axis)}
-    shares = across.share(ends["x"].to_numpy(dtype=np.float64))
-    layers += _end_labels(ends, shares, axis, height - AXES_HEIGHT, place, scale["color"], room=room, dark=dark)
-    return finished(alt.LayerChart(layer=layers), height=height, dark=dark, title=title, subtitle=subtitle)
+    points = bands.mark_circle(size=90, opacity=0, clip=True, aria=False).encode(y=y, tooltip=tooltip)
+    # The name of each line at its end.
+    names = labels.names(table("ends").encode(x=x, y=label_y), _texts(lines), theme, color)
+    layers = [borders, *([area] if has_band else []), median, points, *names]
+    return finish(layers, theme, title)
 
 
 def floors(
-    table: pd.DataFrame,
+    runs: pd.DataFrame,
     bands: pd.DataFrame,
     *,
     lines: Mapping[str, Line],
     learning_rates: Sequence[float],
     y_domain: Domain,
     guide: tuple[float, float] | None = None,
-    dark: bool = False,
-    translate: Translate = str,
-    height: int = 380,
+    theme: Theme = LIGHT,
 ) -> alt.LayerChart:
     """The error floor against the learning rate on logarithmic axes: a power law is a straight line.
 
     Args:
-        table: a row per run: sampling, learning_rate, seed, floor, expected (the closed form, where there is one).
+        runs: a row per run: sampling, learning_rate, seed, floor, expected (the closed form, where there is one).
         bands: `seeds.band` of it over (sampling, learning_rate).
         lines: how each way of drawing is drawn.
         learning_rates: of the whole experiment; they fix the horizontal axis.
         y_domain: ends of the vertical axis.
         guide: a point (learning rate, floor) through which a dotted line of slope 2 goes; None for none.
-        dark: whether the page's background is dark.
-        translate: gives a word of the chart in the reader's language.
-        height: of the whole chart, in px.
+        theme: of the page.
 
     >>> run = {"sampling": "reshuffle", "learning_rate": 0.1, "seed": 0, "floor": 0.01, "expected": None}
     >>> band = {"sampling": "reshuffle", "learning_rate": 0.1, "median": 0.01, "low": 0.01, "high": 0.01}
@@ -219,174 +189,71 @@ def floors(
     >>> chart.to_dict()["title"]["text"]
     'Floor against the learning rate'
     """
-    _ = translate
-    axis = Axis("y", y_domain, log=True)
-    low, high = min(learning_rates), max(learning_rates)
+    came_to_rest = [np.isfinite(values.astype("float64")) for values in (runs["floor"], bands["high"])]
+    runs, bands = runs[came_to_rest[0]], bands[came_to_rest[1]]
+    names = {name: line.label for name, line in lines.items()}
+    y = Axis("floor", y_domain, log=True)
+    rates = np.array([min(learning_rates), max(learning_rates)] if guide else [])
+    slope = pd.DataFrame({"learning_rate": rates, "y": guide[1] * (rates / guide[0]) ** 2 if guide else rates})
+    exact = runs.dropna(subset=["expected"]).drop_duplicates("learning_rate").astype({"expected": "float64"})
+    return filled(
+        _floors(tuple(lines.items()), tuple(learning_rates), y, theme),
+        bands=bands.assign(label=bands["sampling"].map(names)),
+        runs=runs.assign(label=runs["sampling"].map(names)),
+        exact=exact,
+        slope=slope,
+        ends=_ends(bands.sort_values("learning_rate"), "sampling", lines, y, theme),
+    )
+
+
+@structure
+def _floors(lines: Lines, learning_rates: tuple[float, ...], y_axis: Axis, theme: Theme) -> alt.LayerChart:
+    _ = theme.translate
     x = alt.X(
         "learning_rate:Q",
-        scale=alt.Scale(type="log", domain=[low / 1.25, high * 1.25], nice=False),
-        axis=alt.Axis(
-            title=_("Learning rate γ"), values=list(learning_rates), format="~g", grid=False, labelOverlap=True
-        ),
+        scale=axes.scale((min(learning_rates) / 1.25, max(learning_rates) * 1.25), log=True),
+        axis=alt.Axis(title=_("Learning rate γ"), values=learning_rates, format="~g", grid=False, labelOverlap=True),
     )
-    y_scale = _scale(axis)
-    y_axis = alt.Axis(
-        title=_("Floor: squared distance to the optimum"), format="~g", values=axis.ticks() or alt.Undefined
-    )
-
-    def upward(field: str) -> alt.Y:
-        return alt.Y(f"{field}:Q", scale=y_scale, axis=y_axis)
-
-    came_to_rest = [np.isfinite(values.astype("float64")) for values in (table["floor"], bands["high"])]
-    table, bands = table[came_to_rest[0]], bands[came_to_rest[1]]
-    labels = {name: line.label for name, line in lines.items()}
-    color = alt.Color(
-        "sampling:N", scale=alt.Scale(domain=list(lines), range=[line.color for line in lines.values()]), legend=None
-    )
-    dash = alt.StrokeDash(
-        "sampling:N",
-        scale=alt.Scale(domain=list(lines), range=[list(line.dash) for line in lines.values()]),
-        legend=None,
-    )
+    value_axis = alt.Axis(title=_("Floor: squared distance to the optimum"), format="~g", values=y_axis.ticks() or [])
+    y = axes.fields(alt.Y, "low", "median", "floor", "expected", "y", "label_y", scale=y_axis.scale(), axis=value_axis)
+    low, median, floor, expected, slope_y, label_y = y
+    color, dash = _color_and_dash("sampling", lines)
     rate = alt.Tooltip("learning_rate:Q", title=_("Learning rate γ"), format=".4g")
-    name = alt.Tooltip("label:N", title=_("Run"))
-    middle = alt.Chart(bands.assign(label=bands["sampling"].map(labels))).encode(x=x, color=color)
-    dots = alt.Chart(table.assign(label=table["sampling"].map(labels))).encode(x=x, color=color)
-    theory = table.dropna(subset=["expected"]).drop_duplicates("learning_rate").astype({"expected": "float64"})
-    layers = [
-        middle.mark_area(opacity=0.2, clip=True, aria=False).encode(
-            y=upward("low"), y2="high:Q", tooltip=alt.value(None)
-        ),
-        middle.mark_line(strokeWidth=2.2, clip=True).encode(
-            y=upward("median"), strokeDash=dash, tooltip=alt.value(None)
-        ),
-        dots.mark_point(size=24, filled=False, strokeWidth=1.2, clip=True).encode(
-            y=upward("floor"),
-            tooltip=[name, rate, alt.Tooltip("seed:Q", title=_("Seed")), _number("floor", _("Floor"))],
-        ),
-        alt.Chart(theory)
-        .mark_point(
-            shape="diamond",
-            size=110,
-            filled=False,
-            stroke=TEXT[dark],
-            strokeWidth=1.6,
-            clip=True,
-        )
-        .encode(x=x, y=upward("expected"), tooltip=[rate, _number("expected", _("Exact, with replacement"))]),
-    ]
-    if guide is not None:
-        rates = np.array([low, high])
-        line = pd.DataFrame({"learning_rate": rates, "y": guide[1] * (rates / guide[0]) ** 2})
-        layers.append(
-            alt.Chart(line)
-            .mark_line(
-                color=MUTED_TEXT[dark], strokeDash=[1, 4], strokeCap="round", strokeWidth=2, clip=True, aria=False
-            )
-            .encode(x=x, y=upward("y"), tooltip=alt.value(None))
-        )
-    ends = bands.sort_values("learning_rate").drop_duplicates("sampling", keep="last")
-    words = {name: line.label if line.end is None else line.end for name, line in lines.items()}
-    ends = ends.assign(y=ends["median"], label=ends["sampling"].map(words))
-    place = {"x": x, "y": alt.Y("y:Q", scale=y_scale, axis=y_axis)}
-    layers += _end_labels(
-        ends, np.ones(len(ends)), axis, height - AXES_HEIGHT, place, color, room=LABEL_ROOM, dark=dark
+    bands, runs = (table(name).encode(x=x, color=color) for name in ("bands", "runs"))
+
+    # From the lowest to the highest seed, and their median.
+    area = bands.mark_area(opacity=0.2, clip=True, tooltip=None, aria=False).encode(y=low, y2="high:Q")
+    line = bands.mark_line(strokeWidth=2.2, clip=True, tooltip=None).encode(y=median, strokeDash=dash)
+    # Each run.
+    name, seed = alt.Tooltip("label:N", title=_("Run")), alt.Tooltip("seed:Q", title=_("Seed"))
+    dots = runs.mark_point(size=24, filled=False, strokeWidth=1.2, clip=True).encode(
+        y=floor, tooltip=[name, rate, seed, alt.Tooltip("floor:Q", title=_("Floor"), format=".3g")]
     )
-    title = _("Floor against the learning rate")
-    subtitle = _("Diamonds: exact, with replacement. Dotted: in proportion to γ².")
-    chart = alt.LayerChart(layer=layers)
-    return finished(chart, height=height, dark=dark, title=title, subtitle=subtitle)
-
-
-def _number(field: str, title: str) -> alt.Tooltip:
-    return alt.Tooltip(f"{field}:Q", title=title, format=".3g")
-
-
-def _scale(axis: Axis) -> alt.Scale:
-    return alt.Scale(
-        type="log" if axis.log else "linear",
-        domain=list(axis.domain),
-        nice=False,
-        zero=alt.Undefined if axis.log else False,
+    # The closed form.
+    diamond = table("exact").mark_point(
+        shape="diamond", size=110, filled=False, stroke=theme.text, strokeWidth=1.6, clip=True
     )
+    exact_floor = alt.Tooltip("expected:Q", title=_("Exact, with replacement"), format=".3g")
+    exact = diamond.encode(x=x, y=expected, tooltip=[rate, exact_floor])
+    # A line of slope 2.
+    dotted: dict[str, Any] = {"color": theme.muted, "strokeDash": [1, 4], "strokeCap": "round", "strokeWidth": 2}
+    slope = table("slope").mark_line(**dotted, clip=True, tooltip=None, aria=False).encode(x=x, y=slope_y)
+    # The name of each way at its end.
+    names = labels.names(table("ends").encode(x=x, y=label_y), _texts(lines), theme, color)
+    title = _("Floor against the learning rate"), _("Diamonds: exact, with replacement. Dotted: in proportion to γ².")
+    return finish([area, line, dots, exact, slope, *names], theme, title)
 
 
-def _end_labels(
-    ends: pd.DataFrame,
-    shares: np.ndarray,
-    axis: Axis,
-    length: float,
-    place: dict[str, Any],
-    color: alt.Color,
-    *,
-    room: int,
-    dark: bool,
-) -> list[alt.Chart]:
-    """The name of each line right of its end, none upon another.
-
-    Args:
-        ends: columns x (or learning_rate), y, label.
-        shares: how far along the horizontal axis the ends lie, in [0, 1].
-        axis: the vertical one.
-        length: of the vertical axis, in px.
-        place: encodings of the position.
-        color: encoding of the colour.
-        room: kept free right of the plot, in px.
-        dark: whether the page's background is dark.
-    """
-    heights = [(LABEL_SIZE + 3) * (1 + label.count("\n")) for label in ends["label"]]
-    wanted = np.clip(axis.share(np.clip(ends["y"].to_numpy(dtype=np.float64), *axis.domain)), 0, 1) * length
-    if len(ends):
-        conflicts = np.abs(shares[:, None] - shares[None, :]) < SAME_PLACE
-        placed = spread_labels(wanted, heights=heights, length=length, conflicts=conflicts) / length
-        ends = ends.assign(y=[axis.value(share) for share in placed])
-    text: dict[str, Any] = {
-        "align": "left",
-        "dx": 8,
-        "baseline": "middle",
-        "fontSize": LABEL_SIZE,
-        "fontWeight": "bold",
-        "lineBreak": "\n",
-        "limit": LABEL_ROOM - 8,
-        "tooltip": None,
-    }
-    words = alt.Text("label:N")
-    table = alt.Chart(ends)
-    # Nothing, as wide as the widest label: a chart that is fitted to its page would shrink as the labels come.
-    free = alt.Chart(alt.sequence(1)).mark_rule(opacity=0, tooltip=None, aria=False)
-    edge = {"x": alt.value(alt.ExprRef("width")), "x2": alt.value(alt.ExprRef(f"width + {room}"))}
-    halo = table.mark_text(color=BACKGROUND[dark], stroke=BACKGROUND[dark], strokeWidth=4, aria=False, **text)
-    return [
-        free.encode(**edge),
-        halo.encode(text=words, **place),
-        table.mark_text(**text).encode(text=words, color=color, **place),
-    ]
+def _axis(axis: Axis, **options: Any) -> alt.Axis:
+    """Vega-Lite's axis of a counter or of a measured value."""
+    number = ".0%" if axis.percent else ",~f" if axis.field == "x" else "~g"
+    return alt.Axis(title=axis.title, format=number, values=axis.ticks() or alt.Undefined, **options)
 
 
-def finished(
-    chart: alt.LayerChart,
-    *,
-    height: int,
-    dark: bool,
-    title: str | None = None,
-    subtitle: str | None = None,
-) -> alt.LayerChart:
-    """A chart with its size, margins, title and theme."""
-    if title is not None:
-        words = alt.TitleParams(
-            text=title,
-            subtitle=subtitle or alt.Undefined,
-            fontSize=14,
-            subtitleFontSize=12,
-            subtitleColor=MUTED_TEXT[dark],
-            anchor="start",
-            offset=8,
-        )
-        chart = chart.properties(title=words)
-    return name_only_what_is_there(chart).properties(
-        width="container",
-        height=height,
-        padding={"left": 4, "top": 4, "right": 4, "bottom": 4},
-        autosize=alt.AutoSizeParams(type="fit", contains="padding"),
-        usermeta={"embedOptions": {"config": embed_config(dark=dark)}},
-    )
+def _color_and_dash(field: str, lines: Lines) -> tuple[alt.Color, alt.StrokeDash]:
+    color = axes.look(alt.Color, field, {name: line.color for name, line in lines})
+    return color, axes.look(alt.StrokeDash, field, {name: list(line.dash) for name, line in lines})
+
+
+def _texts(lines: Lines) -> list[str]:
+    return [line.label if line.end is None else line.end for _name, line in lines]

@@ -1,11 +1,11 @@
-"""What all charts share: the colours of both themes, one colour for each batch size, the type, and the HTML file."""
+"""The look of all charts: a page's theme, the colours of light and dark, one colour for each batch size."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
 import altair as alt
 import numpy as np
@@ -15,6 +15,7 @@ from sgd_tf.records import check_int
 
 Translate = Callable[[str], str]  # gives a word of a chart in the reader's language
 Domain = tuple[float, float]
+T = TypeVar("T")
 
 # Colours. The yellow is the book's, kept for drawn samples: it is on no ramp.
 DRAWN = "#FFC107"
@@ -62,26 +63,6 @@ def batch_size_color(batch_size: int, *, full_batch: bool = False, dark: bool = 
     return "#{:02X}{:02X}{:02X}".format(*rgb)
 
 
-def name_only_what_is_there(chart: alt.LayerChart) -> alt.LayerChart:
-    """The chart, whose layers without a row are left out for screen readers: each would be a picture without a name."""
-    for layer in chart.layer:
-        data = chart.data if layer.data is alt.Undefined else layer.data
-        if isinstance(data, pd.DataFrame) and data.empty:
-            layer.mark = alt.MarkDef(**({"type": layer.mark} if isinstance(layer.mark, str) else layer.mark.to_dict()))
-            layer.mark.aria = False
-    return chart
-
-
-def save_html(chart: alt.TopLevelMixin, path: str | Path) -> None:
-    """Write a chart as one HTML file that opens without a network.
-
-    Args:
-        chart: any Altair chart.
-        path: the file to write.
-    """
-    chart.save(str(path), format="html", inline=True)
-
-
 def embed_config(*, dark: bool = False) -> dict[str, Any]:
     """Vega-Lite configuration of a chart that stands alone, in a notebook or a file.
 
@@ -104,3 +85,88 @@ def embed_config(*, dark: bool = False) -> dict[str, Any]:
             "ticks": False,
         },
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Theme:
+    """What a page asks of all its charts: background, language and size.
+
+    >>> Theme(dark=True).text
+    '#FAFAFA'
+    """
+
+    dark: bool = False  # whether the page's background is dark
+    translate: Translate = str  # gives a word of a chart in one language, for example `gettext` of a catalogue
+    height: int = 360  # of the whole chart, titles and axes included, in px
+    width: int | Literal["container"] = "container"  # of the whole chart, in px
+    compact: bool = False  # small type and no subtitle, for several charts side by side
+
+    def of(self, colors: Mapping[bool, T]) -> T:
+        """The entry for this background, of a table by `dark`."""
+        return colors[self.dark]
+
+    @property
+    def background(self) -> str:
+        """Colour of the page."""
+        return BACKGROUND[self.dark]
+
+    @property
+    def text(self) -> str:
+        """Colour of text and of marks without a meaning of their own."""
+        return TEXT[self.dark]
+
+    @property
+    def muted(self) -> str:
+        """Colour of what stands back: rules, bands, ticks."""
+        return MUTED_TEXT[self.dark]
+
+    @property
+    def grid(self) -> str:
+        """Colour of grid lines."""
+        return GRID[self.dark]
+
+    def color_of(self, batch_size: int, num_examples: int | None = None) -> str:
+        """The colour of a batch size k; of k = N that of gradient descent."""
+        return batch_size_color(batch_size, full_batch=batch_size == num_examples, dark=self.dark)
+
+
+LIGHT = Theme()  # of a chart in a notebook or a script
+
+
+def name_only_what_is_there(chart: alt.LayerChart) -> alt.LayerChart:
+    """The chart, whose layers without a row are left out for screen readers: each would be a picture without a name."""
+    for layer in chart.layer:
+        data = chart.data if layer.data is alt.Undefined else layer.data
+        if isinstance(data, pd.DataFrame) and data.empty:
+            layer.mark = alt.MarkDef(**({"type": layer.mark} if isinstance(layer.mark, str) else layer.mark.to_dict()))
+            layer.mark.aria = False
+    return chart
+
+
+def finished(
+    chart: alt.LayerChart,
+    *,
+    height: int,
+    dark: bool,
+    title: str | None = None,
+    subtitle: str | None = None,
+) -> alt.LayerChart:
+    """A chart with its size, margins, title and theme."""
+    if title is not None:
+        words = alt.TitleParams(
+            text=title,
+            subtitle=subtitle or alt.Undefined,
+            fontSize=14,
+            subtitleFontSize=12,
+            subtitleColor=MUTED_TEXT[dark],
+            anchor="start",
+            offset=8,
+        )
+        chart = chart.properties(title=words)
+    return name_only_what_is_there(chart).properties(
+        width="container",
+        height=height,
+        padding={"left": 4, "top": 4, "right": 4, "bottom": 4},
+        autosize=alt.AutoSizeParams(type="fit", contains="padding"),
+        usermeta={"embedOptions": {"config": embed_config(dark=dark)}},
+    )

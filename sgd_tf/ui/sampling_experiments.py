@@ -16,6 +16,7 @@ from sgd_tf.ui import sampling_view as view
 from sgd_tf.ui.language import _, segments
 from sgd_tf.ui.numbers import digits, percent
 from sgd_tf.ui.runs import SessionRun
+from sgd_tf.ui.theme import page_theme, show_chart
 
 # What the learner may expect
 FALLS = {
@@ -106,12 +107,12 @@ def floor_picture(run: SessionRun | None) -> None:
     """Draw the paths and the floors so far, the state of the run, and at its end what it says."""
     rates = run.plan[1] if run else floor_rates(int(st.session_state["sampling_floor_k"]))
     table = frame(run, "sampling", "learning_rate", "seed", "floor", "expected", "distances")
-    dark, domain = experiment.is_dark(), (5e-6, 20.0)
+    theme, domain = page_theme(CHART_HEIGHT), (5e-6, 20.0)
     bands = seeds.band(table, ["sampling", "learning_rate"], "floor")
     powers, extremes = floor_powers(bands), (rates[0], rates[-1])
     shown: dict[Sampling, str] = {"with_replacement": _("With replacement"), "reshuffle": _("Reshuffled each epoch")}
     short = {"with_replacement": _("With replacement"), "reshuffle": _("Reshuffled")}
-    ways = charts.sampling_lines(shown, dark=dark)
+    ways = charts.sampling_lines(shown, theme)
     ends = {
         way: charts.Line(
             label=line.label,
@@ -122,55 +123,41 @@ def floor_picture(run: SessionRun | None) -> None:
         for way, line in ways.items()
     }
     with st.container(key="sampling_floor_chart"), st.grid(2, min_column_width=300, gap="small"):
-        st.altair_chart(
-            charts.seed_curves(
-                _paths(table[table["learning_rate"].isin(extremes)]),
-                lines={
-                    f"{way} {rate:g}": charts.Line(
-                        label=f"{line.label}, γ = {rate:g}",
-                        color=line.color,
-                        dash=line.dash,
-                        end=f"γ = {rate:g}",
-                    )
-                    for way, line in ways.items()
-                    for rate in extremes
-                },
-                x_domain=(0, FLOOR_EPOCHS),
-                y_domain=domain,
-                titles=(
-                    _("On the way, at the largest and the smallest γ"),
-                    _("Epochs"),
-                    _("Squared distance to the optimum"),
-                ),
-                subtitle=_("Median of the seeds at the end of each epoch"),
-                log_y=True,
-                band=False,
-                room=76,
-                dark=dark,
-                translate=_,
-                height=CHART_HEIGHT,
+        paths = charts.seed_curves(
+            _paths(table[table["learning_rate"].isin(extremes)]),
+            lines={
+                f"{way} {rate:g}": charts.Line(
+                    label=f"{line.label}, γ = {rate:g}",
+                    color=line.color,
+                    dash=line.dash,
+                    end=f"γ = {rate:g}",
+                    band=False,
+                )
+                for way, line in ways.items()
+                for rate in extremes
+            },
+            x=charts.Axis("x", (0, FLOOR_EPOCHS), title=_("Epochs")),
+            y=charts.Axis("median", domain, log=True, title=_("Squared distance to the optimum")),
+            title=(
+                _("On the way, at the largest and the smallest γ"),
+                _("Median of the seeds at the end of each epoch"),
             ),
-            alt=_("Squared distance to the optimum against epochs, for each way of drawing and each learning rate"),
-            height=CHART_HEIGHT,
-            key="sampling_floor_paths",
+            theme=theme,
         )
+        words = _("Squared distance to the optimum against epochs, for each way of drawing and each learning rate")
+        show_chart(paths, words, key="sampling_floor_paths")
         expected = table["expected"].dropna()
-        st.altair_chart(
-            charts.floors(
-                table,
-                bands,
-                lines=ends,
-                learning_rates=rates,
-                y_domain=domain,
-                guide=None if expected.empty else (rates[0], float(expected.iloc[0])),
-                dark=dark,
-                translate=_,
-                height=CHART_HEIGHT,
-            ),
-            alt=_("Error floor against the learning rate, reshuffled and with replacement"),
-            height=CHART_HEIGHT,
-            key="sampling_floor_floors",
+        floors = charts.floors(
+            table,
+            bands,
+            lines=ends,
+            learning_rates=rates,
+            y_domain=domain,
+            guide=None if expected.empty else (rates[0], float(expected.iloc[0])),
+            theme=theme,
         )
+        words = _("Error floor against the learning rate, reshuffled and with replacement")
+        show_chart(floors, words, key="sampling_floor_floors")
     _status(run, len(table), 2 * NUM_RATES * (run.plan[2] if run else 1))
     if run and not run.is_active and len(powers) == 2 and (bands["num_seeds"] >= 1).sum() == 2 * NUM_RATES:
         experiment.judge(run.prediction, floor_answer(powers), FALLS)
@@ -284,29 +271,25 @@ def sorted_picture(run: SessionRun | None) -> None:
     }
     worst = -np.inf if is_accuracy else np.inf
     bands = seeds.band(table.rename(columns={"epoch": "x", "sampling": "line"}), ["line", "x"], measured, worst=worst)
+    theme = page_theme(CHART_HEIGHT)
     with st.container(key="sampling_sorted_chart"):
-        st.altair_chart(
-            charts.seed_curves(
-                bands,
-                lines=charts.sampling_lines(labels, dark=experiment.is_dark()),
-                x_domain=(0, num_epochs),
-                y_domain=(0, 1) if is_accuracy else (0.05, 10),
-                titles=(
-                    _("Digits sorted by class: median and range of the seeds"),
-                    _("Epochs"),
-                    _(view.MEASURES[measured]),
-                ),
-                log_y=not is_accuracy,
+        curves = charts.seed_curves(
+            bands,
+            lines=charts.sampling_lines(labels, theme),
+            x=charts.Axis("x", (0, num_epochs), title=_("Epochs")),
+            y=charts.Axis(
+                "median",
+                (0, 1) if is_accuracy else (0.05, 10),
+                log=not is_accuracy,
+                title=_(view.MEASURES[measured]),
                 percent=is_accuracy,
-                borders=range(1, num_epochs),
-                dark=experiment.is_dark(),
-                translate=_,
-                height=CHART_HEIGHT,
             ),
-            alt=_("Learning curves on digits sorted by class: in order, through a shuffle buffer, reshuffled"),
-            height=CHART_HEIGHT,
-            key="sampling_sorted_curves",
+            title=_("Digits sorted by class: median and range of the seeds"),
+            borders=range(1, num_epochs),
+            theme=theme,
         )
+        words = _("Learning curves on digits sorted by class: in order, through a shuffle buffer, reshuffled")
+        show_chart(curves, words, key="sampling_sorted_curves")
     num_rows = len(table) if run else 0
     _status(run, num_rows, 3 * (8 * num_epochs + 1) * (run.plan[4] if run else 1))
     if run is None or run.is_active or table.empty:
@@ -404,10 +387,10 @@ def genie_picture(run: SessionRun | None) -> None:
     copies, k, epochs, num_seeds = run.plan if run else _shown_plan()
     table = frame(run, "method", "copies", "seed", "epoch", "update", "examples", "train_loss")
     counted = st.session_state["sampling_counter"]
-    dark = experiment.is_dark()
+    theme = page_theme(CHART_HEIGHT)
     line = table["method"] + table["copies"].ne(1).map({True: "_copies", False: ""})
     bands = seeds.band(table.assign(line=line, x=table[counted]), ["line", "x"], "train_loss")
-    gd, sgd = charts.batch_size_color(k, full_batch=True, dark=dark), charts.batch_size_color(k, dark=dark)
+    gd, sgd = theme.color_of(k, k), theme.color_of(k)
     with_copies = _("{r} copies").format(r=copies)
     lines = {
         "gd": charts.Line(label="GD", color=gd),
@@ -421,27 +404,21 @@ def genie_picture(run: SessionRun | None) -> None:
         "epoch": copies * epochs,
     }
     with st.container(key="sampling_genie_chart"):
-        st.altair_chart(
-            charts.seed_curves(
-                bands,
-                lines=lines,
-                x_domain=(1 if counted == "update" else 0, ends[counted]),
-                y_domain=(0.02, 4),
-                titles=(
-                    _("With and without copies: median and range of the seeds"),
-                    _(view.COUNTERS[counted]),
-                    _("Training loss"),
-                ),
-                log_x=counted == "update",
-                log_y=True,
-                dark=dark,
-                translate=_,
-                height=CHART_HEIGHT,
+        curves = charts.seed_curves(
+            bands,
+            lines=lines,
+            x=charts.Axis(
+                "x",
+                (1 if counted == "update" else 0, ends[counted]),
+                log=counted == "update",
+                title=_(view.COUNTERS[counted]),
             ),
-            alt=_("Training loss of GD and SGD, with and without copies of the samples, against what is counted"),
-            height=CHART_HEIGHT,
-            key="sampling_genie_curves",
+            y=charts.Axis("median", (0.02, 4), log=True, title=_("Training loss")),
+            title=_("With and without copies: median and range of the seeds"),
+            theme=theme,
         )
+        words = _("Training loss of GD and SGD, with and without copies of the samples, against what is counted")
+        show_chart(curves, words, key="sampling_genie_curves")
     _status(run, len(table) if run else 0, 4 * 18 * num_seeds)
     if run is None or run.is_active:
         return

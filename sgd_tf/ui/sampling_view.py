@@ -15,6 +15,7 @@ from sgd_tf.problems import CATALOGUE, N_
 from sgd_tf.records import MAX_LEARNING_RATE, Sampling
 from sgd_tf.ui import address, experiment
 from sgd_tf.ui.language import _, segments
+from sgd_tf.ui.theme import page_theme, show_chart
 
 PARTS = {
     "ways": N_("Five ways to draw"),
@@ -63,7 +64,7 @@ SETTINGS = (
     address.choice("sampling_counter", "examples", COUNTERS),
     address.choice("sampling_seeds", "5", SEEDS),
 )
-PLACES_HEIGHT, VISITS_HEIGHT = 220, 96
+PLACES_HEIGHT, VISITS_HEIGHT, SHARES_HEIGHT = 220, 96, 220  # px
 
 
 def part() -> str:
@@ -147,31 +148,21 @@ def _way(way: Sampling, order: np.ndarray, counts: np.ndarray, most: int) -> Non
     num_examples, name = order.shape[1], _(WAYS[way])
     st.markdown(f"**{name}**")
     before = ledger.positions(order[num_epochs - 2], k) if num_epochs > 1 else None
-    places = charts.positions_spec(
+    places = charts.positions(
         ledger.positions(order[num_epochs - 1], k),
         sampling=way,
         num_examples=num_examples,
         before=before,
         buffer_size=st.session_state["sampling_b"] if way == "buffer" else None,
-        dark=experiment.is_dark(),
-        translate=_,
-        height=PLACES_HEIGHT,
+        theme=page_theme(PLACES_HEIGHT),
     )
     missed = int((counts == 0).sum())
     alt = _("{way}: the position of each of {n} samples in epoch {e}")
-    st.vega_lite_chart(
-        places, alt=alt.format(way=name, n=num_examples, e=num_epochs), height=PLACES_HEIGHT, key=f"places_{way}"
-    )
-    strip = charts.visits_spec(
-        counts, sampling=way, max_visits=most, dark=experiment.is_dark(), translate=_, height=VISITS_HEIGHT
-    )
+    show_chart(places, alt.format(way=name, n=num_examples, e=num_epochs), key=f"places_{way}")
+    strip = charts.visits(counts, sampling=way, max_visits=most, theme=page_theme(VISITS_HEIGHT))
     alt = _("{way}: visits of each sample after {e} epochs; {missed} of {n} were never visited")
-    st.vega_lite_chart(
-        strip,
-        alt=alt.format(way=name, e=num_epochs, missed=missed, n=num_examples),
-        height=VISITS_HEIGHT,
-        key=f"visits_{way}",
-    )
+    words = alt.format(way=name, e=num_epochs, missed=missed, n=num_examples)
+    show_chart(strip, words, key=f"visits_{way}")
     lines = [_("Never visited: **{missed}** of {n}").format(missed=missed, n=num_examples)]
     if num_epochs > 1:
         same = ledger.same_places(order[num_epochs - 1], order[num_epochs - 2])
@@ -207,9 +198,9 @@ def missed_table(drawn: Mapping[Sampling, np.ndarray]) -> None:
                 "expected": ledger.expected_visit_shares(num_examples, num_epochs, max_visits),
             }
         )
-        st.altair_chart(
-            charts.visit_shares(shares, dark=experiment.is_dark(), translate=_),
-            alt=_("Share of the samples that drawing with replacement visited 0, 1, 2, … times, and the expected one"),
+        show_chart(
+            charts.visit_shares(shares, theme=page_theme(SHARES_HEIGHT)),
+            _("Share of the samples that drawing with replacement visited 0, 1, 2, … times, and the expected one"),
             key="sampling_visit_shares",
         )
 
