@@ -73,12 +73,7 @@ PATTERNS = {
 
 
 def failure_kind(text: str) -> str | None:
-    """The kind of failure that a sentence of the lab names, in any language; None if it names none.
-
-    >>> failure_kind("The run took longer than it may and was ended. Choose fewer seconds or a larger k.")
-    'time limit'
-    >>> failure_kind("All 12 runs are there.")
-    """
+    """The kind of failure that a sentence of the lab names, in any language; None if it names none."""
     return next((kind for kind, pattern in PATTERNS.items() if pattern.fullmatch(text)), None)
 
 
@@ -112,7 +107,7 @@ def ending(parts: Sequence[Part], results: str = "") -> Ending:
         parts: of the page.
         results: key of the container that stands on the page only after a complete run, if there is one.
     """
-    if any(part.level == "ERROR" and failure_kind(part.text) for part in parts):
+    if answer(parts) == "failed":
         return "failed"
     bars = [part for part in parts if part.kind == "progress"]
     films = [part.value for part in parts if part.kind == "slider" and part.text.startswith("film_")]
@@ -123,6 +118,11 @@ def ending(parts: Sequence[Part], results: str = "") -> Ending:
     if any(bar.value < 100 for bar in bars) or any(seconds < ALMOST for seconds in films):
         return "lost"
     return "finished"
+
+
+def answer(parts: Iterable[Part]) -> Ending:
+    """How a computation has ended that a page has begun without a button, once its skeleton has gone."""
+    return "failed" if any(part.level == "ERROR" and failure_kind(part.text) for part in parts) else "finished"
 
 
 def has_begun_again(parts: Iterable[Part]) -> bool:

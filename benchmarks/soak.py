@@ -254,7 +254,8 @@ class Visit:
         if not await self._ends_within(PATIENCE):
             self._conclude("lost", f"not ended after {PATIENCE:g} s: {self._status()}")
             return
-        ending = judge.ending(self._parts(), self.place.results)
+        parts = self._parts()
+        ending = judge.ending(parts, self.place.results) if self.place.run else judge.answer(parts)
         self._conclude(ending, self._status() if ending == "lost" else "")
 
     async def cut(self) -> None:

@@ -11,9 +11,14 @@ import numpy as np
 import report
 
 ROW_SECONDS = 600.0
-EVENTS = (
-    *("visit", "fuzzed", "finished", "begun again", "stopped", "left", "failed", "lost", "wrong"),
-    *("worker killed", "cluster killed", "cut"),
+COLUMNS = (  # events that are counted, those of a column one after the other
+    ("visit", "fuzzed"),
+    ("finished", "begun again"),
+    ("stopped", "left"),
+    ("failed",),
+    ("lost",),
+    ("wrong",),
+    ("worker killed", "cluster killed", "cut"),
 )
 
 
@@ -45,7 +50,7 @@ class Notes:
         return time.monotonic() - self.start
 
     def __call__(self, event: str, detail: str = "") -> None:
-        """Note one of EVENTS."""
+        """Note an event of COLUMNS, with what is to be said of one that must not be."""
         self.events.append((self.now, event))
         if "killed" in event:
             self.kills.append(self.now)
@@ -60,17 +65,21 @@ class Notes:
 
 def table(notes: Notes) -> str:
     """One row for every ten minutes and one for all, in Markdown."""
-    heads = ["minutes", *EVENTS, "server, MB", "workers, MB", "descriptors", "load"]
-    last = max(notes.samples[-1].second, *(second for second, _ in notes.events), 1.0)
-    rows = []
+    heads = ["minutes", *map(" / ".join, COLUMNS), "server, MB", "workers, MB", "descriptors", "load"]
+    last = max(notes.samples[-1].second, *(second for second, _ in notes.events)) + 1.0
+    rows: list[list[str]] = []
     for begin in np.arange(0.0, last, ROW_SECONDS):
         end = min(begin + ROW_SECONDS, last)
-        counted = Counter(event for second, event in notes.events if begin <= second <= end)
-        samples = [sample for sample in notes.samples if begin <= sample.second <= end]
-        rows.append([f"{begin / 60:.0f}–{end / 60:.0f}", *(counted[event] for event in EVENTS), *_taken(samples)])
+        counted = Counter(event for second, event in notes.events if begin <= second < end)
+        samples = [sample for sample in notes.samples if begin <= sample.second < end]
+        rows.append([f"{begin / 60:.0f}–{end / 60:.0f}", *_numbers(counted), *_taken(samples)])
     total = Counter(event for _, event in notes.events)
-    rows.append(["all", *(total[event] for event in EVENTS), *_taken(notes.samples)])
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in [heads, ["---"] * len(heads), *rows])
+    rows.append(["all", *_numbers(total), *_taken(notes.samples)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in [heads, ["---"] * len(heads), *rows])
+
+
+def _numbers(counted: Counter[str]) -> list[str]:
+    return [" / ".join(str(counted[event]) for event in column) for column in COLUMNS]
 
 
 def _taken(samples: Sequence[Sample]) -> list[str]:
@@ -89,12 +98,7 @@ def _taken(samples: Sequence[Sample]) -> list[str]:
 
 
 def growth(samples: Sequence[Sample]) -> tuple[float, float]:
-    """Slope of the server's memory by least squares, without the first third: MB per run, MB per hour.
-
-    >>> taken = [Sample(60.0 * i, 2 * i, 200.0 + i, 0.0, 20, 1.0) for i in range(9)]
-    >>> [round(slope, 6) for slope in growth(taken)]
-    [0.5, 60.0]
-    """
+    """Slope of the server's memory by least squares, without the first third: MB per run, MB per hour."""
     late = [sample for sample in samples if sample.second >= samples[-1].second / 3]
     memory = [sample.server for sample in late]
     per_run = np.polyfit([sample.num_runs for sample in late], memory, 1)[0]

@@ -7,6 +7,7 @@ import pytest
 import soak
 import tally
 from judge import Part
+from learners import Learner
 from streamlit.proto.Block_pb2 import Block
 from streamlit.proto.Element_pb2 import Element
 
@@ -78,6 +79,24 @@ def test_a_run_is_lost_when_its_page_shows_neither_an_end_nor_a_failure(parts, e
     assert judge.ending(parts) == ending
 
 
+def test_an_answer_without_a_button_is_there_unless_it_has_failed():
+    film = Part("progress", "Epoch 0 of 3", value=0)
+    assert judge.answer([film]) == "finished"
+    assert judge.answer([film, LOST_TWICE]) == "failed"
+
+
+def test_what_a_run_of_a_page_has_not_drawn_again_is_gone():
+    learner = Learner("ws://127.0.0.1/_stcore/stream")
+    learner.elements = dict.fromkeys([(0, 0), (0, 1), (0, 2), (0, 3)])
+    learner._fragments = {(0, 0): "", (0, 1): "", (0, 2): "picture", (0, 3): "picture"}
+    learner._drawn, learner._redrawn = {(0, 2)}, frozenset(["picture"])
+    learner._forget_stale()
+    assert set(learner.elements) == {(0, 0), (0, 1), (0, 2)}
+    learner._drawn, learner._redrawn = {(0, 0)}, frozenset()
+    learner._forget_stale()
+    assert set(learner.elements) == {(0, 0)}
+
+
 def test_a_run_with_results_of_its_own_is_finished_when_they_stand_there():
     assert judge.ending([DONE], "noise_law_results") == "lost"
     assert judge.ending([DONE, Part("block", "noise_law_results")], "noise_law_results") == "finished"
@@ -113,15 +132,15 @@ def test_an_address_names_its_nonsense_and_keeps_what_makes_the_run_short():
 
 def test_events_are_counted_by_ten_minutes():
     notes = tally.Notes()
-    notes.events = [(5.0, "finished"), (500.0, "wrong"), (700.0, "finished"), (900.0, "cut")]
-    notes.samples = [tally.Sample(300.0 * i, i, 200.0 + i, 900.0, 21 + i, 2.0) for i in range(5)]
+    notes.events = [(5.0, "finished"), (500.0, "wrong"), (600.0, "finished"), (900.0, "cut")]
+    notes.samples = [tally.Sample(300.0 * i, i, 200.0 + i, 900.0, 21 + i, 2.0) for i in range(4)]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in tally.table(notes).splitlines()]
     by_head = [dict(zip(rows[0], row, strict=True)) for row in rows[2:]]
-    shown = [(row["minutes"], row["finished"], row["wrong"], row["cut"], row["server, MB"]) for row in by_head]
-    assert shown == [
-        ("0–10", "1", "1", "0", "200 → 202"),
-        ("10–20", "1", "0", "1", "202 → 204"),
-        ("all", "2", "1", "1", "200 → 204"),
+    columns = ["minutes", "finished / begun again", "wrong", "worker killed / cluster killed / cut", "server, MB"]
+    assert [[row[column] for column in columns] for row in by_head] == [
+        ["0–10", "1 / 0", "1", "0 / 0 / 0", "200 → 201"],
+        ["10–15", "1 / 0", "0", "0 / 0 / 1", "202 → 203"],
+        ["all", "2 / 0", "1", "0 / 0 / 1", "200 → 203"],
     ]
 
 
