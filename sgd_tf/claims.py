@@ -30,7 +30,7 @@ from typing import Any, Literal, get_args
 import pandas as pd
 
 from sgd_tf.measures import Measure, Measured, Outcome
-from sgd_tf.problems import N_
+from sgd_tf.words import N_
 
 Verdict = Literal["holds", "fails", "depends", "open"]  # open: not judged
 Group = Literal["chapter", "elsewhere"]

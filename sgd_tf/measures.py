@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, get_args
 
-from sgd_tf.problems import N_
+from sgd_tf.words import N_
 
 # "met" and "missed" decide; the others leave the condition open.
 Outcome = Literal["met", "missed", "too few seeds", "runs disagree", "no number"]

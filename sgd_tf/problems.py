@@ -25,7 +25,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sgd_tf.records import check_int
+from sgd_tf.checks import check_int
+from sgd_tf.words import N_
 
 Task = Literal["classification", "regression"]
 Kind = Literal["synthetic", "bundled", "download"]
@@ -41,11 +42,6 @@ MAX_CLASSES = 100  # of one's own data
 MAX_SEED = 2**31 - 1
 DOWNLOAD_SECONDS = 14.0  # how long a caller waits for a download, and a download for an answer
 FLIGHTS_FILE = Path(__file__).parent / "data" / "flights.parquet"
-
-
-def N_(message: str) -> str:  # noqa: N802, the name that catalogue tools look for
-    """Mark a sentence for translation; it is translated where it is shown."""
-    return message
 
 
 class DownloadError(RuntimeError):

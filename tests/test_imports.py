@@ -80,6 +80,7 @@ ORDER = (
     "noise_law",
     "valleys",
     "records",
+    "words",
 )
 
 

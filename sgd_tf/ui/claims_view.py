@@ -14,10 +14,10 @@ from sgd_tf.claims import CLAIMS, Claim
 from sgd_tf.jobs import Slice, tasks
 from sgd_tf.jobs.slices import Rows
 from sgd_tf.measures import Measured
-from sgd_tf.problems import N_
 from sgd_tf.ui import address, experiment, runs
 from sgd_tf.ui.language import _
 from sgd_tf.ui.runs import SessionRun
+from sgd_tf.words import N_
 
 KIND = "claims"
 JOB_SECONDS = 60.0  # of the longest experiment with `claims.NUM_SEEDS` seeds, beside others on a busy server

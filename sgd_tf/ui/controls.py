@@ -9,11 +9,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from sgd_tf import presets
-from sgd_tf.problems import CATALOGUE, N_, ProblemInfo
+from sgd_tf.problems import CATALOGUE, ProblemInfo
 from sgd_tf.records import MAX_LEARNING_RATE, BatchSize, ModelConfig, RacePlan, TargetMetric, TrainConfig, check_int
 from sgd_tf.ui import address, runs
 from sgd_tf.ui.language import _, selectbox, titles
 from sgd_tf.ui.numbers import target_text
+from sgd_tf.words import N_
 
 MAX_CONTESTANTS = 5
 MAX_SECONDS = 60  # of training in a race, all contestants together

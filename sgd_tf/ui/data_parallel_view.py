@@ -10,12 +10,13 @@ import streamlit as st
 
 from sgd_tf import charts
 from sgd_tf.data_parallel import ParallelPlan, split
-from sgd_tf.problems import CATALOGUE, N_
+from sgd_tf.problems import CATALOGUE
 from sgd_tf.ui import address, experiment
 from sgd_tf.ui.controls import PROBLEMS
 from sgd_tf.ui.language import _, segments, selectbox
 from sgd_tf.ui.memory_view import difference_text
 from sgd_tf.ui.runs import SessionRun
+from sgd_tf.words import N_
 
 PARTS = {"devices": N_("Several devices"), "machines": N_("Several machines")}
 CHOICES = ("digits", "teacher", "flights")

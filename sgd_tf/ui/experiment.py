@@ -9,13 +9,14 @@ import streamlit as st
 
 from sgd_tf import memory
 from sgd_tf.jobs import JobFailure
-from sgd_tf.problems import CATALOGUE, N_
+from sgd_tf.problems import CATALOGUE
 from sgd_tf.records import RacePlan, TrainConfig
 from sgd_tf.sweep import SweepPlan
 from sgd_tf.ui import runs
 from sgd_tf.ui.controls import PROBLEMS
 from sgd_tf.ui.language import _, titles
 from sgd_tf.ui.runs import Rows, SessionRun
+from sgd_tf.words import N_
 
 Arguments = TypeVarTuple("Arguments")
 

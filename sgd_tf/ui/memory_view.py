@@ -12,12 +12,13 @@ import streamlit as st
 from sgd_tf import charts, memory
 from sgd_tf.counting import resolve_batch_size
 from sgd_tf.memory import MEGABYTE, Trial
-from sgd_tf.problems import CATALOGUE, N_, ProblemInfo
+from sgd_tf.problems import CATALOGUE, ProblemInfo
 from sgd_tf.records import BatchSize, ModelConfig, TrainConfig
 from sgd_tf.ui import address, experiment, runs
 from sgd_tf.ui.controls import PROBLEMS
 from sgd_tf.ui.language import _, segments, selectbox, titles
 from sgd_tf.ui.runs import SessionRun
+from sgd_tf.words import N_
 
 PARTS = {"wall": N_("The memory wall"), "parts": N_("In parts: accumulation")}
 CHOICES = ("flights", "digits", "mnist", "fashion_mnist")

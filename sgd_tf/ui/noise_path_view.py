@@ -12,11 +12,11 @@ import streamlit as st
 
 from sgd_tf import charts, noise_law
 from sgd_tf.jobs import tasks
-from sgd_tf.problems import N_
 from sgd_tf.ui import address, experiment
 from sgd_tf.ui.language import _, titles
 from sgd_tf.ui.numbers import digits
 from sgd_tf.ui.runs import Rows
+from sgd_tf.words import N_
 
 CHART_HEIGHT = 400  # px
 HEIGHT = 560  # px: of all that waits for the paths

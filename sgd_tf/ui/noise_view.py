@@ -13,13 +13,14 @@ import streamlit as st
 
 from sgd_tf import charts, history, noise_law, presets
 from sgd_tf.jobs import tasks
-from sgd_tf.problems import CATALOGUE, N_
+from sgd_tf.problems import CATALOGUE
 from sgd_tf.records import ModelConfig
 from sgd_tf.ui import address, experiment, runs
 from sgd_tf.ui.controls import DEFAULT_LEARNING_RATE, MODELS, PROBLEMS
 from sgd_tf.ui.language import _, selectbox, titles
 from sgd_tf.ui.numbers import digits
 from sgd_tf.ui.runs import Rows, SessionRun
+from sgd_tf.words import N_
 
 CHART_HEIGHT = 420  # px
 

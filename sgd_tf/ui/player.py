@@ -9,9 +9,9 @@ from typing import Protocol
 import streamlit as st
 
 from sgd_tf.playback import Unit
-from sgd_tf.problems import N_
 from sgd_tf.ui import address
 from sgd_tf.ui.language import _, titles
+from sgd_tf.words import N_
 
 SPEEDS = {"slow": N_("Slow"), "normal": N_("Normal"), "fast": N_("Fast")}
 SECONDS = {"slow": 1.6, "normal": 0.8, "fast": 0.25}  # from one step to the next

@@ -10,11 +10,12 @@ import pandas as pd
 import streamlit as st
 
 from sgd_tf import history, race_results
-from sgd_tf.problems import CATALOGUE, N_
+from sgd_tf.problems import CATALOGUE
 from sgd_tf.race_results import Verdict
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import count, digits, percent, target_text
 from sgd_tf.ui.runs import SessionRun
+from sgd_tf.words import N_
 
 TARGETS = {"train_loss": N_("To a training loss of {target}"), "test_accuracy": N_("To a test accuracy of {target}")}
 

@@ -13,12 +13,13 @@ import pandas as pd
 import streamlit as st
 
 from sgd_tf import charts, export, history
-from sgd_tf.problems import CATALOGUE, N_
+from sgd_tf.problems import CATALOGUE
 from sgd_tf.records import RacePlan
 from sgd_tf.ui import address, experiment, race_verdict, runs
 from sgd_tf.ui.language import _, titles
 from sgd_tf.ui.numbers import count, digits, percent
 from sgd_tf.ui.runs import SessionRun
+from sgd_tf.words import N_
 
 CHART_HEIGHT = 400  # px
 MOST_ABOVE = 1e3  # times the loss of the initial weights that the axis of a loss may hold

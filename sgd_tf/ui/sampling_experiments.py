@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from sgd_tf import charts, seeds
-from sgd_tf.problems import CATALOGUE, N_
+from sgd_tf.problems import CATALOGUE
 from sgd_tf.records import MAX_LEARNING_RATE, Sampling
 from sgd_tf.ui import address, experiment
 from sgd_tf.ui import sampling_view as view
@@ -17,6 +17,7 @@ from sgd_tf.ui.language import _, segments
 from sgd_tf.ui.numbers import digits, percent
 from sgd_tf.ui.runs import SessionRun
 from sgd_tf.ui.theme import page_theme, show_chart
+from sgd_tf.words import N_
 
 # What the learner may expect
 FALLS = {

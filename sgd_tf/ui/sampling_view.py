@@ -11,11 +11,12 @@ import streamlit as st
 
 from sgd_tf import charts, ledger
 from sgd_tf.jobs import tasks
-from sgd_tf.problems import CATALOGUE, N_
+from sgd_tf.problems import CATALOGUE
 from sgd_tf.records import MAX_LEARNING_RATE, Sampling
 from sgd_tf.ui import address, experiment
 from sgd_tf.ui.language import _, segments
 from sgd_tf.ui.theme import page_theme, show_chart
+from sgd_tf.words import N_
 
 PARTS = {
     "ways": N_("Five ways to draw"),

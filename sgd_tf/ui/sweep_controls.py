@@ -6,12 +6,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from sgd_tf import presets, sweep
-from sgd_tf.problems import CATALOGUE, N_, ProblemInfo
+from sgd_tf.problems import CATALOGUE, ProblemInfo
 from sgd_tf.records import MAX_LEARNING_RATE, ModelConfig, check_int
 from sgd_tf.sweep import SweepPlan
 from sgd_tf.ui import address
 from sgd_tf.ui.controls import ACTIVATIONS, MODELS, PROBLEMS, parse_widths
 from sgd_tf.ui.language import _, selectbox, titles
+from sgd_tf.words import N_
 
 MAX_SIZES, MAX_RATES, MAX_SEEDS = 24, 16, 20
 MAX_SECONDS = 20.0  # of training in one run

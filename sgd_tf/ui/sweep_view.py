@@ -12,7 +12,7 @@ import streamlit as st
 
 from sgd_tf import charts, comparison, export, sweep, sweep_results
 from sgd_tf.critical_batch_size import Hyperbola
-from sgd_tf.problems import CATALOGUE, N_
+from sgd_tf.problems import CATALOGUE
 from sgd_tf.sweep import SweepPlan
 from sgd_tf.sweep_results import NoAnswer, Recommendation, Verdict
 from sgd_tf.ui import address, experiment, runs, sweep_runs, sweep_words
@@ -20,6 +20,7 @@ from sgd_tf.ui.language import _, current, selectbox, titles
 from sgd_tf.ui.numbers import count
 from sgd_tf.ui.runs import SessionRun
 from sgd_tf.ui.sweep_controls import RANGES, range_of
+from sgd_tf.words import N_
 
 CHART_HEIGHT = 370  # px
 SMALL_HEIGHT = 270  # px, of one of four

@@ -11,12 +11,12 @@ import pandas as pd
 from sgd_tf import comparison, critical_batch_size
 from sgd_tf.comparison import Comparison
 from sgd_tf.critical_batch_size import Hyperbola
-from sgd_tf.problems import N_
 from sgd_tf.sweep import SweepPlan
 from sgd_tf.sweep_results import NoAnswer, Recommendation, Verdict
 from sgd_tf.ui.controls import PROBLEMS
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import count, digits
+from sgd_tf.words import N_
 
 NOTABLE = 1.05  # times as long, from which on it is said
 FEWEST_SIGNS = 6  # seeds with which a sign test can have p < 0.05: 2 / 2⁶

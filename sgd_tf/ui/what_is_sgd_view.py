@@ -16,11 +16,12 @@ from streamlit.delta_generator import DeltaGenerator
 from sgd_tf import charts, counting, export
 from sgd_tf.jobs import tasks
 from sgd_tf.playback import LINES, MODELS, Phase, Playback, Step
-from sgd_tf.problems import CATALOGUE, N_
+from sgd_tf.problems import CATALOGUE
 from sgd_tf.records import MAX_LEARNING_RATE
 from sgd_tf.ui import address, experiment, player
 from sgd_tf.ui.language import _, catalogue, current, titles
 from sgd_tf.ui.runs import Rows
+from sgd_tf.words import N_
 
 KEY = "loop"  # of the player
 WAYS = {"gd": N_("1 · GD: all N at once"), "sgd": N_("2 · SGD: k at a time")}
