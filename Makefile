@@ -3,6 +3,7 @@
 #   make app     install into .venv, start the lab and print its address (PORT=8600 for that port)
 #   make test    install, a browser included, and run all tests (ARGS="-k race" for some of them)
 #   make lint    check style, format and types
+#   make lock    renew requirements.lock, the versions that these commands install
 #   make bench   install the rivals, and compare with them (ARGS=--quick for less)
 #   make soak    thirty learners for an hour, while workers are killed (ARGS="--minutes 20" for less)
 #   make clean   remove .venv and all else that these commands have made
@@ -28,7 +29,7 @@ INSTALLED_FOR_TESTS := .venv/installed-$(notdir $(REQUIREMENTS))-and-dev
 HEADLESS = $(shell if [ -n "$$SSH_CONNECTION$$CI" ]; then echo true; \
   elif [ "`uname`" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ]; then echo true; else echo false; fi)
 
-.PHONY: help app test browser lint bench soak clean
+.PHONY: help app test browser lint lock bench soak clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -52,19 +53,22 @@ lint: $(INSTALLED_FOR_TESTS)
 	@status=0; for check in "ruff check" "ruff format --check" mypy; do \
 	  $(IN_VENV) -m $$check || status=1; done; exit $$status
 
+lock:
+	@PYTHON="$(PYTHON)" scripts/install.sh lock
+
 bench: $(INSTALLED) browser
 	@PYTHON="$(PYTHON)" scripts/install.sh packages $(REQUIREMENTS) requirements-bench.txt
 	@for name in throughput zoo scaling app_latency; do \
-	  PYTHONPATH=. $(IN_VENV) -W ignore benchmarks/$$name.py $(ARGS) || exit $$?; done
+	  $(IN_VENV) -W ignore benchmarks/$$name.py $(ARGS) || exit $$?; done
 
 soak: $(INSTALLED)
-	@PYTHONPATH=. $(IN_VENV) -W ignore benchmarks/soak.py $(ARGS)
+	@$(IN_VENV) -W ignore benchmarks/soak.py $(ARGS)
 
 clean:
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache test-results benchmarks/results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(INSTALLED): $(REQUIREMENTS) $(IN_VENV)
+$(INSTALLED): $(REQUIREMENTS) requirements.lock pyproject.toml $(IN_VENV)
 	@PYTHON="$(PYTHON)" scripts/install.sh packages $(REQUIREMENTS)
 	@touch $@
 

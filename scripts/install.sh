@@ -1,7 +1,8 @@
 #!/bin/sh
 # Puts into .venv what the Makefile's commands need, on Linux and macOS:
 #
-#   scripts/install.sh packages REQUIREMENTS…   Python packages, from these lists
+#   scripts/install.sh packages REQUIREMENTS…   Python packages of these lists, in the versions of requirements.lock
+#   scripts/install.sh lock                     the newest versions that the lists allow, into requirements.lock
 #   scripts/install.sh browser                  a Chromium for the tests, unless there is one
 #
 # PYTHON in the environment: the Pythons to try for .venv, in this order.
@@ -9,6 +10,7 @@ set -eu
 
 PYTHON=${PYTHON:-python3.13 python3.12 python3.11 python3}
 VENV=.venv
+LOCK=requirements.lock
 
 # Python code that fails in a Python that is incomplete, or not of a version that the lab runs on.
 SUPPORTED='import ctypes, ssl, sys, zlib; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
@@ -63,6 +65,8 @@ Install one, or name it: make PYTHON=/path/to/python …"
 
 # uv takes a fifth of the time of pip, but knows nothing of an index or a proxy that pip has been told of.
 install_packages() {
+    # What builds a package is installed in the locked versions too.
+    export PIP_CONSTRAINT="$LOCK" PIP_BUILD_CONSTRAINT="$LOCK" UV_CONSTRAINT="$LOCK" UV_BUILD_CONSTRAINT="$LOCK"
     echo "Installing $* into $VENV ..."
     for list in "$@"; do # each NAME becomes -r NAME
         set -- "$@" -r "$list"
@@ -74,6 +78,14 @@ install_packages() {
         return
     fi
     python -m pip install --disable-pip-version-check "$@"
+}
+
+# One list of versions for each Python and system, with CUDA and without: of it, only what is needed is installed.
+renew_lock() {
+    python -m pip install --quiet --disable-pip-version-check uv
+    UV_CUSTOM_COMPILE_COMMAND="make lock" UV_SYSTEM_CERTS=1 python -m uv pip compile --quiet --upgrade --universal \
+        --python-version 3.11 --no-annotate --no-emit-package sgd-tf requirements.txt requirements-dev.txt \
+        --output-file "$LOCK"
 }
 
 # The tests drive the browser that SGD_TF_CHROMIUM names, else one on the PATH, else Playwright's own.
@@ -101,6 +113,10 @@ packages)
     make_venv
     install_packages "$@"
     ;;
+lock)
+    make_venv
+    renew_lock
+    ;;
 browser) install_browser ;;
-*) fail "Usage: scripts/install.sh packages REQUIREMENTS… | browser" ;;
+*) fail "Usage: scripts/install.sh packages REQUIREMENTS… | lock | browser" ;;
 esac

@@ -1,6 +1,6 @@
 """Search the learning rates and target losses that the presets carry: writes `sgd_tf/data/learning_rates.json`.
 
-Usage: PYTHONPATH=. python scripts/tune_learning_rates.py [--keep-rates] [NAME …]
+Usage: python scripts/tune_learning_rates.py [--keep-rates] [NAME …]
 
 A name is a problem, or a problem and a model such as digits/cnn; without names it is all that need no download. What is
 not named keeps its values. The file is written after each model, so a run that was interrupted goes on with the names

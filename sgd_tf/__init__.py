@@ -7,8 +7,8 @@
 >>> int(history["update"].iloc[-1])  # ⌈200 / 20⌉ iterations in each of 5 epochs
 50
 
-The names below are found in their modules when they are first used, so that ``import sgd_tf`` is quick and
-imports neither TensorFlow nor Streamlit.
+The names below and the modules, such as ``sgd_tf.history``, are imported when they are first used, so that
+``import sgd_tf`` is quick and imports neither TensorFlow nor Streamlit.
 """
 
 from __future__ import annotations
@@ -64,8 +64,12 @@ __all__ = [  # noqa: RUF022 (in reading order)
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(importlib.import_module(f"sgd_tf.{_HOME[name]}"), name)
-    if name == "charts":
-        return importlib.import_module("sgd_tf.charts")
+    if not name.startswith("_"):
+        try:
+            return importlib.import_module(f"sgd_tf.{name}")
+        except ModuleNotFoundError as missing:
+            if missing.name != f"sgd_tf.{name}":  # a package that the module needs
+                raise
     raise AttributeError(f"module 'sgd_tf' has no attribute {name!r}")
 
 

@@ -1,11 +1,13 @@
-"""The command line: `python -m sgd_tf race --batch-size all 256 32 --seconds 5`, `python -m sgd_tf claims`."""
+"""The commands: `sgd-tf lab`, `sgd-tf race`, `sgd-tf claims`, `sgd-tf data-parallel`; also as `python -m sgd_tf …`."""
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import math
 import re
+import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,18 +29,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: words of the command line; None for those of the process.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if options.command is _lab:
+        options.rest = rest
+    elif rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
-        return _claims(options) if options.command == "claims" else _race(options)
+        return options.command(options)
     except (ValueError, problems.DownloadError, OSError) as error:
-        print(f"sgd_tf: {error}", file=sys.stderr)
+        print(f"sgd-tf: {error}", file=sys.stderr)
         return 2
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sgd_tf", description="Gradient descent against SGD.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    race = commands.add_parser("race", help="train with several batch sizes on one clock, and compare")
+    parser = argparse.ArgumentParser(prog="sgd-tf", description="Gradient descent against SGD.")
+    commands = parser.add_subparsers(metavar="command", required=True)
+    lab = commands.add_parser(
+        "lab",
+        help="start the lab, and print its address",
+        epilog="Further options go to Streamlit: --server.port 8600, --server.headless true, …",
+        allow_abbrev=False,
+    )
+    lab.set_defaults(command=_lab)
+    _add_race(commands.add_parser("race", help="train with several batch sizes on one clock, and compare"))
+    _add_claims(commands.add_parser("claims", help="try well-known claims, and give a verdict on each", epilog=STATUS))
+    text = "train over several devices, processes or machines: the same updates as on one"
+    _add_data_parallel(commands.add_parser("data-parallel", help=text, description=f"{text}."))
+    return parser
+
+
+def _add_race(race: argparse.ArgumentParser) -> None:
+    race.set_defaults(command=_race)
     race.add_argument("--problem", default="digits", choices=list(problems.CATALOGUE), help="what to learn")
     race.add_argument("--num-examples", type=int, help="N, training samples; all by default")
     race.add_argument("--model", default="mlp", choices=["linear", "mlp", "cnn"])
@@ -50,7 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     race.add_argument("--target", type=float, help="training loss to reach, a preset by default; or test accuracy")
     race.add_argument("--target-metric", default="train_loss", choices=["train_loss", "test_accuracy"])
     race.add_argument("--output", default="race", help="path of the results: .csv and .html are added")
-    trial = commands.add_parser("claims", help="try well-known claims, and give a verdict on each", epilog=STATUS)
+
+
+def _add_claims(trial: argparse.ArgumentParser) -> None:
+    trial.set_defaults(command=_claims)
     trial.add_argument("--only", nargs="+", choices=list(claims.CLAIMS), metavar="KEY", help=", ".join(claims.CLAIMS))
     trial.add_argument(
         "--seeds",
@@ -59,7 +84,21 @@ def _parser() -> argparse.ArgumentParser:
         help="runs of each experiment, at most 20; fewer than 3 judge exact claims only",
     )
     trial.add_argument("--json", metavar="PATH", help="write the findings as JSON; - for the standard output, alone")
-    return parser
+
+
+def _add_data_parallel(parallel: argparse.ArgumentParser) -> None:
+    parallel.set_defaults(command=_data_parallel)
+    how = parallel.add_mutually_exclusive_group(required=True)
+    how.add_argument("--devices", type=int, help="devices of one process")
+    how.add_argument("--workers", type=int, help="processes on this machine")
+    how.add_argument("--hosts", help="name:port of each machine, separated by commas; the same list on all")
+    parallel.add_argument("--index", type=int, default=0, help="of this machine in the list of hosts")
+    parallel.add_argument("--patience", type=float, help="seconds that other machines may be silent or not there yet")
+    parallel.add_argument("--problem", default="digits", help=", ".join(problems.CATALOGUE))
+    parallel.add_argument("--batch-size", type=int, default=256)
+    parallel.add_argument("--learning-rate", type=float, default=0.1)
+    parallel.add_argument("--updates", type=int, default=20)
+    parallel.add_argument("--seed", type=int, default=0)
 
 
 def _batch_size(text: str) -> BatchSize:
@@ -69,6 +108,21 @@ def _batch_size(text: str) -> BatchSize:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f'must be an integer of at least 1, or "all"; received {text!r}.') from None
+
+
+def _lab(options: argparse.Namespace) -> int:
+    if importlib.util.find_spec("streamlit") is None:
+        raise ValueError("The lab needs more packages: pip install 'sgd-tf[app]'.")
+    sys.argv = ["streamlit", "run", str(lab_script()), *options.rest]
+    runpy.run_module("streamlit", run_name="__main__", alter_sys=True)
+    return 0
+
+
+def lab_script() -> Path:
+    """Path of app.py, with pages/ and .streamlit/ beside it: in the installed package, or at the top of a checkout."""
+    package = Path(__file__).parent
+    installed = package / "lab" / "app.py"
+    return installed if installed.exists() else package.parent / "app.py"
 
 
 def _race(options: argparse.Namespace) -> int:
@@ -174,6 +228,34 @@ def _claims(options: argparse.Namespace) -> int:
             Path(options.json).write_text(json.dumps(entries, indent=1, ensure_ascii=False), encoding="utf-8")
             print(options.json)
     return 1 if failures else 0
+
+
+def _data_parallel(options: argparse.Namespace) -> int:
+    from sgd_tf import data_parallel
+
+    plan = data_parallel.ParallelPlan(
+        problem=options.problem,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        num_updates=options.updates,
+        seed=options.seed,
+    )
+    if options.devices is not None:
+        rows = data_parallel.over_devices(plan, [options.devices])
+    elif options.workers is not None:
+        rows = data_parallel.over_workers(plan, options.workers)
+    else:
+        rows = data_parallel.as_worker(plan, options.hosts.split(","), options.index, patience=options.patience)
+    try:
+        for row in rows:
+            if "update" in row:
+                print(f"update {row['update']:>5}  loss {row['loss']:.5f}  {1e3 * row['seconds']:.1f} ms", flush=True)
+            if "weights" in row:
+                print(f"sum of all weights {sum(row['weights']):.7f}", flush=True)
+    except data_parallel.PeerError as error:
+        print(f"sgd-tf: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

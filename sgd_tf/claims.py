@@ -1,7 +1,7 @@
 """Well-known claims about SGD, each with an experiment and a rule, written down before the run, that gives the verdict.
 
-    python -m sgd_tf claims                   all of them, as a table
-    python -m sgd_tf claims --only efficient --seeds 10 --json -
+    sgd-tf claims                   all of them, as a table
+    sgd-tf claims --only efficient --seeds 10 --json -
 
 A claim is judged by conditions: bounds on measured numbers. All of them met: it holds. All missed: it does not. Some
 met and some missed: it depends on what the claim does not say. The conditions are the only rule there is: texts are

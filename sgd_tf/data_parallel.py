@@ -1,8 +1,8 @@
 """Data-parallel SGD: one minibatch over several devices or machines, and the same update as on one device.
 
-    python -m sgd_tf.data_parallel --devices 4               one process, 4 devices
-    python -m sgd_tf.data_parallel --workers 2               2 processes on this machine, for trial
-    python -m sgd_tf.data_parallel --hosts a:2222,b:2222 --index 0     on each machine, with its own index
+    sgd-tf data-parallel --devices 4                         one process, 4 devices
+    sgd-tf data-parallel --workers 2                         2 processes on this machine, for trial
+    sgd-tf data-parallel --hosts a:2222,b:2222 --index 0     on each machine, with its own index
 
 Each replica r has a copy of the weights and the part B_r of the minibatch B. With the loss divided by k, not by the
 size of the part, the sum of the gradients is that of the whole minibatch (Goyal et al. 2017, arXiv 1706.02677):
@@ -12,13 +12,11 @@ peer that is missing or dies blocks the others for good, and they ignore a frien
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import math
 import os
 import socket
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -444,52 +442,5 @@ def _arrows(parts: Sequence[np.ndarray], summands: np.ndarray) -> dict[str, Any]
     return row
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line of this module; returns the exit status: 1 for a process that failed, 2 for bad arguments.
-
-    Args:
-        arguments: words of the command line; None for those of the process.
-    """
-    parser = argparse.ArgumentParser(prog="python -m sgd_tf.data_parallel", description=__doc__.splitlines()[0])
-    how = parser.add_mutually_exclusive_group(required=True)
-    how.add_argument("--devices", type=int, help="devices of one process")
-    how.add_argument("--workers", type=int, help="processes on this machine")
-    how.add_argument("--hosts", help="name:port of each machine, separated by commas; the same list on all")
-    parser.add_argument("--index", type=int, default=0, help="of this machine in the list of hosts")
-    parser.add_argument("--patience", type=float, help="seconds that other machines may be silent or not there yet")
-    parser.add_argument("--problem", default="digits", help=", ".join(CATALOGUE))
-    parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--learning-rate", type=float, default=0.1)
-    parser.add_argument("--updates", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
-    try:
-        plan = ParallelPlan(
-            problem=options.problem,
-            batch_size=options.batch_size,
-            learning_rate=options.learning_rate,
-            num_updates=options.updates,
-            seed=options.seed,
-        )
-        if options.devices is not None:
-            rows = over_devices(plan, [options.devices])
-        elif options.workers is not None:
-            rows = over_workers(plan, options.workers)
-        else:
-            rows = as_worker(plan, options.hosts.split(","), options.index, patience=options.patience)
-        for row in rows:
-            if "update" in row:
-                print(f"update {row['update']:>5}  loss {row['loss']:.5f}  {1e3 * row['seconds']:.1f} ms", flush=True)
-            if "weights" in row:
-                print(f"sum of all weights {sum(row['weights']):.7f}", flush=True)
-    except (ValueError, DownloadError, PeerError) as error:
-        print(f"sgd_tf.data_parallel: {error}", file=sys.stderr)
-        return 1 if isinstance(error, PeerError) else 2
-    return 0
-
-
-if __name__ == "__main__":
-    if sys.argv[1:2] == ["--child"]:
-        serve(_child)
-    else:
-        sys.exit(main())
+if __name__ == "__main__":  # a child process
+    serve(_child)

@@ -1,6 +1,9 @@
-"""`python -m sgd_tf race`: the table, the files, and messages for bad input."""
+"""`sgd-tf race`: the table, the files, and messages for bad input."""
 
 import math
+import runpy
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -90,7 +93,7 @@ def test_each_number_reaches_the_race_as_it_was_given_or_ends_with_status_2(run,
     size = () if option == "batch-size" else ("--batch-size", "8")
     status, out, err = run("--problem", "spirals", *size, f"--{option}={text}")
     assert (status, out) == (2, "")
-    assert bool(raced) == (err == "sgd_tf: enough\n")
+    assert bool(raced) == (err == "sgd-tf: enough\n")
     if not raced:
         assert f"`{option.replace('-', '_')}` must be" in err or f"argument --{option}: " in err
         return
@@ -110,7 +113,7 @@ def test_zero_is_a_number_and_not_the_preset(run, raced, words):
     status, out, err = run(*words)
     name = words[0].removeprefix("--").replace("-", "_")
     assert (status, out, raced) == (2, "", {})
-    assert err.startswith(f"sgd_tf: `{name}` must be ")
+    assert err.startswith(f"sgd-tf: `{name}` must be ")
 
 
 def test_the_results_of_two_learning_rates_lie_in_two_pairs_of_files(run, tmp_path):
@@ -129,7 +132,7 @@ def test_a_file_that_can_not_be_written_is_refused_before_the_race(run, raced, t
     (tmp_path / "taken.html").mkdir()
     status, out, err = run("--output", output)
     assert (status, out, raced) == (2, "", {})
-    assert err.startswith("sgd_tf: `output` must name a file")
+    assert err.startswith("sgd-tf: `output` must name a file")
     assert {path.name for path in tmp_path.iterdir()} == {"there", "taken.html"}  # the check leaves nothing
 
 
@@ -194,5 +197,28 @@ def test_a_data_set_that_can_not_be_downloaded_is_one_line(run, monkeypatch):
     monkeypatch.setattr(problems, "load", refuse)
     status, _, err = run("--problem", "mnist")
     assert status == 2
-    assert err.startswith("sgd_tf: `mnist` could not be downloaded: timed out. These need no download: line, ")
+    assert err.startswith("sgd-tf: `mnist` could not be downloaded: timed out. These need no download: line, ")
     assert err.count("\n") == 1
+
+
+def test_the_lab_starts_with_the_options_of_streamlit(monkeypatch):
+    started = []
+    monkeypatch.setattr(sys, "argv", ["sgd-tf"])
+    monkeypatch.setattr(runpy, "run_module", lambda name, **_options: started.append((name, *sys.argv[1:])))
+    app = str(Path(__file__).parents[1] / "app.py")
+    assert command_line.main(["lab", "--server.port", "8600", "--server.headless=true"]) == 0
+    assert started == [("streamlit", "run", app, "--server.port", "8600", "--server.headless=true")]
+
+
+def test_without_streamlit_the_lab_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "streamlit", None)
+    assert command_line.main(["lab"]) == 2
+    assert capsys.readouterr().err == "sgd-tf: The lab needs more packages: pip install 'sgd-tf[app]'.\n"
+
+
+@pytest.mark.parametrize("words", [["race", "--server.port", "8600"], ["claims", "--sedes", "3"]])
+def test_an_option_that_a_command_does_not_have_is_refused(words, capsys):
+    with pytest.raises(SystemExit) as refused:
+        command_line.main(words)
+    assert refused.value.code == 2
+    assert f"unrecognized arguments: {' '.join(words[1:])}" in capsys.readouterr().err

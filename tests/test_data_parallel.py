@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sgd_tf import __main__ as command_line
 from sgd_tf import data_parallel, models, pipeline, problems
 from sgd_tf.counting import iterations_per_epoch
 from sgd_tf.data_parallel import ParallelPlan, PeerError, over_devices, over_workers, split
@@ -269,8 +270,8 @@ def test_an_argument_out_of_range_is_named_at_the_call(call, message):
     ],
 )
 def test_bad_input_on_the_command_line_is_one_line_and_status_2(words, message, capsys):
-    assert data_parallel.main(words.split()) == 2
+    assert command_line.main(["data-parallel", *words.split()]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(f"sgd_tf.data_parallel: {message}")
+    assert err.startswith(f"sgd-tf: {message}")
     assert err.count("\n") == 1

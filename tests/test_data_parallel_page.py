@@ -103,6 +103,6 @@ def test_processes_that_stay_make_the_update_of_one(cluster):
 def test_the_command_lines_are_those_of_the_run_that_is_chosen():
     app = open_app("en", page=PAGE, parallel_part="machines", parallel_workers="3", parallel_k="64")
     shown = app.code[0].value
-    assert "python -m sgd_tf.data_parallel --workers 3 \\\n  --problem digits --batch-size 64" in shown
+    assert "sgd-tf data-parallel --workers 3 \\\n  --problem digits --batch-size 64" in shown
     assert "--index 0" in shown
     assert "--index 1" in shown

@@ -1,6 +1,7 @@
 """What is imported when: nothing heavy before it is used, and no module from the wrong side of the house."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,27 @@ def test_every_public_name_is_found_and_an_unknown_one_is_an_attribute_error():
     assert set(sgd_tf.__all__) <= set(dir(sgd_tf))
     with pytest.raises(AttributeError, match="module 'sgd_tf' has no attribute 'nothing'"):
         _ = sgd_tf.nothing
+
+
+def test_every_name_in_the_documents_is_reachable_after_importing_the_package():
+    import sgd_tf
+
+    text = "".join(file.read_text(encoding="utf-8") for file in (*ROOT.glob("*.md"), *ROOT.glob("pages/**/*.md")))
+    names = set(re.findall(r"\bsgd_tf\.([a-z]\w*)(?!\w*/)", text))
+    assert {"race", "memory", "data_parallel"} <= names
+    assert all(sgd_tf.__getattr__(name) is not None for name in names)  # whatever was imported before
+
+
+def test_a_module_is_imported_when_it_is_first_used():
+    done = python(
+        "import sys, sgd_tf\n"
+        "assert 'sgd_tf.history' not in sys.modules\n"
+        "print(len(sgd_tf.history.COLUMNS) > 1, 'tensorflow' in sys.modules)\n"
+        "sys.modules['altair'] = None\n"
+        "try: sgd_tf.charts\n"
+        "except ModuleNotFoundError as error: print(error.name)"
+    )
+    assert done.stdout.split() == ["True", "False", "altair"], done.stderr
 
 
 def test_race_is_a_function_whatever_was_imported_before():

@@ -29,4 +29,4 @@ notice, method = st.columns(2, gap="medium")
 notice.markdown(prose(__file__, "notice"))
 method.markdown(prose(__file__, "method"))
 with st.expander(_("The same without this page")):
-    st.code(f"python -m sgd_tf claims --seeds {num_seeds} --json claims.json", language="shell")
+    st.code(f"sgd-tf claims --seeds {num_seeds} --json claims.json", language="shell")

@@ -347,15 +347,15 @@ def commands() -> str:
         _("--patience: seconds that a machine may be missing"),
     )
     return f"""# {trial}
-python -m sgd_tf.data_parallel --workers {st.session_state["parallel_workers"]} \\
+sgd-tf data-parallel --workers {st.session_state["parallel_workers"]} \\
   {common}
 
 # {first} ({wait})
-python -m sgd_tf.data_parallel --hosts 10.0.0.5:2222,10.0.0.6:2222 --index 0 \\
+sgd-tf data-parallel --hosts 10.0.0.5:2222,10.0.0.6:2222 --index 0 \\
   --patience 120 {common}
 
 # {second}
-python -m sgd_tf.data_parallel --hosts 10.0.0.5:2222,10.0.0.6:2222 --index 1 \\
+sgd-tf data-parallel --hosts 10.0.0.5:2222,10.0.0.6:2222 --index 1 \\
   --patience 120 {common}"""
 
 
