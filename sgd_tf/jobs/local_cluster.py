@@ -16,42 +16,41 @@ from typing import Any
 
 import dask
 import psutil
-from dask.system import CPU_COUNT  # looks at the affinity and at a container's quota
-from dask.utils import parse_bytes
 from distributed import LocalCluster, Security
 
 from sgd_tf.jobs import settings
+from sgd_tf.jobs.dask_internals import CPU_COUNT, parse_bytes
 from sgd_tf.jobs.worker import kill_tree
 
 NICENESS = 5  # of all processes here: a server that answers thirty learners goes before the one race that trains
 
 # What a training run needs of dask: a hard limit on a worker's memory, nothing that spills, pauses, steals or
 # samples while a race is on, and short logs.
-CONFIG: dict[str, Any] = {
-    "distributed.scheduler.allowed-failures": 0,  # the manager decides whether a job is run again
-    "distributed.scheduler.work-stealing": False,
-    "distributed.scheduler.active-memory-manager.start": False,
-    "distributed.scheduler.events-cleanup-delay": "1 minute",
-    "distributed.scheduler.http.routes": [],
-    "distributed.worker.http.routes": [],
-    "distributed.worker.memory.target": False,
-    "distributed.worker.memory.spill": False,
-    "distributed.worker.memory.pause": False,
-    "distributed.worker.memory.terminate": 0.95,
-    "distributed.worker.profile.enabled": False,
-    "distributed.worker.daemon": False,  # a job may start processes of its own
+CONFIG: dict[str, Any] = {  # names below "distributed."
+    "scheduler.allowed-failures": 0,  # the manager decides whether a job is run again
+    "scheduler.work-stealing": False,
+    "scheduler.active-memory-manager.start": False,
+    "scheduler.events-cleanup-delay": "1 minute",
+    "scheduler.http.routes": [],
+    "worker.http.routes": [],
+    "worker.memory.target": False,
+    "worker.memory.spill": False,
+    "worker.memory.pause": False,
+    "worker.memory.terminate": 0.95,
+    "worker.profile.enabled": False,
+    "worker.daemon": False,  # a job may start processes of its own
     # Nannies replace dead workers. This timer looks, that long after a death, whether the worker is there; when it
     # has just died again, the timer would close its nanny, and nobody would replace it any more.
-    "distributed.deploy.lost-worker-timeout": "1000 days",
-    "distributed.admin.tick.interval": "500ms",  # 20 ms by default: 50 times a second beside the training
-    "distributed.admin.system-monitor.interval": "2s",
-    "distributed.admin.log-length": 100,
-    "distributed.admin.low-level-log-length": 200,  # messages that are kept of each topic
-    "distributed.admin.system-monitor.log-length": 100,
-    "distributed.admin.system-monitor.gil.enabled": False,
-    "distributed.diagnostics.computations.max-history": 1,
-    "distributed.diagnostics.erred-tasks.max-history": 1,
-    "distributed.diagnostics.nvml": False,
+    "deploy.lost-worker-timeout": "1000 days",
+    "admin.tick.interval": "500ms",  # 20 ms by default: 50 times a second beside the training
+    "admin.system-monitor.interval": "2s",
+    "admin.log-length": 100,
+    "admin.low-level-log-length": 200,  # messages that are kept of each topic
+    "admin.system-monitor.log-length": 100,
+    "admin.system-monitor.gil.enabled": False,
+    "diagnostics.computations.max-history": 1,
+    "diagnostics.erred-tasks.max-history": 1,
+    "diagnostics.nvml": False,
 }
 
 
@@ -116,25 +115,29 @@ def main() -> None:
         os.dup2(2, 1)
         for name, value in worker_environment(num_cores).items():
             os.environ.setdefault(name, value)
-        dask.config.set(CONFIG)
         # Dask runs what reaches it. The certificate signs itself and is its own authority, so that whoever holds its
         # key is let in and nobody else; the workers get it through the pipes of their start.
         security = Security.temporary()
-        cluster = LocalCluster(
-            n_workers=num_workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            security=security,
-            memory_limit=memory_limit,
-            local_directory=directory,
-            dashboard_address=None,
-            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-            silence_logs=logging.CRITICAL,
-        )
+        cluster = _start(num_workers, memory_limit, directory, security)
         credentials = {name: getattr(security, name) for name in ("tls_ca_file", "tls_client_cert", "tls_client_key")}
         print(json.dumps({"address": cluster.scheduler_address, "credentials": credentials}), file=caller)
     caller_gone.join()
+
+
+def _start(num_workers: int, memory_limit: int, directory: str, security: Security) -> LocalCluster:
+    dask.config.set({f"distributed.{name}": value for name, value in CONFIG.items()})
+    return LocalCluster(
+        n_workers=num_workers,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        security=security,
+        memory_limit=memory_limit,
+        local_directory=directory,
+        dashboard_address=None,
+        scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+        silence_logs=logging.CRITICAL,
+    )
 
 
 if __name__ == "__main__":

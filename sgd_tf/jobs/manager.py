@@ -19,13 +19,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVarTuple, cast
 
 import dask
-from distributed import Client, Security
-from distributed.client import FutureCancelledError
-from distributed.protocol.pickle import dumps
-from distributed.scheduler import KilledWorker
+from distributed import CancelledError, Client, KilledWorker, Security
 
 import sgd_tf
 from sgd_tf.jobs import rows, settings
+from sgd_tf.jobs.dask_internals import dumps
 from sgd_tf.jobs.embedded import END_SECONDS, START_SECONDS, EmbeddedCluster
 from sgd_tf.jobs.fair_queue import Durations, FairQueue, Learner, seconds_until_free
 from sgd_tf.jobs.rows import Codec
@@ -493,8 +491,9 @@ class Cluster:
         self._wake = asyncio.Event()
         started.set()
         # What dask has to say about lost connections reaches the learners through the jobs.
-        for name in ("distributed", "distributed.client"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+        log = logging.getLogger("distributed")
+        for each in (log, log.getChild("client")):
+            each.setLevel(logging.CRITICAL)
         dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})
         tending = asyncio.create_task(self._tend())
         try:
@@ -830,7 +829,7 @@ class Cluster:
                 error = fetched.exception()
                 if error is None:
                     return fetched.result()
-                if not isinstance(error, KilledWorker | FutureCancelledError):  # else the worker died
+                if not isinstance(error, KilledWorker | CancelledError):  # else the worker died
                     text = "".join(traceback.format_exception(error))
                     return Outcome(status="failed", failure=describe(error), traceback=text)
             with contextlib.suppress(TimeoutError):

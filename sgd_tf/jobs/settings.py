@@ -7,11 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dask.system import CPU_COUNT  # looks at the affinity and at a container's quota
-from dask.utils import parse_bytes
 from distributed import Security
-from distributed.system import MEMORY_LIMIT  # looks at a container's limit
 
+from sgd_tf.jobs.dask_internals import CPU_COUNT, MEMORY_LIMIT, parse_bytes
 from sgd_tf.memory import WORKER_BYTES
 
 MEMORY_SHARE = 0.7  # of the machine's memory, for all workers

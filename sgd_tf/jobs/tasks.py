@@ -557,9 +557,9 @@ def _compared(plan: ParallelPlan, rows: Iterator[dict[str, Any]]) -> Iterator[di
 
 
 def _num_cores() -> int:
-    from dask.system import CPU_COUNT
+    from sgd_tf.jobs.dask_internals import CPU_COUNT
 
-    return int(CPU_COUNT)
+    return CPU_COUNT
 
 
 def try_claim(key: str, num_seeds: int) -> Iterator[dict[str, Any]]:

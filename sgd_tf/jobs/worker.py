@@ -17,9 +17,9 @@ from typing import Any, Literal
 
 import psutil
 from distributed import Nanny, Worker, get_worker
-from distributed.protocol.pickle import loads
 
 from sgd_tf.jobs import rows
+from sgd_tf.jobs.dask_internals import loads, memory_limit_of
 from sgd_tf.problems import DownloadError
 
 TOPIC = "sgd_tf.jobs"  # one for all jobs: the scheduler keeps every topic for good
@@ -104,7 +104,7 @@ def _in_one_line(message: str) -> str:
 def memory_limit() -> int:
     """Bytes that this worker process may take; outside a worker those of the machine."""
     try:
-        limit = get_worker().memory_manager.memory_limit
+        limit = memory_limit_of(get_worker())
     except ValueError:  # no worker
         limit = None
     return int(limit or psutil.virtual_memory().total)
@@ -215,7 +215,7 @@ def run_warm_up(payload: bytes) -> Outcome:
 
 
 def _memory_share() -> float:
-    limit = get_worker().memory_manager.memory_limit
+    limit = memory_limit_of(get_worker())
     return psutil.Process().memory_info().rss / limit if limit else 0.0
 
 
