@@ -19,13 +19,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sgd_tf import problems
 from sgd_tf.problems import CATALOGUE, DownloadError, Problem, load
+from sgd_tf.problems import datasets as problems
 
 OFFLINE = [name for name, info in CATALOGUE.items() if info.kind != "download"]
 DOWNLOADED = [name for name, info in CATALOGUE.items() if info.kind == "download"]
 X, Y = np.arange(20.0), np.arange(20.0)
-SCRIPT = Path(__file__).parents[1] / "scripts" / "make_flights.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "make_flights.py"
 
 
 @pytest.fixture(autouse=True)
@@ -662,7 +662,7 @@ def test_a_hanging_download_does_not_hold_up_another(monkeypatch):
 
 def test_a_hanging_download_does_not_keep_the_process_from_ending():
     code = (
-        "import threading; from sgd_tf import problems\n"
+        "import threading; from sgd_tf.problems import datasets as problems\n"
         "problems.DOWNLOAD_SECONDS = 0.05\n"
         "try: problems._downloaded('mnist', threading.Event().wait)\n"
         "except problems.DownloadError: print('in time')"

@@ -41,7 +41,7 @@ MIN_ROWS = 20  # of one's own data
 MAX_CLASSES = 100  # of one's own data
 MAX_SEED = 2**31 - 1
 DOWNLOAD_SECONDS = 14.0  # how long a caller waits for a download, and a download for an answer
-FLIGHTS_FILE = Path(__file__).parent / "data" / "flights.parquet"
+FLIGHTS_FILE = Path(__file__).parents[1] / "data" / "flights.parquet"
 
 
 class DownloadError(RuntimeError):
