@@ -5,6 +5,9 @@
 and Keras are imported on first use, by the problems that need them.
 """
 
-from sgd_tf.problems.datasets import CATALOGUE, DownloadError, Option, Problem, ProblemInfo, load
+from sgd_tf.problems.catalogue import CATALOGUE, Option, ProblemInfo
+from sgd_tf.problems.downloads import DownloadError
+from sgd_tf.problems.loading import load
+from sgd_tf.problems.problem import Problem
 
 __all__ = ["load", "Problem", "CATALOGUE", "ProblemInfo", "Option", "DownloadError"]  # noqa: RUF022 (in reading order)

@@ -1,0 +1,132 @@
+"""Validation of a learner's own arrays, for ``Problem.from_arrays``."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sgd_tf.problems.splitting import Array, Task
+
+MIN_ROWS = 20
+MAX_CLASSES = 100
+
+
+def name_of(y: Any) -> Any:
+    """Name of a Series, or None."""
+    return getattr(y, "name", None) if hasattr(y, "to_numpy") else None
+
+
+def check_features(
+    x: Any, feature_names: Sequence[str] | None
+) -> tuple[Array, tuple[str, ...], tuple[int, int, int] | None]:
+    """Check the features, and return them with their names.
+
+    Args:
+        x: as in ``Problem.from_arrays``.
+        feature_names: (d,) names, or None for the columns of a DataFrame, or x1, x2, ….
+
+    Returns:
+        Features (n, d) in float64, d names, and (height, width, channels) of an image, else None.
+
+    Raises:
+        ValueError: if ``x`` or ``feature_names`` has a wrong shape, or ``x`` holds a value that is not a finite number.
+    """
+    try:
+        columns = _as_numbers(x)
+    except (TypeError, ValueError) as error:
+        received = str(error) if isinstance(error, _NotNumbersError) else type(x).__name__
+        raise ValueError(f"`x` must contain only numbers, in rows of equal length; received {received}.") from None
+    if columns.ndim not in (1, 2, 3, 4) or columns.size == 0:
+        raise ValueError(f"`x` must have the shape (n,), (n, d), (n, h, w) or (n, h, w, c); received {columns.shape}.")
+    if len(columns) < MIN_ROWS:
+        raise ValueError(f"`x` must have at least {MIN_ROWS} rows; received {len(columns)}.")
+    check_finite("x", columns)
+    image_shape = None
+    if columns.ndim > 2:
+        height, width, *channels = columns.shape[1:]
+        image_shape = (height, width, channels[0] if channels else 1)
+    columns = columns.reshape(len(columns), -1)
+    if feature_names is None:
+        feature_names = getattr(x, "columns", [f"x{column}" for column in range(1, columns.shape[1] + 1)])
+    names = tuple(str(name) for name in feature_names)
+    if len(names) != columns.shape[1]:
+        raise ValueError(
+            f"`feature_names` must be {columns.shape[1]} names, one for each feature; received {len(names)}."
+        )
+    return columns, names, image_shape
+
+
+class _NotNumbersError(TypeError):
+    """A description of the values that are not numbers."""
+
+
+def _as_numbers(x: Any) -> Array:
+    """``x`` in float64, with nan for missing values; text and dates are errors, not numbers."""
+    if hasattr(x, "columns"):  # a DataFrame
+        for name, dtype in x.dtypes.items():
+            if getattr(dtype, "kind", "O") not in "biuf":
+                raise _NotNumbersError(f"text or dates in the column {name!r}")
+        return x.to_numpy(dtype=np.float64, na_value=np.nan)
+    array = np.asarray(x)
+    if array.dtype.kind not in "biufO":
+        raise _NotNumbersError(f"an array of {array.dtype}")
+    return array.astype(np.float64)
+
+
+def check_target(y: Any, size: int) -> Array:
+    """Check the shape of ``y`` (n,), and return it as an array of numbers, Boolean values or text."""
+    import pandas as pd
+
+    array = np.asarray(y)
+    if array.shape != (size,):
+        raise ValueError(f"`y` must have the shape ({size},), one value per row of `x`; received {array.shape}.")
+    missing = int(pd.isna(array).sum())
+    if missing:
+        raise ValueError(f"`y` must have no missing value; received {missing}.")
+    if array.dtype.kind == "O":
+        if all(isinstance(value, bool | np.bool_) for value in array):
+            return array.astype(bool)
+        if all(isinstance(value, numbers.Real) for value in array):
+            return array.astype(np.float64)
+    if array.dtype.kind not in "biuf":
+        return np.array([str(value) for value in array])
+    return array
+
+
+def infer_task(target: Array) -> Task:
+    """Classification or regression, by the rule in ``Problem.from_arrays``."""
+    if target.dtype.kind in "bU":
+        return "classification"
+    values = np.unique(target)
+    whole = np.isfinite(values).all() and (values == np.floor(values)).all()
+    return "classification" if whole and len(values) <= min(20, len(target) / 5) else "regression"
+
+
+def to_labels(target: Array, test_share: float) -> tuple[Array, tuple[str, ...]]:
+    """Labels (n,) from 0 to c - 1, in sorted order of the values, and the values as names (c,)."""
+    values, labels, counts = np.unique(target, return_inverse=True, return_counts=True)
+    whole = target.dtype.kind == "f" and not (values % 1).any()
+    names = tuple(str(int(value) if whole else value) for value in values)
+    num_test = math.ceil(test_share * len(labels))
+    if not 2 <= len(values) <= MAX_CLASSES:
+        raise ValueError(f"`y` must have from 2 to {MAX_CLASSES} classes; received {len(values)}.")
+    if counts.min() < 2:
+        raise ValueError(f"`y` must have at least 2 samples of each class; received 1 of {names[counts.argmin()]!r}.")
+    if num_test < len(values):
+        raise ValueError(
+            f"`test_share` must leave a test sample for each of the {len(values)} classes; received "
+            f"{test_share}, which leaves {num_test}."
+        )
+    return labels, names
+
+
+def check_finite(name: str, array: Array) -> None:
+    """Raise a ValueError with the number of values that are not finite in float32, if there are any."""
+    with np.errstate(invalid="ignore"):
+        wrong = int((~(np.abs(array) <= np.finfo(np.float32).max)).sum())
+    if wrong:
+        raise ValueError(f"`{name}` must hold finite numbers below 3.4e38; received {wrong} other(s).")
