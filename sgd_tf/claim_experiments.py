@@ -620,9 +620,9 @@ def shuffle_buffer(seeds: Sequence[int]) -> Experiment:
     accuracies: dict[tuple[Sampling, int], list[float]] = {}
     for row in rows:
         yield None
-        if row["epoch"] > epochs - 2:
-            accuracy = row["test_accuracy"] if math.isfinite(row["train_loss"]) else math.nan
-            accuracies.setdefault((row["sampling"], row["seed"]), []).append(accuracy)
+        if row.epoch > epochs - 2:
+            accuracy = row.test_accuracy if math.isfinite(row.train_loss) else math.nan
+            accuracies.setdefault((row.sampling, row.seed), []).append(accuracy)
     means = {key: float(np.mean(values)) for key, values in accuracies.items()}
     lost = [means.get(("reshuffle", seed), math.nan) - means.get(("buffer", seed), math.nan) for seed in seeds]
     return {"correlation": correlations, "lost": lost, "late": float(np.mean(last_class))}

@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
 from sgd_tf import pipeline
 from sgd_tf.counting import iterations_per_epoch
 from sgd_tf.records import BatchSize, ModelConfig, Sampling, TrainConfig, check_int
+from sgd_tf.sampling_rows import (
+    FLOOR_EPOCHS,
+    GENIE_EPOCHS,
+    GENIE_RATES,
+    GENIE_RECORDS,
+    SORTED_EPOCHS,
+    SORTED_RECORDS,
+    SORTED_WAYS,
+    Floor,
+    GenieMeasurement,
+    Measurement,
+    SortedMeasurement,
+)
 from sgd_tf.training import Run
 
 if TYPE_CHECKING:
     from sgd_tf.problems import Problem
+
+Row = TypeVar("Row", bound=Measurement)
 
 LINEAR = ModelConfig(kind="linear", widths=())
 MLP = ModelConfig(kind="mlp", widths=(32,))
@@ -111,9 +127,9 @@ def error_floors(
     batch_size: int,
     learning_rates: Sequence[float],
     samplings: Sequence[Sampling] = ("with_replacement", "reshuffle"),
-    num_epochs: int = 40,
+    num_epochs: int = FLOOR_EPOCHS,
     seeds: Sequence[int] = range(5),
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Floor]:
     """Train a linear model at constant learning rates, and see how close to the optimum it stays.
 
     The distance is ‖w − w*‖² at the end of each epoch, w* by `least_squares`; the floor its mean over the second
@@ -129,9 +145,7 @@ def error_floors(
         seeds: of each run; all rates and ways are run with the first, then with the second, and so on.
 
     Returns:
-        An iterator of a row per run: sampling, learning_rate, seed, floor, expected (exact; None unless with
-        replacement), and distances, a list of num_epochs + 1 numbers from before the first update on. Of a run that
-        diverges the distances from then on are inf, and the floor is.
+        An iterator of a row per run. Of a run that diverges the distances from then on are inf, and the floor is.
 
     Raises:
         ValueError: if an argument is out of range, or a floor with replacement does not exist (`expected_floor`).
@@ -152,7 +166,7 @@ def _floors(
     num_epochs: int,
     seeds: Sequence[int],
     expected: Mapping[float, float],
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Floor]:
     best = least_squares(problem)
     per_epoch = iterations_per_epoch(problem.num_examples, batch_size)
     for seed in seeds:
@@ -165,14 +179,14 @@ def _floors(
                     run.advance(until=(epoch * per_epoch, math.inf))
                     distances.append(_distance(run, best))
                 run.close()
-                yield {
-                    "sampling": sampling,
-                    "learning_rate": rate,
-                    "seed": seed,
-                    "floor": float(np.mean(distances[-(num_epochs // 2) :])),
-                    "expected": expected[rate] if sampling == "with_replacement" else None,
-                    "distances": distances,
-                }
+                yield Floor(
+                    sampling=sampling,
+                    learning_rate=rate,
+                    seed=seed,
+                    floor=float(np.mean(distances[-(num_epochs // 2) :])),
+                    expected=expected[rate] if sampling == "with_replacement" else None,
+                    distances=distances,
+                )
 
 
 def _with_ones(problem: Problem) -> np.ndarray:
@@ -205,10 +219,10 @@ def sorted_runs(
     batch_size: int,
     learning_rate: float,
     buffer_size: int,
-    num_epochs: int = 10,
-    records_per_epoch: int = 8,
+    num_epochs: int = SORTED_EPOCHS,
+    records_per_epoch: int = SORTED_RECORDS,
     seeds: Sequence[int] = range(5),
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[SortedMeasurement]:
     """Train an MLP on samples sorted by class: read in order, through a shuffle buffer, and reshuffled.
 
     Args:
@@ -221,15 +235,13 @@ def sorted_runs(
         seeds: of each run; all ways are run with the first, then with the second, and so on.
 
     Yields:
-        A row per measurement: sampling, seed, epoch, update, train_loss, test_accuracy; the last two are nan from
-        where a run has diverged.
+        A row per measurement.
     """
     ordered = sorted_by_class(problem)
     per_epoch = iterations_per_epoch(problem.num_examples, batch_size)
     updates = sorted({round(per_epoch * i / records_per_epoch) for i in range(num_epochs * records_per_epoch + 1)})
-    ways: tuple[Sampling, ...] = ("in_order", "buffer", "reshuffle")
     for seed in seeds:
-        for sampling in ways:
+        for sampling in SORTED_WAYS:
             config = TrainConfig(
                 batch_size=batch_size,
                 learning_rate=learning_rate,
@@ -237,8 +249,8 @@ def sorted_runs(
                 buffer_size=buffer_size,
                 seed=seed,
             )
-            for row in _measured(Run(ordered, config, model=MLP), updates):
-                yield {"sampling": sampling, "seed": seed} | row
+            row = functools.partial(SortedMeasurement, sampling=sampling, seed=seed)
+            yield from _measured(Run(ordered, config, model=MLP), updates, row)
 
 
 # The evil genie
@@ -287,11 +299,11 @@ def genie_runs(
     *,
     num_copies: int,
     batch_size: int,
-    learning_rates: tuple[float, float] = (0.5, 0.1),
-    num_epochs: int = 8,
-    num_records: int = 16,
+    learning_rates: tuple[float, float] = GENIE_RATES,
+    num_epochs: int = GENIE_EPOCHS,
+    num_records: int = GENIE_RECORDS,
     seeds: Sequence[int] = range(5),
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[GenieMeasurement]:
     """Train with and without the genie's copies, by gradient descent and by SGD, until all have seen as many samples.
 
     An update of gradient descent on r copies of each sample is the same as on one of each, and costs r times as
@@ -308,10 +320,9 @@ def genie_runs(
         seeds: of each run; all are run with the first, then with the second, and so on.
 
     Yields:
-        A row per measurement: method ("gd" or "sgd"), copies (1 or r), seed, epoch, update, examples, train_loss,
-        test_accuracy.
+        A row per measurement.
     """
-    methods: dict[str, tuple[BatchSize, float]] = {
+    methods: dict[Literal["gd", "sgd"], tuple[BatchSize, float]] = {
         "gd": ("all", learning_rates[0]),
         "sgd": (batch_size, learning_rates[1]),
     }
@@ -324,11 +335,11 @@ def genie_runs(
                 after = iterations_per_epoch(data.num_examples, size) * num_epochs
                 last = after * epochs // num_epochs
                 updates = {round(last * i / num_records) for i in range(num_records + 1)} | {after}
-                for row in _measured(Run(data, config, model=MLP), sorted(updates)):
-                    yield {"method": method, "copies": copies, "seed": seed} | row
+                row = functools.partial(GenieMeasurement, method=method, copies=copies, seed=seed)
+                yield from _measured(Run(data, config, model=MLP), sorted(updates), row)
 
 
-def _measured(run: Run, updates: Sequence[int]) -> Iterator[dict[str, Any]]:
+def _measured(run: Run, updates: Sequence[int], row: Callable[..., Row]) -> Iterator[Row]:
     """Train up to each of these numbers of updates, and measure there; from where it has diverged on, nothing: nan."""
     N, k = run.problem.num_examples, run.batch_size
     per_epoch = iterations_per_epoch(N, k)
@@ -338,13 +349,14 @@ def _measured(run: Run, updates: Sequence[int]) -> Iterator[dict[str, Any]]:
                 run.advance(until=(update, math.inf))
             record = None if run.is_over else run.record()
             epochs, iterations = divmod(update, per_epoch)
-            yield {
-                "epoch": update / per_epoch,
-                "update": update,
-                "examples": epochs * N + iterations * k,
-                "train_loss": math.nan if record is None or run.is_over else record.train_loss,
-                "test_accuracy": math.nan if record is None or run.is_over else record.test_accuracy,
-            }
+            accuracy = None if record is None or run.is_over else record.test_accuracy
+            yield row(
+                epoch=update / per_epoch,
+                update=update,
+                examples=epochs * N + iterations * k,
+                train_loss=math.nan if record is None or run.is_over else record.train_loss,
+                test_accuracy=math.nan if accuracy is None else accuracy,
+            )
 
 
 def _reordered(problem: Problem, rows: np.ndarray) -> Problem:

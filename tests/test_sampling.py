@@ -12,8 +12,9 @@ from sklearn.linear_model import LinearRegression
 
 from sgd_tf import ledger, pipeline, problems, sampling
 from sgd_tf.records import SAMPLINGS
+from sgd_tf.sampling_rows import FLOOR_EXAMPLES, FloorPlan, Measurement
 from sgd_tf.training import Run
-from sgd_tf.ui import sampling_experiments, sampling_view
+from sgd_tf.ui import sampling_view
 
 N = 256
 
@@ -143,9 +144,11 @@ def test_the_expected_floor_is_where_the_second_moments_come_to_rest_or_it_is_re
 
 
 def test_each_floor_of_the_page_exists():
-    line = problems.load("line", num_examples=256)
+    line = problems.load("line", num_examples=FLOOR_EXAMPLES)
     for k in map(int, sampling_view.FLOOR_SIZES):
-        floors = [sampling.expected_floor(line, k, rate) for rate in sampling_experiments.floor_rates(k)]
+        floors = [
+            sampling.expected_floor(line, k, rate) for rate in FloorPlan(batch_size=k, num_seeds=1).learning_rates
+        ]
         assert all(0 < floor < 20 for floor in floors)
 
 
@@ -177,9 +180,9 @@ def test_a_run_that_diverges_has_no_finite_floor(line):
     (row,) = sampling.error_floors(
         line, batch_size=1, learning_rates=[5.0], samplings=["reshuffle"], num_epochs=4, seeds=[0]
     )
-    assert math.isfinite(row["distances"][0])
-    assert row["distances"][-1] == row["floor"] == math.inf
-    assert row["expected"] is None
+    assert math.isfinite(row.distances[0])
+    assert row.distances[-1] == row.floor == math.inf
+    assert row.expected is None
 
 
 @pytest.mark.parametrize("way", ["reshuffle", "with_replacement"])
@@ -195,8 +198,8 @@ def test_a_run_is_sgd_as_numpy_does_it_on_the_order_of_the_pipeline(line, way):
         for rows in order.reshape(-1, 4):
             weights = weights - 0.1 * 2 * x[rows].T @ (x[rows] @ weights - y[rows]) / 4
         distances.append(np.square(weights - best).sum())
-    np.testing.assert_allclose(row["distances"], distances, rtol=2e-3)
-    assert row["floor"] == pytest.approx(np.mean(row["distances"][-3:]))
+    np.testing.assert_allclose(row.distances, distances, rtol=2e-3)
+    assert row.floor == pytest.approx(np.mean(row.distances[-3:]))
 
 
 def test_reshuffling_has_the_lower_floor_and_the_other_one_is_as_computed(line):
@@ -278,16 +281,16 @@ class FakeRun:
 def test_a_run_has_a_row_at_each_measurement_with_numbers_until_it_diverges(num_examples, data, updates, diverges_at):
     k = data.draw(st.integers(1, num_examples))
     run = FakeRun(SimpleNamespace(num_examples=num_examples), k, diverges_at)
-    rows = list(sampling._measured(run, sorted(updates)))
+    rows = list(sampling._measured(run, sorted(updates), Measurement))
     per_epoch = math.ceil(num_examples / k)
     assert run.closed
-    assert [row["update"] for row in rows] == sorted(updates)
+    assert [row.update for row in rows] == sorted(updates)
     for row in rows:
-        epochs, rest = divmod(row["update"], per_epoch)
-        assert row["epoch"] == row["update"] / per_epoch
-        assert row["examples"] == epochs * num_examples + rest * k
-        assert math.isnan(row["train_loss"]) == math.isnan(row["test_accuracy"]) == (row["update"] >= diverges_at)
-        assert math.isnan(row["train_loss"]) or row["train_loss"] == 1 / (1 + row["update"])
+        epochs, rest = divmod(row.update, per_epoch)
+        assert row.epoch == row.update / per_epoch
+        assert row.examples == epochs * num_examples + rest * k
+        assert math.isnan(row.train_loss) == math.isnan(row.test_accuracy) == (row.update >= diverges_at)
+        assert math.isnan(row.train_loss) or row.train_loss == 1 / (1 + row.update)
 
 
 # The evil genie

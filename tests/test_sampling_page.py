@@ -1,14 +1,23 @@
 """The page on sampling in both languages: the ledger on the real pipeline, the experiments on rows that are given."""
 
+import dataclasses
 import math
 
 import pytest
 
-from sgd_tf import sampling
-from sgd_tf.jobs import JobFailure, tasks
-from sgd_tf.jobs.rows import check_row
-from sgd_tf.ui import runs, sampling_experiments
-from tests.lab import LANGUAGES, FakeCluster, InProcessCluster, checked, open_app
+from sgd_tf import sampling, sampling_rows
+from sgd_tf.jobs import JobFailure
+from sgd_tf.sampling_rows import (
+    CopiesDifference,
+    Floor,
+    FloorPlan,
+    GenieMeasurement,
+    OrdersPlan,
+    SortedMeasurement,
+    SortedPlan,
+)
+from sgd_tf.ui import runs
+from tests.lab import LANGUAGES, FakeCluster, InProcessCluster, checked, open_app, travelled
 
 PAGE = "pages/learn/sampling.py"
 ADDRESS = {
@@ -52,7 +61,8 @@ def texts(app):
 def test_the_ledger_of_five_ways_is_drawn_from_the_real_pipeline(real, language):
     app = open_page(language, sampling_n="50", sampling_epochs="3")
     (job,) = real.jobs
-    assert (job.function, job.arguments) == (tasks.draw_ledger, (50, 10, 20, 0))
+    plan = OrdersPlan(num_examples=50, buffer_size=20, seed=0)
+    assert (job.function, job.arguments) == (sampling_rows.draw_orders, (plan,))
     assert app.subheader[0].value == {"ko": "표본을 뽑는 법", "en": "How samples are drawn"}[language]
     words = texts(app)
     for way in {
@@ -77,7 +87,7 @@ def test_moving_through_the_epochs_asks_no_worker_again(real):
     app.number_input(key="sampling_k").set_value(25).run()
     assert len(real.jobs) == 1
     app.number_input(key="sampling_b").set_value(5).run()
-    assert real.jobs[-1].arguments == (100, 10, 5, 0)
+    assert real.jobs[-1].arguments == (OrdersPlan(num_examples=100, buffer_size=5, seed=0),)
 
 
 @pytest.mark.usefixtures("real")
@@ -117,7 +127,7 @@ def test_a_batch_size_above_the_number_of_samples_becomes_that_number():
 )
 def test_nonsense_in_the_address_gives_the_defaults(real, address):
     open_page(**address)
-    assert real.jobs[0].arguments == (100, 10, 20, 0)
+    assert real.jobs[0].arguments == (OrdersPlan(num_examples=100, buffer_size=20, seed=0),)
 
 
 # The experiments
@@ -138,16 +148,16 @@ def run_part(cluster, part, guess, rows, *, status="done", language="en", **addr
 def floor_rows(power, *, num_seeds=3):
     """Floors γ with replacement and γ^power reshuffled."""
     return [
-        {
-            "sampling": way,
-            "learning_rate": rate,
-            "seed": seed,
-            "floor": rate**p,
-            "expected": rate if way == "with_replacement" else None,
-            "distances": [1.0, rate**p],
-        }
+        Floor(
+            sampling=way,
+            learning_rate=rate,
+            seed=seed,
+            floor=rate**p,
+            expected=rate if way == "with_replacement" else None,
+            distances=[1.0, rate**p],
+        )
         for seed in range(num_seeds)
-        for rate in sampling_experiments.floor_rates(8)
+        for rate in FloorPlan(batch_size=8, num_seeds=num_seeds).learning_rates
         for way, p in (("with_replacement", 1.0), ("reshuffle", power))
     ]
 
@@ -163,8 +173,10 @@ def test_the_floors_decide_whether_the_guess_was_right(cluster, power, answer):
 def test_the_floor_asks_for_five_halvings_in_proportion_to_k(cluster):
     app = open_page(sampling_part="floor", sampling_floor_k="16", sampling_seeds="10")
     app.button(key="sampling_floor_run").click().run()
-    assert cluster.jobs[-1].function is tasks.error_floors
-    assert cluster.jobs[-1].arguments == (16, (0.4, 0.2, 0.1, 0.05, 0.025), 10)
+    assert cluster.jobs[-1].function is sampling_rows.error_floors
+    (plan,) = cluster.jobs[-1].arguments
+    assert plan == FloorPlan(batch_size=16, num_seeds=10)
+    assert plan.learning_rates == (0.4, 0.2, 0.1, 0.05, 0.025)
 
 
 def test_a_stopped_run_keeps_its_picture_and_gives_no_verdict(cluster):
@@ -176,7 +188,9 @@ def test_a_stopped_run_keeps_its_picture_and_gives_no_verdict(cluster):
 
 def sorted_rows(accuracy, *, num_epochs=10):
     return [
-        {"sampling": way, "seed": seed, "epoch": e / 2, "update": e, "train_loss": 1.0, "test_accuracy": value}
+        SortedMeasurement(
+            sampling=way, seed=seed, epoch=e / 2, update=e, examples=e, train_loss=1.0, test_accuracy=value
+        )
         for way, value in accuracy.items()
         for seed in range(3)
         for e in range(2 * num_epochs + 1)
@@ -193,8 +207,8 @@ def test_the_buffer_is_judged_by_how_much_of_the_way_it_goes(cluster, buffered, 
 @pytest.mark.parametrize("num_lost", [1, 2, 3])
 def test_runs_that_diverge_are_counted_and_the_others_are_not_judged_without_them(cluster, num_lost):
     rows = [
-        row | ({"train_loss": math.nan, "test_accuracy": math.nan} if row["seed"] < num_lost and row["update"] else {})
-        if row["sampling"] == "buffer"
+        dataclasses.replace(row, train_loss=math.nan, test_accuracy=math.nan)
+        if row.sampling == "buffer" and row.seed < num_lost and row.update
         else row
         for row in sorted_rows({"in_order": 0.5, "buffer": 0.9, "reshuffle": 0.9})
     ]
@@ -203,22 +217,22 @@ def test_runs_that_diverge_are_counted_and_the_others_are_not_judged_without_the
     assert warning.startswith(f"{num_lost} of 9 runs diverged.")
     assert not app.success
     assert "median of" not in texts(app)
-    assert cluster.jobs[-1].arguments == (32, 50.0, 100, 10, 5)
+    assert cluster.jobs[-1].arguments == (SortedPlan(batch_size=32, learning_rate=50.0, buffer_size=100, num_seeds=5),)
 
 
 def genie_rows(gd, sgd, *, num_copies=4, num_epochs=8, num_examples=1024):
     """Losses of 1 at all measurements but those with copies."""
     return [
-        {
-            "method": method,
-            "copies": copies,
-            "seed": seed,
-            "epoch": epoch,
-            "update": epoch * num_examples * copies // (num_examples * copies if method == "gd" else 32),
-            "examples": epoch * num_examples * copies,
-            "train_loss": loss if copies > 1 else 1.0,
-            "test_accuracy": 0.5,
-        }
+        GenieMeasurement(
+            method=method,
+            copies=copies,
+            seed=seed,
+            epoch=epoch,
+            update=epoch * num_examples * copies // (num_examples * copies if method == "gd" else 32),
+            examples=epoch * num_examples * copies,
+            train_loss=loss if copies > 1 else 1.0,
+            test_accuracy=0.5,
+        )
         for seed in range(3)
         for method, loss in (("gd", gd), ("sgd", sgd))
         for copies in (1, num_copies)
@@ -230,7 +244,7 @@ def genie_rows(gd, sgd, *, num_copies=4, num_epochs=8, num_examples=1024):
     ("gd", "sgd", "answer"), [(3.0, 1.0, "gd"), (1.0, 2.0, "sgd"), (2.0, 2.0, "both"), (1.0, 0.9, "neither")]
 )
 def test_the_genie_hurts_whose_loss_it_raises(cluster, gd, sgd, answer):
-    rows = [*genie_rows(gd, sgd), {"difference": 6e-8, "updates": 8}]
+    rows = [*genie_rows(gd, sgd), CopiesDifference(difference=6e-8, updates=8)]
     app = run_part(cluster, "genie", answer, rows)
     assert len(app.success) == 1
     assert f"multiply the loss of GD by {gd:.2f} and that of SGD by {sgd:.2f}" in texts(app)
@@ -241,8 +255,8 @@ def test_the_genie_hurts_whose_loss_it_raises(cluster, gd, sgd, answer):
 @pytest.mark.parametrize(("part", "language"), [("floor", "ko"), ("sorted", "en"), ("genie", "ko")])
 def test_each_part_shows_what_its_worker_really_sends(cluster, part, language):
     def one_seed(job):
-        *arguments, _num_seeds = job.arguments
-        return [check_row(row) for row in job.function(*arguments, 1)]
+        (plan,) = job.arguments
+        return travelled(job.function, dataclasses.replace(plan, num_seeds=1))
 
     app = run_part(cluster, part, None, one_seed, language=language, sampling_counter="epoch")
     assert {"floor": "γ", "sorted": "%", "genie": "GD"}[part] in texts(app)

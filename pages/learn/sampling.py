@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from sgd_tf.jobs import tasks
+from sgd_tf import sampling_rows
 from sgd_tf.ui import experiment, runs
 from sgd_tf.ui import sampling_experiments as trials
 from sgd_tf.ui import sampling_view as view
@@ -35,14 +35,14 @@ if part == "floor":
             trials.FALLS,
             key="sampling_guess_floor",
         )
-        wanted = trials.floor_arguments()
+        plan = trials.floor_plan()
         if experiment.run_and_stop("sampling_floor"):
-            runs.start("sampling_floor", tasks.error_floors, *wanted, seconds=30, prediction=guess)
+            runs.start("sampling_floor", sampling_rows.error_floors, plan, seconds=30, prediction=guess)
             st.rerun()
     with right:
         experiment.follow("sampling_floor", trials.floor_picture)
     st.markdown(prose(__file__, "floor_notice"))
-    trials.code(trials.floor_code(*wanted))
+    trials.code(trials.floor_code(plan))
 
 if part == "sorted":
     left, right = st.columns([1, 2], gap="medium")
@@ -51,15 +51,15 @@ if part == "sorted":
         guess = experiment.predict(
             _("Where does the shuffle buffer end up?"), trials.BUFFERED, key="sampling_guess_sorted"
         )
-        wanted = trials.sorted_arguments()
+        plan = trials.sorted_plan()
         if experiment.run_and_stop("sampling_sorted"):
-            runs.start("sampling_sorted", tasks.sorted_runs, *wanted, seconds=30, prediction=guess)
+            runs.start("sampling_sorted", sampling_rows.sorted_runs, plan, seconds=30, prediction=guess)
             st.rerun()
     with right:
         trials.measure()
         experiment.follow("sampling_sorted", trials.sorted_picture)
     st.markdown(prose(__file__, "sorted_notice"))
-    trials.code(trials.sorted_code(*wanted))
+    trials.code(trials.sorted_code(plan))
 
 if part == "genie":
     left, right = st.columns([1, 2], gap="medium")
@@ -68,12 +68,12 @@ if part == "genie":
         guess = experiment.predict(
             _("After as many samples seen, whose loss have the copies raised?"), trials.HURT, key="sampling_guess_genie"
         )
-        wanted = trials.genie_arguments()
+        plan = trials.genie_plan()
         if experiment.run_and_stop("sampling_genie"):
-            runs.start("sampling_genie", tasks.genie_runs, *wanted, seconds=30, prediction=guess)
+            runs.start("sampling_genie", sampling_rows.genie_runs, plan, seconds=30, prediction=guess)
             st.rerun()
     with right:
         trials.counter()
         experiment.follow("sampling_genie", trials.genie_picture)
     st.markdown(prose(__file__, "genie_notice"))
-    trials.code(trials.genie_code(*wanted))
+    trials.code(trials.genie_code(plan))

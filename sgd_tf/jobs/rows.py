@@ -166,8 +166,8 @@ def table(rows: Iterable[Any], kind: type) -> pd.DataFrame:
     import pandas as pd
 
     names = [field.name for field in dataclasses.fields(kind)]
-    chosen = [row for row in rows if isinstance(row, kind)]
-    return pd.DataFrame({name: [getattr(row, name) for row in chosen] for name in names}, columns=names)
+    values = [[getattr(row, name) for name in names] for row in rows if isinstance(row, kind)]
+    return pd.DataFrame(values, columns=names)
 
 
 def check_row(row: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sgd_tf.jobs.manager import Cluster, Job, JobStatus
     from sgd_tf.jobs.worker import JobFailure
 
-Rows = list[dict[str, Any]]
+Rows = list[Any]
 Arguments = TypeVarTuple("Arguments")
 
 

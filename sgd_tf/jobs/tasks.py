@@ -15,7 +15,7 @@ from sgd_tf import history, playback, problems
 from sgd_tf.data_parallel import ParallelPlan
 from sgd_tf.memory import Trial
 from sgd_tf.race_results import largest_stable_rate
-from sgd_tf.records import SAMPLINGS, BatchSize, ModelConfig, RacePlan, TrainConfig
+from sgd_tf.records import BatchSize, ModelConfig, RacePlan, TrainConfig
 from sgd_tf.sweep import Cell, SweepPlan
 
 DEFAULT_BATCH_SIZES: tuple[BatchSize, ...] = ("all", 256, 32)  # of the race that a learner meets first
@@ -312,92 +312,6 @@ def descend_around_the_limit(
             set_weights(gradients.model, weights)
             now = curvature.largest_eigenvalue(gradients.hessian_product, gradients.num_parameters, seed=seed)
             yield {"factor": factor, "eigenvalue": now.value, "converged": now.converged}
-
-
-def draw_ledger(num_examples: int, num_epochs: int, buffer_size: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Draw the first epochs in all five ways.
-
-    Args:
-        num_examples: N.
-        num_epochs: e.
-        buffer_size: b, samples in the shuffle buffer.
-        seed: of the orders.
-
-    Yields:
-        {"sampling", "orders"} for each way: the indices of the samples as they were drawn, one epoch after the other.
-    """
-    from sgd_tf import sampling
-
-    for way in SAMPLINGS:
-        orders = sampling.epoch_orders(num_examples, num_epochs, sampling=way, buffer_size=buffer_size, seed=seed)
-        yield {"sampling": way, "orders": orders.ravel().tolist()}
-
-
-def error_floors(batch_size: int, learning_rates: tuple[float, ...], num_seeds: int) -> Iterator[dict[str, Any]]:
-    """Find the error floor of the straight line with a new order in each epoch, and with replacement.
-
-    Args:
-        batch_size: k.
-        learning_rates: constant rates.
-        num_seeds: runs of each kind.
-
-    Yields:
-        Rows of `sampling.error_floors`.
-    """
-    from sgd_tf import sampling
-
-    line = problems.load("line", num_examples=256)
-    yield from sampling.error_floors(line, batch_size=batch_size, learning_rates=learning_rates, seeds=range(num_seeds))
-
-
-def sorted_runs(
-    batch_size: int, learning_rate: float, buffer_size: int, num_epochs: int, num_seeds: int
-) -> Iterator[dict[str, Any]]:
-    """Train on digits that are sorted by class: in order, through a shuffle buffer, and reshuffled.
-
-    Args:
-        batch_size: k.
-        learning_rate: of all runs.
-        buffer_size: b, samples in the shuffle buffer.
-        num_epochs: of each run.
-        num_seeds: runs of each kind.
-
-    Yields:
-        Rows of `sampling.sorted_runs`.
-    """
-    from sgd_tf import sampling
-
-    yield from sampling.sorted_runs(
-        problems.load("digits"),
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        buffer_size=buffer_size,
-        num_epochs=num_epochs,
-        seeds=range(num_seeds),
-    )
-
-
-def genie_runs(num_copies: int, batch_size: int, num_epochs: int, num_seeds: int) -> Iterator[dict[str, Any]]:
-    """Train on digits of which a genie has made copies, and on the same without copies.
-
-    Args:
-        num_copies: r, how often each sample is there.
-        batch_size: k of SGD.
-        num_epochs: over the copies.
-        num_seeds: runs of each kind.
-
-    Yields:
-        Rows of `sampling.genie_runs`; last {"difference", "updates"}: how far the weights of gradient descent on the
-        copies are from those without copies after so many updates.
-    """
-    from sgd_tf import sampling
-
-    digits = problems.load("digits", num_examples=1_024)  # the usual k divide it: no last minibatch of other size
-    yield from sampling.genie_runs(
-        digits, num_copies=num_copies, batch_size=batch_size, num_epochs=num_epochs, seeds=range(num_seeds)
-    )
-    difference = sampling.copies_difference(digits, num_copies, learning_rate=0.5, updates=num_epochs)
-    yield {"difference": difference, "updates": num_epochs}
 
 
 def run_cells(plan: SweepPlan, cells: Sequence[Cell], seconds: float) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, TypeVarTuple
+from typing import Literal, TypeVar, TypeVarTuple
 
 import streamlit as st
 
@@ -15,10 +15,11 @@ from sgd_tf.sweep import SweepPlan
 from sgd_tf.ui import runs
 from sgd_tf.ui.controls import PROBLEMS
 from sgd_tf.ui.language import _, titles
-from sgd_tf.ui.runs import Rows, SessionRun
+from sgd_tf.ui.runs import SessionRun
 from sgd_tf.words import N_
 
 Arguments = TypeVarTuple("Arguments")
+Row = TypeVar("Row")
 
 POLL_SECONDS = 0.4  # how often a live page asks for what is new
 QUEUE_SECONDS = 3.0  # the same, where others are first in the queue
@@ -166,11 +167,11 @@ def duration(seconds: float) -> str:
 
 def answer(
     kind: str,
-    function: Callable[[*Arguments], Iterator[Any]],
+    function: Callable[[*Arguments], Iterator[Row]],
     *arguments: *Arguments,
     seconds: float = 20.0,
     height: int = 300,
-) -> Rows | None:
+) -> list[Row] | None:
     """What a worker computes for a page without a button; a skeleton stands in its place meanwhile.
 
     Args:

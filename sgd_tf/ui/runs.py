@@ -9,7 +9,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVarTuple
+from typing import Any, TypeAlias, TypeVar, TypeVarTuple
 
 import streamlit as st
 from streamlit import runtime
@@ -30,7 +30,8 @@ MAX_ANSWERS = 64  # results that all learners share, the latest ones
 
 logger = logging.getLogger(__name__)
 
-Rows = list[dict[str, Any]]
+Rows = list[Any]
+Row = TypeVar("Row")
 AnyJob: TypeAlias = Job | SlicedJob
 Arguments = TypeVarTuple("Arguments")
 
@@ -91,11 +92,13 @@ def start(
         function: generator function at module level, which a worker runs.
         *arguments: for the function; plain values or frozen dataclasses of them.
         seconds: that the job trains; its time limit leaves room for loading, compiling and evaluating.
-        plan: what the views want to know of the job; by default its arguments.
+        plan: what the views want to know of the job; by default its argument, or all of them if there are more.
         prediction: what the learner expects.
     """
     if not active():
-        _submit(kind, function, arguments, seconds, arguments if plan is None else plan, prediction)
+        given: tuple[Any, ...] = arguments
+        shown = given[0] if len(given) == 1 else given
+        _submit(kind, function, arguments, seconds, shown if plan is None else plan, prediction)
 
 
 def start_sliced(kind: str, next_slice: NextSlice, *, seconds: float, plan: Any, prediction: str | None = None) -> None:
@@ -187,8 +190,8 @@ def start_search(plan: RacePlan) -> None:
 
 
 def ask(
-    kind: str, function: Callable[[*Arguments], Iterator[Any]], *arguments: *Arguments, seconds: float
-) -> Rows | SessionRun:
+    kind: str, function: Callable[[*Arguments], Iterator[Row]], *arguments: *Arguments, seconds: float
+) -> list[Row] | SessionRun:
     """What a worker computes without a button: at once if anybody has asked before, else by a job.
 
     The same question is asked by each rerun of the page. Another one of the same kind takes its place: what was

@@ -9,8 +9,22 @@ import pandas as pd
 import streamlit as st
 
 from sgd_tf import charts, seeds
+from sgd_tf.jobs import rows
 from sgd_tf.problems import CATALOGUE
 from sgd_tf.records import MAX_LEARNING_RATE, Sampling
+from sgd_tf.sampling_rows import (
+    FLOOR_EPOCHS,
+    FLOOR_EXAMPLES,
+    GENIE_EXAMPLES,
+    SORTED_EPOCHS,
+    CopiesDifference,
+    Floor,
+    FloorPlan,
+    GenieMeasurement,
+    GeniePlan,
+    SortedMeasurement,
+    SortedPlan,
+)
 from sgd_tf.ui import address, experiment
 from sgd_tf.ui import sampling_view as view
 from sgd_tf.ui.language import _, segments
@@ -32,9 +46,6 @@ BUFFERED = {
 }
 HURT = {"gd": N_("GD alone"), "sgd": N_("SGD alone"), "both": N_("Both"), "neither": N_("Neither")}
 
-NUM_RATES, FLOOR_EPOCHS = 5, 40
-SORTED_EPOCHS = 10
-GENIE_N, GENIE_EPOCHS = 1_024, 8
 POINTS_LOST = 0.02  # of accuracy: less counts as the same
 LOSS_RAISED = 1.1  # times the loss without copies: less counts as the same
 CHART_HEIGHT = 350  # px
@@ -52,10 +63,9 @@ def code(source: str) -> None:
         st.code(source, language="python")
 
 
-def frame(run: SessionRun | None, *required: str) -> pd.DataFrame:
-    """The rows of a run so far that have all of these columns."""
-    rows = [row for row in run.job.rows if all(name in row for name in required)] if run else []
-    return pd.DataFrame(rows, columns=None if rows else list(required))
+def _table(run: SessionRun | None, kind: type) -> pd.DataFrame:
+    """The rows of one kind of a run so far."""
+    return rows.table(run.job.rows if run else [], kind)
 
 
 def raised(power: float, num_digits: int = 2) -> str:
@@ -75,39 +85,35 @@ def _tiny(value: float) -> str:
 # 1. The error floor
 
 
-def floor_arguments() -> tuple[int, tuple[float, ...], int]:
-    """Draw the controls of the error floor, and return what the worker is asked for: k, learning rates, seeds."""
+def floor_plan() -> FloorPlan:
+    """Draw the controls of the error floor, and return what they say."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         k = view.numbers(_("Batch size k"), view.FLOOR_SIZES, "sampling_floor_k")
         num_seeds = _num_seeds()
     address.publish(view.SETTINGS)
-    return k, floor_rates(k), num_seeds
+    return FloorPlan(batch_size=k, num_seeds=num_seeds)
 
 
-def floor_code(batch_size: int, learning_rates: tuple[float, ...], num_seeds: int) -> str:
+def floor_code(plan: FloorPlan) -> str:
     """The code that makes these runs."""
     return f"""from sgd_tf import load, sampling
 
-line = load("line", num_examples=256)
+line = load("line", num_examples={FLOOR_EXAMPLES})
 for row in sampling.error_floors(
-    line, batch_size={batch_size}, learning_rates={learning_rates}, seeds=range({num_seeds})
+    line, batch_size={plan.batch_size}, learning_rates={plan.learning_rates}, seeds=range({plan.num_seeds})
 ):
-    print(row["sampling"], row["learning_rate"], row["seed"], row["floor"])"""
+    print(row.sampling, row.learning_rate, row.seed, row.floor)"""
 
 
-def floor_rates(batch_size: int) -> tuple[float, ...]:
-    """Learning rates, each half of the one before; in proportion to k, so that the runs last equally long.
-
-    >>> floor_rates(8)
-    (0.2, 0.1, 0.05, 0.025, 0.0125)
-    """
-    return tuple(0.025 * batch_size / 2**halvings for halvings in range(NUM_RATES))
+def _shown_floor() -> FloorPlan:
+    state = st.session_state
+    return FloorPlan(batch_size=int(state["sampling_floor_k"]), num_seeds=int(state["sampling_seeds"]))
 
 
 def floor_picture(run: SessionRun | None) -> None:
     """Draw the paths and the floors so far, the state of the run, and at its end what it says."""
-    rates = run.plan[1] if run else floor_rates(int(st.session_state["sampling_floor_k"]))
-    table = frame(run, "sampling", "learning_rate", "seed", "floor", "expected", "distances")
+    plan: FloorPlan = run.plan if run else _shown_floor()
+    rates, table = plan.learning_rates, _table(run, Floor)
     theme, domain = page_theme(CHART_HEIGHT), (5e-6, 20.0)
     bands = seeds.band(table, ["sampling", "learning_rate"], "floor")
     powers, extremes = floor_powers(bands), (rates[0], rates[-1])
@@ -159,8 +165,8 @@ def floor_picture(run: SessionRun | None) -> None:
         )
         words = _("Error floor against the learning rate, reshuffled and with replacement")
         show_chart(floors, words, key="sampling_floor_floors")
-    _status(run, len(table), 2 * NUM_RATES * (run.plan[2] if run else 1))
-    if run and not run.is_active and len(powers) == 2 and (bands["num_seeds"] >= 1).sum() == 2 * NUM_RATES:
+    _status(run, len(table), plan.num_rows)
+    if run and not run.is_active and len(powers) == 2 and (bands["num_seeds"] >= 1).sum() == 2 * len(rates):
         experiment.judge(run.prediction, floor_answer(powers), FALLS)
         text = _(
             "Halving the learning rate divides the floor by {one} with replacement and by {other} when "
@@ -210,23 +216,23 @@ def _status(run: SessionRun | None, num_rows: int, num_expected: int) -> None:
 # 2. Data that is sorted by class
 
 
-def sorted_code(batch_size: int, learning_rate: float, buffer_size: int, num_epochs: int, num_seeds: int) -> str:
+def sorted_code(plan: SortedPlan) -> str:
     """The code that makes these runs."""
     return f"""from sgd_tf import load, sampling
 
 for row in sampling.sorted_runs(
     load("digits"),
-    batch_size={batch_size},
-    learning_rate={learning_rate},
-    buffer_size={buffer_size},
-    num_epochs={num_epochs},
-    seeds=range({num_seeds}),
+    batch_size={plan.batch_size},
+    learning_rate={plan.learning_rate},
+    buffer_size={plan.buffer_size},
+    num_epochs={plan.num_epochs},
+    seeds=range({plan.num_seeds}),
 ):
     print(row)"""
 
 
-def sorted_arguments() -> tuple[int, float, int, int, int]:
-    """Draw the controls, and return what the worker is asked for: k, learning rate, b, epochs, seeds."""
+def sorted_plan() -> SortedPlan:
+    """Draw the controls of the sorted data, and return what they say."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         buffer_size = st.number_input(
             _("Buffer size b"),
@@ -249,7 +255,7 @@ def sorted_arguments() -> tuple[int, float, int, int, int]:
         k = view.numbers(_("Batch size k"), view.SORTED_SIZES, "sampling_sorted_k")
         num_seeds = _num_seeds()
     address.publish(view.SETTINGS)
-    return k, float(rate), int(buffer_size), SORTED_EPOCHS, num_seeds
+    return SortedPlan(batch_size=k, learning_rate=float(rate), buffer_size=int(buffer_size), num_seeds=num_seeds)
 
 
 def measure() -> None:
@@ -262,9 +268,9 @@ def sorted_picture(run: SessionRun | None) -> None:
     """Draw the curves so far, the state of the run, and at its end what it says."""
     measured = st.session_state["sampling_measure"]
     is_accuracy = measured == "test_accuracy"
-    table = frame(run, "sampling", "seed", "epoch", "update", "train_loss", "test_accuracy")
-    num_epochs = run.plan[3] if run else SORTED_EPOCHS
-    buffer_size = run.plan[2] if run else st.session_state["sampling_sorted_b"]
+    table = _table(run, SortedMeasurement)
+    num_epochs = run.plan.num_epochs if run else SORTED_EPOCHS
+    buffer_size = run.plan.buffer_size if run else st.session_state["sampling_sorted_b"]
     labels: dict[Sampling, str] = {
         "in_order": _("In order"),
         "buffer": _("Buffer of {b}").format(b=buffer_size),
@@ -291,8 +297,7 @@ def sorted_picture(run: SessionRun | None) -> None:
         )
         words = _("Learning curves on digits sorted by class: in order, through a shuffle buffer, reshuffled")
         show_chart(curves, words, key="sampling_sorted_curves")
-    num_rows = len(table) if run else 0
-    _status(run, num_rows, 3 * (8 * num_epochs + 1) * (run.plan[4] if run else 1))
+    _status(run, len(table), run.plan.num_rows if run else 1)
     if run is None or run.is_active or table.empty:
         return
     diverged = table[table["train_loss"].isna()].groupby(["sampling", "seed"]).ngroups
@@ -356,25 +361,29 @@ def sorted_answer(accuracy: Mapping[str, float]) -> str:
 # 3. The evil genie
 
 
-def genie_code(num_copies: int, batch_size: int, num_epochs: int, num_seeds: int) -> str:
+def genie_code(plan: GeniePlan) -> str:
     """The code that makes these runs."""
     return f"""from sgd_tf import load, sampling
 
-digits = load("digits", num_examples={GENIE_N})
+digits = load("digits", num_examples={GENIE_EXAMPLES})
 for row in sampling.genie_runs(
-    digits, num_copies={num_copies}, batch_size={batch_size}, num_epochs={num_epochs}, seeds=range({num_seeds})
+    digits,
+    num_copies={plan.num_copies},
+    batch_size={plan.batch_size},
+    num_epochs={plan.num_epochs},
+    seeds=range({plan.num_seeds}),
 ):
     print(row)"""
 
 
-def genie_arguments() -> tuple[int, int, int, int]:
-    """Draw the controls, and return what the worker is asked for: copies, k, epochs, seeds."""
+def genie_plan() -> GeniePlan:
+    """Draw the controls of the genie, and return what they say."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         copies = view.numbers(_("Copies of each sample r"), view.COPIES, "sampling_copies")
         k = view.numbers(_("Batch size k of SGD"), view.GENIE_SIZES, "sampling_genie_k")
         num_seeds = _num_seeds()
     address.publish(view.SETTINGS)
-    return copies, k, GENIE_EPOCHS, num_seeds
+    return GeniePlan(num_copies=copies, batch_size=k, num_seeds=num_seeds)
 
 
 def counter() -> None:
@@ -385,8 +394,8 @@ def counter() -> None:
 
 def genie_picture(run: SessionRun | None) -> None:
     """Draw the curves so far, the state of the run, and at its end what it says."""
-    copies, k, epochs, num_seeds = run.plan if run else _shown_plan()
-    table = frame(run, "method", "copies", "seed", "epoch", "update", "examples", "train_loss")
+    plan: GeniePlan = run.plan if run else _shown_genie()
+    copies, k, epochs, table = plan.num_copies, plan.batch_size, plan.num_epochs, _table(run, GenieMeasurement)
     counted = st.session_state["sampling_counter"]
     theme = page_theme(CHART_HEIGHT)
     line = table["method"] + table["copies"].ne(1).map({True: "_copies", False: ""})
@@ -400,8 +409,8 @@ def genie_picture(run: SessionRun | None) -> None:
         "sgd_copies": charts.Line(label=f"SGD, {with_copies}", color=sgd, dash=(6, 3)),
     }
     ends = {
-        "examples": GENIE_N * copies * epochs,
-        "update": GENIE_N * copies * epochs // k,
+        "examples": GENIE_EXAMPLES * copies * epochs,
+        "update": GENIE_EXAMPLES * copies * epochs // k,
         "epoch": copies * epochs,
     }
     with st.container(key="sampling_genie_chart"):
@@ -420,7 +429,7 @@ def genie_picture(run: SessionRun | None) -> None:
         )
         words = _("Training loss of GD and SGD, with and without copies of the samples, against what is counted")
         show_chart(curves, words, key="sampling_genie_curves")
-    _status(run, len(table) if run else 0, 4 * 18 * num_seeds)
+    _status(run, len(table), plan.num_rows)
     if run is None or run.is_active:
         return
     found = genie_losses(table, epochs)
@@ -428,7 +437,7 @@ def genie_picture(run: SessionRun | None) -> None:
         return
     ratios = {method: found[method, "ratios"] for method in ("gd", "sgd")}
     experiment.judge(run.prediction, genie_answer(ratios), HURT)
-    end = frame(run, "difference")
+    end = _table(run, CopiesDifference)
     text = _(
         "At as many samples seen, {r} copies multiply the loss of GD by {gd} and that of SGD by {sgd} "
         "(median of {n} seeds)."
@@ -442,14 +451,9 @@ def genie_picture(run: SessionRun | None) -> None:
     _genie_table(found, copies)
 
 
-def _shown_plan() -> tuple[int, int, int, int]:
-    state = st.session_state
-    return (
-        int(state["sampling_copies"]),
-        int(state["sampling_genie_k"]),
-        GENIE_EPOCHS,
-        int(state["sampling_seeds"]),
-    )
+def _shown_genie() -> GeniePlan:
+    copies, k, num_seeds = (int(st.session_state[f"sampling_{name}"]) for name in ("copies", "genie_k", "seeds"))
+    return GeniePlan(num_copies=copies, batch_size=k, num_seeds=num_seeds)
 
 
 def genie_losses(table: pd.DataFrame, num_epochs: int) -> dict[tuple[str, str], list[float]] | None:

@@ -10,9 +10,9 @@ import pandas as pd
 import streamlit as st
 
 from sgd_tf import charts, ledger
-from sgd_tf.jobs import tasks
 from sgd_tf.problems import CATALOGUE
 from sgd_tf.records import MAX_LEARNING_RATE, Sampling
+from sgd_tf.sampling_rows import OrdersPlan, draw_orders
 from sgd_tf.ui import address, experiment
 from sgd_tf.ui.language import _, segments
 from sgd_tf.ui.theme import page_theme, show_chart
@@ -43,7 +43,7 @@ MISSED = {
 }
 MISSED_SHARES = {"none": 0.0, "tenth": 0.1, "third": 0.37, "half": 0.5}
 
-MAX_EPOCHS = 10  # drawn for the ledger at once, so that moving through them needs no worker
+MAX_EPOCHS = OrdersPlan.num_epochs
 MIN_N, MAX_N = 10, 300
 FLOOR_SIZES, SORTED_SIZES, GENIE_SIZES = ("1", "4", "8", "16"), ("8", "32", "128"), ("8", "32", "128")
 COPIES, SEEDS = ("2", "4", "8"), ("3", "5", "10")
@@ -114,16 +114,13 @@ def orders() -> dict[Sampling, np.ndarray] | None:
     num_examples, buffer_size = st.session_state["sampling_n"], st.session_state["sampling_b"]
     rows = experiment.answer(
         "sampling_ledger",
-        tasks.draw_ledger,
-        num_examples,
-        MAX_EPOCHS,
-        buffer_size,
-        st.session_state["sampling_seed"],
+        draw_orders,
+        OrdersPlan(num_examples=num_examples, buffer_size=buffer_size, seed=st.session_state["sampling_seed"]),
         height=PLACES_HEIGHT + VISITS_HEIGHT + 60,
     )
     if rows is None:
         return None
-    return {row["sampling"]: np.array(row["orders"]).reshape(MAX_EPOCHS, num_examples) for row in rows}
+    return {row.sampling: np.array(row.orders).reshape(MAX_EPOCHS, num_examples) for row in rows}
 
 
 def missed_answer(drawn: Mapping[Sampling, np.ndarray]) -> str:
