@@ -21,9 +21,9 @@ class Problem:
     the standard deviation of the training part: training must not depend on the test part (T. Hastie,
     R. Tibshirani, J. Friedman, The Elements of Statistical Learning, 2009, section 7.10.2). A feature with one
     value in all training samples becomes 0. Images keep one scale for all pixels, from 0 to 1: dividing
-    each pixel by its own standard deviation would amplify the borders, which are almost always empty. With zero
-    mean and unit variance per pixel, the largest eigenvalue of E[x xᵀ] grows from 39 to 251 for MNIST, and usual
-    learning rates diverge.
+    each pixel by its own standard deviation would amplify the borders, which are almost always empty. One scale
+    with mean 0 and standard deviation 1 over all pixels would raise the largest eigenvalue of E[x xᵀ] for MNIST from
+    38 to 249, and usual learning rates would diverge.
 
     The arrays are read-only. Two problems are equal only if they are the same object.
     """
