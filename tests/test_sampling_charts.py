@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sgd_tf import charts, ledger, seeds
+from sgd_tf import charts, ledger, over_seeds
 from sgd_tf.charts import DRAWN
 from sgd_tf.charts.axes import Axis
 from sgd_tf.charts.sampling import SAMPLING_COLORS, Line
@@ -77,7 +77,7 @@ def test_visits_stand_below_the_places_of_the_same_samples():
 
 
 def curve(runs, *, log_x=False):
-    bands = seeds.band(pd.DataFrame(runs, columns=["line", "x", "seed", "loss"]), ["line", "x"], "loss")
+    bands = over_seeds.band(pd.DataFrame(runs, columns=["line", "x", "seed", "loss"]), ["line", "x"], "loss")
     lines = {"a": Line(label="A", color="#000000"), "b": Line(label="B", color="#333333", end="b\nlast")}
     x, y = Axis("x", (1, 10) if log_x else (0, 10), log=log_x), Axis("median", (0.1, 10), log=True)
     return charts.seed_curves(bands, lines=lines, x=x, y=y, title="Title").to_dict()
@@ -125,7 +125,7 @@ def floor_chart(power=1.0, guide=None):
     table = pd.DataFrame(rows)
     return charts.floors(
         table,
-        seeds.band(table, ["sampling", "learning_rate"], "floor"),
+        over_seeds.band(table, ["sampling", "learning_rate"], "floor"),
         lines=charts.sampling_lines({"with_replacement": "with", "reshuffle": "re"}),
         learning_rates=[0.1, 0.2],
         y_domain=(1e-4, 1),

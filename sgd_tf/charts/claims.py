@@ -11,7 +11,7 @@ import pandas as pd
 
 from sgd_tf.charts.style import MUTED_TEXT, TEXT, Translate, batch_size_color, embed_config
 from sgd_tf.claims import Claim, Picture
-from sgd_tf.seeds import band
+from sgd_tf.over_seeds import band
 
 # Of series that are no batch size, by `dark`; told apart by colour-blind readers, and by dash and shape besides.
 TONES = {

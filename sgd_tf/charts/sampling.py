@@ -85,7 +85,7 @@ def seed_curves(
     """Median over several seeds against a counter, with the band from the lowest to the highest, one line per group.
 
     Args:
-        bands: columns line, x, median, low, high, num_seeds, num_diverged: `seeds.band` with the counter called x.
+        bands: columns line, x, median, low, high, num_seeds, num_diverged: `over_seeds.band` with the counter called x.
         lines: how each group is drawn, by the name in the column line.
         x: the horizontal axis; what lies at 0 has no place on a logarithmic one.
         y: the vertical axis; what lies outside is clipped.
@@ -93,8 +93,8 @@ def seed_curves(
         borders: places of faint vertical lines, such as the ends of the epochs.
         theme: of the page.
 
-    >>> from sgd_tf import seeds
-    >>> bands = seeds.band(pd.DataFrame({"line": "a", "x": 0, "loss": [0.5, 1.0, 2.0]}), ["line", "x"], "loss")
+    >>> from sgd_tf import over_seeds
+    >>> bands = over_seeds.band(pd.DataFrame({"line": "a", "x": 0, "loss": [0.5, 1.0, 2.0]}), ["line", "x"], "loss")
     >>> chart = seed_curves(bands, lines={"a": Line(label="A", color="#000000")}, x=Axis("x", (0, 1)),
     ...                     y=Axis("median", (0, 3)), title="Loss")
     >>> chart.to_dict()["title"]["text"]
@@ -175,7 +175,7 @@ def floors(
 
     Args:
         runs: a row per run: sampling, learning_rate, seed, floor, expected (the closed form, where there is one).
-        bands: `seeds.band` of it over (sampling, learning_rate).
+        bands: `over_seeds.band` of it over (sampling, learning_rate).
         lines: how each way of drawing is drawn.
         learning_rates: of the whole experiment; they fix the horizontal axis.
         y_domain: ends of the vertical axis.

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from sgd_tf import charts, seeds
+from sgd_tf import charts, over_seeds
 from sgd_tf.jobs import rows
 from sgd_tf.problems import CATALOGUE
 from sgd_tf.records import MAX_LEARNING_RATE, Sampling
@@ -115,7 +115,7 @@ def floor_picture(run: SessionRun | None) -> None:
     plan: FloorPlan = run.plan if run else _shown_floor()
     rates, table = plan.learning_rates, _table(run, Floor)
     theme, domain = page_theme(CHART_HEIGHT), (5e-6, 20.0)
-    bands = seeds.band(table, ["sampling", "learning_rate"], "floor")
+    bands = over_seeds.band(table, ["sampling", "learning_rate"], "floor")
     powers, extremes = floor_powers(bands), (rates[0], rates[-1])
     shown: dict[Sampling, str] = {"with_replacement": _("With replacement"), "reshuffle": _("Reshuffled each epoch")}
     short = {"with_replacement": _("With replacement"), "reshuffle": _("Reshuffled")}
@@ -181,7 +181,7 @@ def floor_powers(bands: pd.DataFrame) -> dict[Sampling, float]:
     """The power p in floor ∝ γᵖ of each way of drawing with at least two learning rates, all of which have a floor."""
     groups = {str(way): group for way, group in bands.groupby("sampling", sort=False)}
     return {
-        way: seeds.power(groups[way]["learning_rate"], groups[way]["median"])
+        way: over_seeds.power(groups[way]["learning_rate"], groups[way]["median"])
         for way in view.WAYS
         if way in groups and len(groups[way]) > 1 and np.isfinite(groups[way]["median"]).all()
     }
@@ -205,7 +205,7 @@ def _paths(table: pd.DataFrame) -> pd.DataFrame:
     line = table["sampling"] + " " + table["learning_rate"].map("{:g}".format)
     long = table.assign(line=line)[["line", "distances"]].explode("distances").astype({"distances": "float64"})
     long["x"] = long.groupby(level=0).cumcount()
-    return seeds.band(long, ["line", "x"], "distances")
+    return over_seeds.band(long, ["line", "x"], "distances")
 
 
 def _status(run: SessionRun | None, num_rows: int, num_expected: int) -> None:
@@ -277,7 +277,9 @@ def sorted_picture(run: SessionRun | None) -> None:
         "reshuffle": _("Reshuffled"),
     }
     worst = -np.inf if is_accuracy else np.inf
-    bands = seeds.band(table.rename(columns={"epoch": "x", "sampling": "line"}), ["line", "x"], measured, worst=worst)
+    bands = over_seeds.band(
+        table.rename(columns={"epoch": "x", "sampling": "line"}), ["line", "x"], measured, worst=worst
+    )
     theme = page_theme(CHART_HEIGHT)
     with st.container(key="sampling_sorted_chart"):
         curves = charts.seed_curves(
@@ -399,7 +401,7 @@ def genie_picture(run: SessionRun | None) -> None:
     counted = st.session_state["sampling_counter"]
     theme = page_theme(CHART_HEIGHT)
     line = table["method"] + table["copies"].ne(1).map({True: "_copies", False: ""})
-    bands = seeds.band(table.assign(line=line, x=table[counted]), ["line", "x"], "train_loss")
+    bands = over_seeds.band(table.assign(line=line, x=table[counted]), ["line", "x"], "train_loss")
     gd, sgd = theme.color_of(k, k), theme.color_of(k)
     with_copies = _("{r} copies").format(r=copies)
     lines = {

@@ -1,4 +1,4 @@
-"""The same run with several seeds: the middle, the band around it, and the slope of a power law."""
+"""Statistics over seeds: median and band of a value, and the exponent of a power law."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import pandas as pd
 
 
 def band(table: pd.DataFrame, by: Sequence[str], value: str, *, worst: float = math.inf) -> pd.DataFrame:
-    """Median, lowest and highest value over the seeds, the runs that diverged included.
+    """Median, lowest and highest value over the seeds, including runs that diverged.
 
-    A run that diverged has no number; it counts as worse than all that have one. So the band of a loss with such a run
-    reaches up to inf, and the median is inf where half of the runs diverged: a band of the survivors would be too good.
+    A run that diverged has no number and counts as worse than all other runs. So the band of a loss with such a run
+    reaches inf, and the median is inf if half of the runs diverged: a band of only the survivors would look too good.
 
     Args:
-        table: one row per seed and place; a value that is not finite is that of a run that diverged.
-        by: columns that name a place, such as ("sampling", "update").
-        value: column whose values differ from seed to seed.
-        worst: what a run that diverged counts as: inf for a loss, −inf where larger is better.
+        table: one row per group and seed; a value that is not finite belongs to a run that diverged.
+        by: columns that define a group, such as ("sampling", "update").
+        value: column with the values to summarise.
+        worst: value of a run that diverged: inf for a loss, −inf if larger is better.
 
     Returns:
-        one row per place, in order of first appearance: the columns of ``by``, and median, low, high (float64),
-        num_seeds, all of them, and num_diverged, those without a number.
+        One row per group, in order of first appearance: the columns of ``by``; median, low, high (float64); num_seeds,
+        the number of all runs; num_diverged, the number of runs that diverged.
 
     >>> runs = pd.DataFrame({"k": [1, 1, 1, 8], "seed": [0, 1, 2, 0], "loss": [1.0, 5.0, 2.0, 3.0]})
     >>> band(runs, ["k"], "loss").values.tolist()
@@ -39,10 +39,10 @@ def band(table: pd.DataFrame, by: Sequence[str], value: str, *, worst: float = m
 
 
 def power(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> float:
-    """The power p of the law y ∝ xᵖ that fits best: the slope of log y over log x by least squares.
+    """Exponent p of the power law y ∝ xᵖ: the least-squares slope of log y over log x.
 
     Args:
-        x: (n,) positive numbers, at least two different ones.
+        x: (n,) positive numbers, at least two different values.
         y: (n,) positive numbers.
 
     Raises:
