@@ -4,8 +4,8 @@
 
 Starts the server as `make app` does, with a temporary folder of its own. Each learner opens a random page, one visit in
 five with nonsense in its address, presses Run and waits, stops the run, loses the connection for some seconds, or
-leaves. Meanwhile worker processes and the process of the local cluster are killed (SIGKILL). After the time is over
-nobody begins anything new; who has pressed Run waits for the end.
+leaves. Meanwhile worker processes and the process of the local cluster are killed (SIGKILL). When the time is over, who
+still waits presses Stop.
 
 Counted, one row for every ten minutes: runs that finished, were stopped or left by their learners, failed since their
 worker was killed twice, or were lost, which is all else; wrong messages (an exception, a failure without a kill,
@@ -197,10 +197,12 @@ class Watch:
 
     def left_behind(self) -> list[str]:
         """Processes and files that are there after the server's end; the processes are ended."""
-        _gone, alive = psutil.wait_procs(self.seen, timeout=END_SECONDS)
+        psutil.wait_procs(self.seen, timeout=END_SECONDS)
+        alive = [process for process in self.seen if process.is_running()]  # not another process with its number
         left = [f"process {process.pid}: {_command(process)}" for process in alive]
         for process in alive:
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         return left + [f"in the temporary folder: {path.name}" for path in sorted(self.folder.iterdir())]
 
 
@@ -213,8 +215,11 @@ def _command(process: psutil.Process) -> str:
 class Visit:
     """A learner on a page: opens it, begins a run, and sees what becomes of it."""
 
-    def __init__(self, learner: Learner, place: Place, notes: Notes, draw: random.Random) -> None:
+    def __init__(
+        self, learner: Learner, place: Place, notes: Notes, draw: random.Random, class_over: asyncio.Event
+    ) -> None:
         self.learner, self.place, self.notes, self.draw = learner, place, notes, draw
+        self.class_over = class_over
         self.began: float | None = None  # when Run was pressed, as long as it is not known what became of it
         self._reported: set[str] = set()
 
@@ -237,6 +242,8 @@ class Visit:
                 await self.wait()
         elif self.learner.enabled(self.place.run):
             await asyncio.sleep(self.draw.uniform(0.5, 5.0))
+            if self.class_over.is_set():
+                return
             self.began = self.notes.now
             await self.learner.change(self.place.run, trigger_value=True)
             await getattr(self, self.draw.choices(list(FATES), list(FATES.values()))[0])()
@@ -250,8 +257,11 @@ class Visit:
         return self.learner.is_at_rest and "skeleton" not in kinds
 
     async def wait(self) -> None:
-        """Wait for the end."""
-        if not await self._ends_within(PATIENCE):
+        """Wait for the end, of the run or of the class."""
+        if not await self._ends_within(PATIENCE, self.class_over):
+            if self.class_over.is_set():
+                await self._press_stop()
+                return
             self._conclude("lost", f"not ended after {PATIENCE:g} s: {self._status()}")
             return
         parts = self._parts()
@@ -274,6 +284,12 @@ class Visit:
         """Press Stop after a while, waiting or running."""
         if await self._ends_within(self.draw.expovariate(1 / 15.0)):
             await self.wait()
+        else:
+            await self._press_stop()
+
+    async def _press_stop(self) -> None:
+        if not self.place.stop:  # nothing to press: the server stops what nobody looks at
+            self._conclude("left")
             return
         await self.learner.change(self.place.stop, trigger_value=True)
         is_stopped = await self._ends_within(STOPPED_AFTER)
@@ -286,9 +302,9 @@ class Visit:
         else:
             self._conclude("left")
 
-    async def _ends_within(self, seconds: float) -> bool:
+    async def _ends_within(self, seconds: float, unless: asyncio.Event | None = None) -> bool:
         deadline = self.notes.now + seconds
-        while not self.is_over and self.notes.now < deadline:
+        while not self.is_over and self.notes.now < deadline and not (unless and unless.is_set()):
             if not self.learner.is_connected:
                 raise ConnectionError("The server has ended the connection.")
             await asyncio.sleep(LOOK_EVERY)
@@ -337,7 +353,7 @@ class Soak:
         self.notes = Notes()
 
     async def run(self, seconds: float) -> None:
-        """Let the class work for so long, and wait for the runs that are under way then."""
+        """Let the class work for so long, and stop the runs that are under way then."""
         await learners.race(self.url, "k=32&k=all&seconds=1")  # from here on the workers are ready
         self.notes = Notes()
         self.watch.sample(self.notes)
@@ -363,7 +379,7 @@ class Soak:
             (place,) = draw.choices(PLACES, [place.weight for place in PLACES])
             query, nonsense = address_of(place, draw)
             learner = Learner(self.url, query=query, page=place.page)
-            visit = Visit(learner, place, self.notes, draw)
+            visit = Visit(learner, place, self.notes, draw, self.is_over)
             try:
                 async with learner:
                     await visit.go(nonsense)
