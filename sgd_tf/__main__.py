@@ -150,7 +150,8 @@ def _race(options: argparse.Namespace) -> int:
     metric = options.target_metric
     terminal.print_race(table, target=target, target_note=note, target_metric=metric, learning_rates=rates)
     table.to_csv(csv, index=False)
-    charts.save_html(charts.curves(table, y=metric, target=target, log_y=metric == "train_loss", width=900), html)
+    y = charts.Axis(metric, log=metric == "train_loss")
+    charts.save_html(charts.curves(table, y=y, target=target, theme=charts.Theme(width=900)), html)
     print(f"{csv}\n{html}")
     return 0
 

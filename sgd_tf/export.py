@@ -36,7 +36,7 @@ def race_script(plan: RacePlan) -> str:
     size = "" if plan.num_examples is None else f", num_examples={plan.num_examples}"
     is_loss = plan.target_metric == "train_loss"
     target = ""
-    argument = ", log_y=True" if is_loss else f", y={plan.target_metric!r}"
+    argument = ', y=sgd_tf.charts.Axis("train_loss", log=True)' if is_loss else f", y={plan.target_metric!r}"
     if plan.target is not None:
         value = _literal(plan.target)
         metric = "" if is_loss else f", metric={plan.target_metric!r}"

@@ -8,7 +8,6 @@ import sys
 from itertools import combinations, pairwise
 from pathlib import Path
 
-import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,19 +20,22 @@ from sgd_tf.charts import (
     COUNTERS,
     DRAWN,
     METRICS,
+    Axis,
+    Theme,
     batch_size_color,
     curves,
-    curves_spec,
-    four_axes,
     learning_rates,
     save_html,
+    specification,
 )
-from sgd_tf.charts.learning_curves import LABEL_GAP, default_x_domain, default_y_domain, spread_labels
-from sgd_tf.charts.style import BACKGROUND, name_only_what_is_there
+from sgd_tf.charts.curves import default_x_domain, default_y_domain
+from sgd_tf.charts.labels import LABEL_GAP, spread_labels
+from sgd_tf.charts.style import BACKGROUND
 from sgd_tf.history import at_time, to_frame
 from sgd_tf.records import Progress
 
 N = 100
+LOG = Axis("train_loss", log=True)
 
 
 def run(name, batch_size, losses, *, diverged_at=None, accuracy=True):
@@ -68,9 +70,7 @@ def race():
 
 def datasets(spec):
     """Rows of the records and of the labels."""
-    records = spec["datasets"][spec["data"]["name"]]
-    [labels] = [rows for name, rows in spec["datasets"].items() if name != spec["data"]["name"]]
-    return records, labels
+    return spec["datasets"]["records"], spec["datasets"]["labels"]
 
 
 def layers_of(spec, mark):
@@ -143,19 +143,6 @@ def test_batch_size_zero_is_refused():
         batch_size_color(0)
 
 
-# Marks
-
-
-def test_a_row_of_no_points_is_left_out_for_screen_readers_and_others_are_not():
-    some, none = pd.DataFrame({"x": [1.0]}), pd.DataFrame({"x": []})
-    layers = [alt.Chart(data).mark_point(**look).encode(x="x:Q") for data in (some, none) for look in ({}, {"size": 9})]
-    named = name_only_what_is_there(alt.LayerChart(layer=layers)).to_dict()["layer"]
-    assert [layer["mark"].get("aria", True) for layer in named] == [True, True, False, False]
-    assert [layer["mark"].get("size") for layer in named] == [None, 9, None, 9]
-    alike = alt.LayerChart(layer=[alt.Chart(none).mark_rule(), alt.Chart(none).mark_text()])
-    assert [layer["mark"]["aria"] for layer in name_only_what_is_there(alike).to_dict()["layer"]] == [False] * 2
-
-
 # Labels
 
 
@@ -209,7 +196,7 @@ def test_heights_of_another_number_are_refused():
 def test_names_of_lines_that_end_close_together_stand_apart_in_the_chart():
     ends = [0.50, 0.51, 0.52, 0.53, 0.54]
     history = to_frame(r for k, end in enumerate(ends, 1) for r in run(f"k = {k}", k, [2.0, end]))
-    _, labels = datasets(curves(history, y_domain=(0.0, 2.0), height=360).to_dict())
+    _, labels = datasets(curves(history, y=Axis("train_loss", (0.0, 2.0))).to_dict())
     # All but at most 100 px of the height is the plot: 2.0 of loss on at least 260 px.
     places = sorted(260 * label["label_y"] / 2.0 for label in labels)
     assert min(later - earlier for earlier, later in pairwise(places)) >= LABEL_GAP - 1e-9
@@ -232,7 +219,7 @@ def test_each_pair_of_axes_gives_a_chart_of_these_fields(x, y):
 
 
 def test_fixed_domains_hold_in_all_layers_and_what_lies_outside_is_clipped():
-    spec = curves(race(), target=0.5, x_domain=(0, 10), y_domain=(0, 3)).to_dict()
+    spec = curves(race(), target=0.5, x=Axis("seconds", (0, 10)), y=Axis("train_loss", (0, 3))).to_dict()
     for channel, domain in (("x", [0, 10]), ("y", [0, 3])):
         scales = [
             layer["encoding"][channel]["scale"]
@@ -249,7 +236,7 @@ def test_fixed_domains_hold_in_all_layers_and_what_lies_outside_is_clipped():
 
 
 def test_line_is_held_near_the_plot_so_that_a_loss_of_1e30_can_be_drawn():
-    [line] = layers_of(curves(race(), y_domain=(1, 3)).to_dict(), "line")
+    [line] = layers_of(curves(race(), y=Axis("train_loss", (1, 3))).to_dict(), "line")
     assert line["transform"] == [{"as": "drawn", "calculate": "clamp(datum.train_loss, -99.0, 103.0)"}]
 
 
@@ -265,42 +252,13 @@ def test_rows_are_drawn_from_two_tables_and_none_stands_in_the_specification():
         "target 0.5",
         "",  # the mark where the line left the plot
     ]
-    assert '"values": [{' not in json.dumps({key: value for key, value in spec.items() if key != "datasets"})
-
-
-def nameless(chart):
-    """The specification without its data and their names."""
-    spec = chart.to_dict()
-    records, *others = [spec["data"]["name"], *(set(spec["datasets"]) - {spec["data"]["name"]})]
-    del spec["datasets"]
-    text = json.dumps(spec).replace(records, "records")
-    for name in others:
-        text = text.replace(name, "labels")
-    return text
 
 
 def test_only_the_data_change_while_a_run_goes_on():
-    fixed = {"x_domain": (0, 3), "y_domain": (0, 3), "target": 0.5}
-    specs = {nameless(curves(at_time(race(), seconds), **fixed)) for seconds in (0.0, 1.0, 3.0)}
-    assert len(specs) == 1
-
-
-def test_specification_for_a_live_page_is_the_chart():
-    options = {"x": "update", "y": "test_loss", "target": 0.5, "dark": True, "log_y": True}
-    spec = curves_spec(race(), **options)
-    chart = curves(race(), **options)
-    chart_spec = chart.to_dict()
-    records, labels = datasets(chart_spec)
-    tables = spec.pop("datasets")
-    assert tables["records"].replace({np.nan: None}).to_dict("records") == records
-    assert tables["labels"].replace({np.nan: None}).to_dict("records") == labels
-    assert json.loads(json.dumps(spec)) == json.loads(nameless(chart))
-
-
-def test_specification_for_a_live_page_may_be_changed_by_its_owner():
-    first = curves_spec(race())
-    first["layer"].clear()
-    assert curves_spec(race())["layer"]
+    x, y = Axis("seconds", (0, 3)), Axis("train_loss", (0, 3))
+    specs = [specification(curves(at_time(race(), seconds), x=x, y=y, target=0.5)) for seconds in (0.0, 1.0, 3.0)]
+    assert [len(spec.pop("datasets")["records"]) for spec in specs] == [3, 6, 11]
+    assert specs[0] == specs[1] == specs[2]
 
 
 def test_names_of_the_hover_and_its_view_are_fixed():
@@ -364,7 +322,7 @@ def test_band_is_drawn_for_a_loss_alone():
 def test_target_is_a_dashed_rule_where_one_is_asked_for():
     spec = curves(race(), target=0.5).to_dict()
     [rule] = [layer for layer in layers_of(spec, "rule") if "strokeDash" in layer["mark"]]
-    assert rule["transform"] == [{"as": "target", "calculate": "0.5"}]
+    assert rule["transform"] == [{"as": "drawn", "calculate": "0.5"}]
     assert not [layer for layer in layers_of(curves(race()).to_dict(), "rule") if "strokeDash" in layer["mark"]]
 
 
@@ -379,7 +337,7 @@ def test_target_of_an_accuracy_is_labelled_in_per_cent():
     [("update", 27, 5.0), ("seconds", 2.7, 0.5), ("examples", 216, 40.0), ("epoch", 2.16, 0.4)],
 )
 def test_a_divergence_is_drawn_at_the_update_that_is_named_and_the_exit_at_the_frame(x, place, left_at):
-    _, labels = datasets(curves(race(), x=x, y_domain=(0, 4)).to_dict())
+    _, labels = datasets(curves(race(), x=x, y=Axis("train_loss", (0, 4))).to_dict())
     lost, left = labels[2], labels[3]
     assert lost["label"].endswith("diverged at update 27")
     assert (lost["x"], lost["y"]) == (pytest.approx(place), 4.0)
@@ -390,7 +348,7 @@ def test_a_divergence_is_drawn_at_the_update_that_is_named_and_the_exit_at_the_f
 
 def test_a_run_that_diverges_inside_the_plot_has_its_cross_at_its_last_finite_loss_and_no_exit():
     history = to_frame(run("k = 1", 1, [1.0, 2.0, math.nan], diverged_at=15))
-    records, labels = datasets(curves(history, y_domain=(0, 4), x_domain=(0, 2)).to_dict())
+    records, labels = datasets(curves(history, y=Axis("train_loss", (0, 4)), x=Axis("seconds", (0, 2))).to_dict())
     assert [record["train_loss"] for record in records] == [1.0, 2.0]
     [lost] = labels
     assert (lost["x"], lost["y"], lost["kind"]) == (1.5, 2.0, "diverged late")
@@ -398,7 +356,7 @@ def test_a_run_that_diverges_inside_the_plot_has_its_cross_at_its_last_finite_lo
 
 def test_a_run_that_goes_on_outside_the_plot_says_so_where_it_left_and_at_its_end():
     history = to_frame([*run("up", 4, [2.0, 6.0, 40.28]), *run("down", 8, [2.0, 1.0, 0.0123])])
-    _, labels = datasets(curves(history, y_domain=(0.5, 4), log_y=False).to_dict())
+    _, labels = datasets(curves(history, y=Axis("train_loss", (0.5, 4))).to_dict())
     up, down, up_exit, down_exit = labels
     assert (up["label"], up["kind"], up["x"], up["y"]) == ("up\n↑ 40.3", "above", 2.0, 4.0)
     assert (down["label"], down["kind"], down["x"], down["y"]) == ("down\n↓ 0.0123", "below", 2.0, 0.5)
@@ -427,26 +385,27 @@ def test_default_axes_begin_at_zero_or_at_the_lowest_value_of_a_logarithm():
 
 
 def test_logarithmic_axis_leaves_out_what_is_not_positive():
-    records, _ = datasets(curves(race(), x="update", log_x=True, log_y=True).to_dict())
+    records, _ = datasets(curves(race(), x=Axis("update", log=True), y=Axis("train_loss", log=True)).to_dict())
     assert min(record["update"] for record in records) == 10
 
 
 def test_label_stands_at_the_same_place_of_a_logarithmic_axis():
     history = to_frame(run("k = 1", 1, [100.0, 10.0, 1.0]))
-    _, labels = datasets(curves(history, log_y=True, y_domain=(0.1, 1000)).to_dict())
+    _, labels = datasets(curves(history, y=Axis("train_loss", (0.1, 1000), log=True)).to_dict())
     assert labels[0]["label_y"] == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("options", [{}, {"log_x": True, "log_y": True}, {"target": 0.5}], ids=str)
-def test_empty_history_gives_empty_axes_with_the_fixed_domains(options):
-    spec = curves(to_frame([]), x_domain=(1, 10), y_domain=(0.1, 3), **options).to_dict()
+@pytest.mark.parametrize(("log", "target"), [(False, None), (True, None), (False, 0.5)])
+def test_empty_history_gives_empty_axes_with_the_fixed_domains(log, target):
+    x, y = Axis("seconds", (1, 10), log=log), Axis("train_loss", (0.1, 3), log=log)
+    spec = curves(to_frame([]), x=x, y=y, target=target).to_dict()
     [line] = layers_of(spec, "line")
     assert line["encoding"]["x"]["scale"]["domain"] == [1, 10]
     assert line["encoding"]["y"]["scale"]["domain"] == [0.1, 3]
 
 
 def test_one_record_per_run_shows_as_a_point_with_its_name():
-    spec = curves(at_time(race(), 0.0), x_domain=(0, 3)).to_dict()
+    spec = curves(at_time(race(), 0.0), x=Axis("seconds", (0, 3))).to_dict()
     records, labels = datasets(spec)
     assert len(records) == 3
     assert [(label["label"], label["x"], label["y"]) for label in labels] == [
@@ -472,18 +431,12 @@ def test_regression_has_no_accuracy_to_show():
 @pytest.mark.parametrize("compact", [False, True])
 def test_place_for_the_labels_is_kept_from_the_start(compact):
     def room(history):
-        spec = curves(history, x_domain=(0, 3), y_domain=(0, 3), compact=compact).to_dict()
+        axes = {"x": Axis("seconds", (0, 3)), "y": Axis("train_loss", (0, 3))}
+        spec = curves(history, **axes, theme=Theme(compact=compact)).to_dict()
         return [layer["encoding"]["x2"] for layer in layers_of(spec, "rule") if "x2" in layer["encoding"]]
 
     assert room(race()) == room(at_time(race(), 0.0))
     assert len(room(race())) == 1
-
-
-def test_chart_has_the_asked_size_and_padding_by_sides():
-    spec = curves(race(), height=300, width=500).to_dict()
-    assert (spec["height"], spec["width"]) == (300, 500)
-    assert spec["autosize"] == {"type": "fit", "contains": "padding"}
-    assert set(spec["padding"]) == {"left", "top", "right", "bottom"}
 
 
 @pytest.mark.parametrize(
@@ -491,27 +444,21 @@ def test_chart_has_the_asked_size_and_padding_by_sides():
     [
         ({"x": "time"}, "`x` must be one of seconds, epoch, update, examples; received 'time'"),
         ({"y": "loss"}, "`y` must be one of train_loss, .*; received 'loss'"),
-        ({"x_domain": (3, 3)}, r"`x_domain` must be \(low, high\) with low < high, both finite; received \(3, 3\)"),
-        ({"y_domain": (0, math.inf)}, "`y_domain` must be .* both finite"),
-        ({"y_domain": (0, 1), "log_y": True}, "`y_domain` must be .* 0 < low < high"),
+        (
+            {"x": Axis("epoch", (3, 3))},
+            r"The domain of `x` must be .* with low < high, .*; received \(3, 3\)",
+        ),
+        ({"y": Axis("train_loss", (0, math.inf))}, "The domain of `y` must be .* both finite"),
+        ({"y": Axis("train_loss", (0, 1), log=True)}, "The domain of `y` must be .* 0 < low < high"),
         ({"target": math.nan}, "`target` must be a finite number, .*; received nan"),
-        ({"target": 0.0, "log_y": True}, "`target` must be .* positive with `log_y`; received 0.0"),
-        ({"height": 0}, "`height` must be an integer of at least 1; received 0"),
-        ({"width": -5}, "`width` must be an integer of at least 1; received -5"),
+        ({"target": 0.0, "y": LOG}, "`target` must be .* positive on a logarithmic axis; received 0.0"),
+        ({"theme": Theme(height=0)}, "`height` must be an integer of at least 1; received 0"),
+        ({"theme": Theme(width=-5)}, "`width` must be an integer of at least 1; received -5"),
     ],
 )
 def test_bad_options_are_refused_by_name(options, message):
     with pytest.raises(ValueError, match=message):
         curves(race(), **options)
-
-
-def test_four_axes_share_their_vertical_scale():
-    four = four_axes(race(), y="test_loss", x_domains={"seconds": (0, 9)}, dark=True)
-    assert list(four) == list(COUNTERS)
-    scales = {json.dumps(layers_of(chart.to_dict(), "line")[0]["encoding"]["y"]["scale"]) for chart in four.values()}
-    assert len(scales) == 1
-    [line] = layers_of(four["seconds"].to_dict(), "line")
-    assert line["encoding"]["x"]["scale"]["domain"] == [0, 9]
 
 
 # Words
@@ -543,7 +490,7 @@ def test_translation_reaches_every_word(x, y):
         asked.append(message)
         return f"«{message}»"
 
-    spec = curves(race(), x=x, y=y, target=0.5, translate=translate).to_dict()
+    spec = curves(race(), x=x, y=y, target=0.5, theme=Theme(translate=translate)).to_dict()
     words = list(words_of(spec))
     assert len(words) >= 15
     for word in words:
@@ -565,9 +512,9 @@ def test_all_messages_can_be_extracted_by_babel():
 
     for x in COUNTERS:
         for y in METRICS:
-            curves(race(), x=x, y=y, target=0.5, translate=translate)
-    learning_rates(trials(), batch_sizes={"GD": "all", "k = 8": 8}, translate=translate)
-    files = [Path(charts.__file__).parent / name for name in ("learning_curves.py", "rate_search.py", "style.py")]
+            curves(race(), x=x, y=y, target=0.5, theme=Theme(translate=translate))
+    learning_rates(trials(), batch_sizes={"GD": "all", "k = 8": 8}, theme=Theme(translate=translate))
+    files = [Path(charts.__file__).parent / name for name in ("curves.py", "rate_search.py")]
     found = {message for file in files for _, message, _, _ in extract.extract_from_file("python", file)}
     assert asked == found
 
@@ -582,8 +529,7 @@ def trials():
 
 def test_the_best_learning_rate_of_each_contestant_is_marked_and_what_diverged_is_left_out():
     spec = learning_rates(trials(), batch_sizes={"GD": "all", "k = 8": 8}).to_dict()
-    line, best = (spec["datasets"][layer["data"]["name"]] if "data" in layer else None for layer in spec["layer"])
-    line = line or spec["datasets"][spec["data"]["name"]]
+    line, best = spec["datasets"]["trials"], spec["datasets"]["best"]
     assert [row["learning_rate"] for row in line] == [0.1, 1.0, 0.1, 1.0]
     assert {row["run"]: row["learning_rate"] for row in best} == {"GD": 1.0, "k = 8": 0.1}
 
@@ -621,6 +567,6 @@ def test_charts_need_neither_tensorflow_nor_the_app():
 
 def test_tables_for_a_page_hold_numbers_of_at_most_six_digits():
     history = to_frame(run("k = 1", 1, [1 / 3, 2e-7 / 3]))
-    table = curves_spec(history)["datasets"]["records"]
+    table = specification(curves(history))["datasets"]["records"]
     assert isinstance(table, pd.DataFrame)
     assert table["train_loss"].tolist() == [0.333333, 6.66667e-08]

@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 from types import SimpleNamespace
 
-import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
@@ -411,8 +410,7 @@ def test_the_chart_of_each_claim_is_vega_lite_that_names_its_series_and_axes(dar
                 for seed in (0, 1)
             ]
         )
-        spec = charts.claim_spec(claim, points, dark=dark)
-        alt.LayerChart.from_dict(spec)
+        spec = charts.claim_chart(claim, points, theme=charts.Theme(dark=dark)).to_dict()
         text = json.dumps(spec, allow_nan=False)
         assert all(json.dumps(series.title) in text for series in claim.picture.series.values())
         assert json.dumps(claim.picture.x) in text
@@ -425,10 +423,9 @@ def test_lines_with_runs_that_diverged_show_the_worst_and_a_cross():
     points = pd.DataFrame(
         [{"series": name, "x": 4.0, "y": y, "seed": seed} for name, ys in values.items() for seed, y in enumerate(ys)]
     )
-    layers = charts.claim_spec(claim, points)["layer"]
-    (line,) = [layer["data"]["values"] for layer in layers if layer["mark"]["type"] == "line"]
+    tables = charts.claim_chart(claim, points).to_dict()["datasets"]
+    line, crosses = tables["bands"], tables["lost"]
     assert [(row["median"], row["low"], row["high"]) for row in line] == [(2.0, 1.0, 3.0)]  # 3 is the top of the chart
-    (crosses,) = [layer["data"]["values"] for layer in layers if layer["mark"].get("shape") == "cross"]
     assert [(row["num_diverged"], row["num_seeds"]) for row in crosses] == [(1, 3), (2, 3)]
 
 
@@ -436,19 +433,14 @@ def test_dots_have_a_stroke_for_the_median_only_where_each_run_has_a_value():
     points = pd.DataFrame(
         {"series": ["engine"] * 3 + ["fit"] * 3, "x": [1e-7, 2e-7, 4e-7, 1e-7, 2e-7, math.nan], "y": 0.0, "seed": 0}
     )
-    layers = charts.claim_spec(CLAIMS["double_loop"], points)["layer"]
-    (strokes,) = [layer["data"]["values"] for layer in layers if layer["mark"]["type"] == "tick"]
-    assert [row["x"] for row in strokes] == [2e-7]
-    (dots,) = [layer["data"]["values"] for layer in layers if layer["mark"]["type"] == "point"]
-    assert len(dots) == 5
+    tables = charts.claim_chart(CLAIMS["double_loop"], points).to_dict()["datasets"]
+    assert [row["x"] for row in tables["medians"]] == [2e-7]
+    assert len(tables["runs"]) == 5
 
 
 def test_the_bound_of_a_condition_is_a_line_where_the_condition_says():
     points = pd.DataFrame({"series": ["engine"], "x": [1e-7], "y": [0.0], "seed": [0]})
-    (rule,) = [
-        layer for layer in charts.claim_spec(CLAIMS["double_loop"], points)["layer"] if layer["mark"]["type"] == "rule"
-    ]
-    assert rule["data"]["values"] == [{"x": 1e-5}]
+    assert charts.claim_chart(CLAIMS["double_loop"], points).to_dict()["datasets"]["bound"] == [{"x": 1e-5}]
 
 
 # Workers and the command line

@@ -12,7 +12,8 @@ import pytest
 from babel.messages import extract
 
 from sgd_tf import charts, export
-from sgd_tf.charts import double_loop
+from sgd_tf.charts import Theme, double_loop, specification
+from sgd_tf.charts.code import CODE_COLUMNS
 
 
 def samples(n=24, **columns):
@@ -30,7 +31,7 @@ def points(n=24):
 
 
 def tiles(n=24, **options):
-    return charts.tiles_spec(samples(n, image=""), states(n, **options))
+    return specification(charts.tiles(samples(n, image=""), states(n, **options)))
 
 
 def line(*moments):
@@ -45,16 +46,16 @@ def test_only_the_tables_change_from_step_to_step():
     assert len({without_data(tiles(drawn=drawn)) for drawn in [(), (1, 2), range(24)]}) == 1
     plans = [states(), states(drawn=(5,))]
     specs = [
-        charts.points_spec(points(), plan.assign(said=np.nan, rank=0), line(*moments), is_line=True)
+        specification(charts.points(points(), plan.assign(said=np.nan, rank=0), line(*moments), is_line=True))
         for plan, moments in zip(plans, [("now",), ("now", "before")], strict=True)
     ]
     assert len(set(map(without_data, specs))) == 1
-    assert len({without_data(charts.code_spec(["a = 1", "b = 2"], lit)) for lit in ([], [1], [1, 2])}) == 1
+    assert len({without_data(specification(charts.code(["a = 1", "b = 2"], lit))) for lit in ([], [1], [1, 2])}) == 1
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_drawn_samples_are_yellow_and_no_others(dark):
-    spec = charts.tiles_spec(samples(image=""), states(), dark=dark)
+    spec = specification(charts.tiles(samples(image=""), states(), theme=Theme(dark=dark)))
     scale = spec["layer"][0]["encoding"]["fill"]["scale"]
     colors = dict(zip(scale["domain"], scale["range"], strict=True))
     assert colors["drawn"] == charts.DRAWN
@@ -98,7 +99,7 @@ def test_a_digit_keeps_its_pixels_as_ink():
 
 
 def test_the_line_is_drawn_with_the_errors_of_the_drawn_samples():
-    spec = charts.points_spec(points(), states().assign(said=0.0, rank=0), line("now"), is_line=True)
+    spec = specification(charts.points(points(), states().assign(said=0.0, rank=0), line("now"), is_line=True))
     (rule,) = [layer for layer in spec["layer"] if layer["mark"]["type"] == "rule"]
     assert {"filter": "datum.state == 'drawn' && isValid(datum.said)"} in rule["transform"]
     assert rule["encoding"]["y2"]["field"] == "said"
@@ -107,7 +108,7 @@ def test_the_line_is_drawn_with_the_errors_of_the_drawn_samples():
 def test_classes_differ_in_shape_and_the_surface_in_both_colours():
     x, y = charts.surface_grid()
     surface = pd.DataFrame({"x": x, "y": y, "share": 0.5})
-    spec = charts.points_spec(points(), states().assign(said=np.nan, rank=0), surface, is_line=False)
+    spec = specification(charts.points(points(), states().assign(said=np.nan, rank=0), surface, is_line=False))
     area, dots, *_ = spec["layer"]
     assert dots["encoding"]["shape"]["scale"]["range"] == ["circle", "triangle-up"]
     assert len(set(area["encoding"]["color"]["scale"]["range"])) == 3
@@ -119,7 +120,7 @@ def test_the_minibatch_is_yellow_where_it_is_on_its_way():
     )
     travellers = pd.DataFrame({"slot": [0], "image": ["data:"], "said": [""], "more": [""]})
     for has_images in (True, False):
-        spec = charts.flow_spec(stations, travellers, has_images=has_images)
+        spec = specification(charts.flow(stations, travellers, has_images=has_images))
         scale = spec["layer"][0]["encoding"]["fill"]["scale"]
         assert dict(zip(scale["domain"], scale["range"], strict=True))["here"] == charts.DRAWN
         assert ("travellers" in spec["datasets"]) == has_images
@@ -127,14 +128,14 @@ def test_the_minibatch_is_yellow_where_it_is_on_its_way():
 
 def test_the_code_is_drawn_word_by_word_where_it_stands():
     lines = export.double_loop_lines()
-    words = charts.code_spec(lines, [4])["datasets"]["tokens"]
+    words = specification(charts.code(lines, [4]))["datasets"]["tokens"]
     for row in words.itertuples():
         assert lines[row.line - 1][row.column :].startswith(row.text)
     whole = "".join(words["text"])
     tokens = tokenize.generate_tokens(StringIO("\n".join(lines)).readline)
     assert whole == "".join(token.string.strip() for token in tokens)
     assert set(words.loc[words["keyword"], "text"]) == {"for", "in", "with", "as", "yield"}
-    assert max(map(len, lines)) + 3 <= double_loop.CODE_COLUMNS
+    assert max(map(len, lines)) + 3 <= CODE_COLUMNS
     ast.parse("\n".join(lines))
 
 
@@ -152,7 +153,7 @@ def updates():
 
 
 def test_each_update_is_a_mark_and_what_is_not_finite_is_left_out():
-    spec = charts.updates_spec(updates())
+    spec = specification(charts.updates(updates()))
     assert len(spec["datasets"]["updates"]) == 4
     assert spec["datasets"]["ends"]["train_loss"].tolist() == [1.5, 1.2]
     line = spec["layer"][0]["encoding"]["color"]["scale"]
@@ -166,9 +167,10 @@ def test_all_words_of_these_charts_can_be_extracted_by_babel():
         asked.add(message)
         return message
 
-    charts.tiles_spec(samples(image=""), states(), translate=translate)
-    charts.points_spec(points(), states().assign(said=0.0, rank=0), line("now"), is_line=True, translate=translate)
-    charts.updates_spec(updates(), translate=translate)
+    theme = Theme(translate=translate)
+    charts.tiles(samples(image=""), states(), theme=theme)
+    charts.points(points(), states().assign(said=0.0, rank=0), line("now"), is_line=True, theme=theme)
+    charts.updates(updates(), theme=theme)
     file = Path(double_loop.__file__)
     found = {message for _, message, _, _ in extract.extract_from_file("python", file)}
     assert asked == found

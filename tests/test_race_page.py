@@ -304,7 +304,7 @@ def test_a_race_to_a_test_accuracy(cluster, language, question, title):
     assert app.table[1].value.iloc[:, 1].tolist() == ["1.98", "0.977"]
     assert said(app, {"en": "k = 32 reached the target in 0.98 s", "ko": "k = 32, 0.98초"}[language])
     chart = json.loads(app.get("vega_lite_chart")[0].proto.spec)
-    assert [{"as": "target", "calculate": "0.95"}] in [layer.get("transform") for layer in chart["layer"]]
+    assert [{"as": "drawn", "calculate": "0.95"}] in [layer.get("transform") for layer in chart["layer"]]
     assert checked(app).query_params["target_by"] in ("test_accuracy", ["test_accuracy"])
 
 

@@ -147,5 +147,5 @@ def look(channel: type[Any], field: str, looks: dict[str, Any], **options: Any) 
     {'domain': ['GD'], 'range': ['black']}
     """
     kind = "O" if channel in (alt.Size, alt.StrokeWidth) else "N"  # Vega-Lite wants an order where a size is given
-    domain = alt.Scale(domain=list(looks), range=list(looks.values()), **options)
-    return channel(f"{field}:{kind}", scale=domain, legend=None)
+    words: dict[str, Any] = {"domain": list(looks), "range": list(looks.values())}
+    return channel(f"{field}:{kind}", scale=alt.Scale(**words | options), legend=None)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
-from sgd_tf.charts.style import MUTED_TEXT, TEXT, Translate, batch_size_color, embed_config
+from sgd_tf.charts import axes
+from sgd_tf.charts.axes import Axis
+from sgd_tf.charts.frame import filled, finish, structure, table
+from sgd_tf.charts.style import LIGHT, Theme
 from sgd_tf.claims import Claim, Picture
 from sgd_tf.over_seeds import band
 
-# Of series that are no batch size, by `dark`; told apart by colour-blind readers, and by dash and shape besides.
+# Of series that are no batch size, by `dark`; distinct for colour-blind readers, and by dash and shape besides.
 TONES = {
     False: ("#1F5FBF", "#B3261E", "#00706B", "#A0308C"),
     True: ("#7DB4FF", "#FF8A80", "#4FD1C5", "#F08AD8"),
@@ -21,31 +25,23 @@ TONES = {
 DASHES = ([1, 0], [7, 3], [2, 3], [9, 3, 2, 3])
 SHAPES = ("circle", "square", "triangle-up", "diamond")
 LABEL_SIZE = 11  # px
+TITLE_SIZE = 13  # px
+
+Looks = tuple[tuple[str, str], ...]  # name and colour of each series
+Ticked = tuple[Axis, tuple[float, ...]]  # an axis, and its ticks
 
 
-def claim_spec(
-    claim: Claim,
-    points: pd.DataFrame,
-    *,
-    dark: bool = False,
-    translate: Translate = str,
-    height: int = 190,
-) -> dict[str, Any]:
+def claim_chart(claim: Claim, points: pd.DataFrame, *, theme: Theme = LIGHT) -> alt.LayerChart:
     """What the experiment of a claim measured, drawn as its `Picture` says; a dashed line is the bound of a condition.
 
     Args:
         claim: of `claims.CLAIMS`.
         points: columns series, x, y, seed; a value that is not finite is that of a run that diverged.
-        dark: whether the page's background is dark.
-        translate: gives a word of the chart in the reader's language.
-        height: of the whole chart, in px.
-
-    Returns:
-        Vega-Lite specification, with its data.
+        theme: of the page.
 
     >>> from sgd_tf.claims import CLAIMS
     >>> points = pd.DataFrame({"series": ["engine", "fit"], "x": [1e-7, 2e-7], "y": 0.0, "seed": 0})
-    >>> claim_spec(CLAIMS["double_loop"], points)["title"]["text"]
+    >>> claim_chart(CLAIMS["double_loop"], points).to_dict()["title"]["text"]
     'Difference from the double loop'
     """
     picture = claim.picture
@@ -54,203 +50,164 @@ def claim_spec(
         known = known[~(known["x"] <= 0)]
     if picture.log_y:
         known = known[~(known["y"] <= 0)]
-    titles = {name: translate(series.title) for name, series in picture.series.items()}
-    colors = [_color(picture, place, dark) for place in range(len(titles))]
-    names = list(titles.values())
+    titles = {name: theme.translate(series.title) for name, series in picture.series.items()}
     shown = known.assign(name=known["series"].map(titles))
-    bounds = [measure for measure in claim.measures if measure.name == picture.bound]
-    bound = None
-    if bounds:
-        bound = bounds[0].at_least if bounds[0].at_least is not None else bounds[0].at_most
-    layers = _dots if picture.kind == "dots" else _lines
-    return {
-        "$schema": alt.SCHEMA_URL,
-        "title": {"text": translate(picture.title), "fontSize": 13, "anchor": "start", "offset": 6},
-        "layer": layers(picture, shown, names, colors, bound, dark, translate),
-        "width": "container",
-        "height": height,
-        "padding": {"left": 4, "top": 4, "right": 8, "bottom": 4},
-        "autosize": {"type": "fit", "contains": "padding"},
-        "usermeta": {"embedOptions": {"config": embed_config(dark=dark)}},
-    }
+    bounds = [
+        measure.at_most if measure.at_least is None else measure.at_least
+        for measure in claim.measures
+        if measure.name == picture.bound
+    ]
+    draw = _dots if picture.kind == "dots" else _lines
+    return draw(picture, shown, bounds[:1], theme)
 
 
-def _color(picture: Picture, place: int, dark: bool) -> str:
-    series = list(picture.series.values())[place]
-    if series.batch_size is None:
-        return TONES[dark][place % len(TONES[dark])]
-    if series.batch_size == "all":
-        return batch_size_color(1, full_batch=True, dark=dark)
-    return batch_size_color(series.batch_size, dark=dark)
-
-
-def _dots(
-    picture: Picture,
-    shown: pd.DataFrame,
-    names: list[str],
-    colors: list[str],
-    bound: float | None,
-    dark: bool,
-    translate: Translate,
-) -> list[dict[str, Any]]:
+def _dots(picture: Picture, shown: pd.DataFrame, bounds: list[Any], theme: Theme) -> alt.LayerChart:
     """A row for each series, a dot for each run, a stroke for their median where all have a value."""
-    _ = translate
     is_lost = ~np.isfinite(shown["x"])
     incomplete = shown["name"][is_lost].unique()
     shown = shown[~is_lost]
-    scale: dict[str, Any] = {"type": "log" if picture.log_x else "linear", "nice": False, "zero": False, "padding": 14}
-    seen = pd.concat([shown["x"], pd.Series([] if bound is None else [bound], dtype="float64")])
-    row = {
-        "field": "name",
-        "type": "nominal",
-        "sort": names,
-        "scale": {"domain": names},
-        "axis": {"title": None, "labelFontSize": LABEL_SIZE, "labelLimit": 150, "grid": True},
-    }
-    color = {"field": "name", "type": "nominal", "scale": {"domain": names, "range": colors}, "legend": None}
-    value = {"field": "x", "type": "quantitative", "scale": scale, "axis": _axis(picture, "x", _(picture.x), seen)}
-    tooltip = [
-        {"field": "name", "type": "nominal", "title": _("Series")},
-        {"field": "x", "type": "quantitative", "title": _(picture.x), "format": _format(picture)},
-        {"field": "seed", "type": "quantitative", "title": _("Seed"), "format": "d"},
-    ]
-    layers: list[dict[str, Any]] = []
-    if bound is not None:
-        rule = {"type": "rule", "strokeDash": [5, 3], "color": MUTED_TEXT[dark], "strokeWidth": 1.5, "tooltip": None}
-        layers.append({"data": {"values": [{"x": bound}]}, "mark": rule, "encoding": {"x": value}})
+    x = _ticked(picture, "x", pd.concat([shown["x"], pd.Series(bounds, dtype="float64")]), theme)
     complete = shown[~shown["name"].isin(incomplete)]
-    medians = complete.groupby("name", sort=False)["x"].median().reset_index() if len(complete) else complete
-    stroke = {"type": "tick", "thickness": 2.5, "size": 18, "color": TEXT[dark], "tooltip": None, "aria": False}
-    dot = {"type": "point", "filled": True, "size": 55, "opacity": 0.85}
-    layers += [
-        {"data": _values(medians), "mark": stroke, "encoding": {"x": value, "y": row}},
-        {
-            "data": _values(shown[["name", "x", "seed"]]),
-            "mark": dot,
-            "encoding": {"x": value, "y": row, "color": color, "tooltip": tooltip},
-        },
-    ]
-    return layers
-
-
-def _lines(
-    picture: Picture,
-    shown: pd.DataFrame,
-    names: list[str],
-    colors: list[str],
-    bound: float | None,
-    dark: bool,
-    translate: Translate,
-) -> list[dict[str, Any]]:
-    """A line through the medians of the seeds for each series, with their band; a × above where a run diverged."""
-    _ = translate
-    shown = shown[np.isfinite(shown["x"])]
-    values = shown["y"][np.isfinite(shown["y"])]
-    table = band(shown, ["name", "x"], "y").sort_values(["name", "x"])
-    lost = table[table["num_diverged"] > 0][["name", "x", "num_diverged", "num_seeds"]]
-    table = table[np.isfinite(table["median"])]
-    table = table.assign(high=table["high"].clip(upper=values.max()))
-    color_scale = {"domain": names, "range": colors}
-    one = len(names) == 1
-    legend = (
-        None
-        if one
-        else {
-            "title": None,
-            "orient": "bottom",
-            "columns": 2,
-            "labelFontSize": LABEL_SIZE,
-            "labelLimit": 150,
-            "labelColor": TEXT[dark],
-            "symbolOpacity": 1,
-            "symbolSize": 60,
-            "symbolStrokeWidth": 2,
-            "offset": 4,
-            "rowPadding": 1,
-        }
+    return filled(
+        _dot_chart(theme.translate(picture.title), _looks(picture, theme), x, theme),
+        bound=pd.DataFrame({"x": bounds}, dtype="float64"),
+        medians=complete.groupby("name", sort=False)["x"].median().reset_index(),
+        runs=shown[["name", "x", "seed"]],
     )
 
-    def series(values: list[Any]) -> dict[str, Any]:
-        return {
-            "field": "name",
-            "type": "nominal",
-            "scale": {"domain": names, "range": values},
-            "sort": names,
-            "legend": legend,
-        }
 
-    color = {"field": "name", "type": "nominal", "scale": color_scale, "sort": names, "legend": legend}
-    x = {
-        "field": "x",
-        "type": "quantitative",
-        "scale": {"type": "log" if picture.log_x else "linear", "nice": False, "zero": False, "padding": 6},
-        "axis": _axis(picture, "x", _(picture.x), shown["x"]),
-    }
-    y_scale = {"type": "log" if picture.log_y else "linear", "nice": not picture.log_y, "zero": False, "padding": 8}
-    y_axis = _axis(picture, "y", _(picture.y), values)
-    y = {"field": "median", "type": "quantitative", "scale": y_scale, "axis": y_axis}
+@structure
+def _dot_chart(title: str, looks: Looks, x_axis: Ticked, theme: Theme) -> alt.LayerChart:
+    _ = theme.translate
+    names = [name for name, _color in looks]
+    x = alt.X("x:Q", scale=_scale(x_axis, padding=14), axis=_axis(x_axis, grid=False))
+    row_axis = alt.Axis(title=None, labelFontSize=LABEL_SIZE, labelLimit=150, grid=True)
+    y = alt.Y("name:N", sort=names, scale=alt.Scale(domain=names), axis=row_axis)
     tooltip = [
-        {"field": "name", "type": "nominal", "title": _("Series")},
-        {"field": "x", "type": "quantitative", "title": _(picture.x), "format": ",.4~g"},
-        {"field": "median", "type": "quantitative", "title": _("Median"), "format": _format(picture)},
-        {"field": "low", "type": "quantitative", "title": _("Lowest"), "format": _format(picture)},
-        {"field": "high", "type": "quantitative", "title": _("Highest"), "format": _format(picture)},
+        alt.Tooltip("name:N", title=_("Series")),
+        alt.Tooltip("x:Q", title=x_axis[0].title, format=_number(x_axis)),
+        alt.Tooltip("seed:Q", title=_("Seed"), format="d"),
     ]
-    layers: list[dict[str, Any]] = []
-    if bound is not None:
-        layers.append(
-            {
-                "data": {"values": [{"median": bound}]},
-                "mark": {"type": "rule", "strokeDash": [5, 3], "strokeWidth": 1.5, "tooltip": None},
-                "encoding": {"y": y},
-            }
-        )
-    area = {"type": "area", "opacity": 0.18, "tooltip": None, "aria": False}
-    line = {"type": "line", "strokeWidth": 2, "tooltip": None, "aria": False}
-    num_per_line = table.groupby("name").size().max() if len(table) else 0
-    dot = {"type": "point", "filled": True, "size": 45 if num_per_line <= 8 else 14, "opacity": 1}
-    layers += [
-        {
-            "mark": area,
-            "encoding": {
-                "x": x,
-                "y": {**y, "field": "low"},
-                "y2": {"field": "high"},
-                "color": color,
-            },
-        },
-        {"mark": line, "encoding": {"x": x, "y": y, "color": color, "strokeDash": series([*DASHES[: len(names)]])}},
-        {
-            "mark": dot,
-            "encoding": {"x": x, "y": y, "color": color, "shape": series([*SHAPES[: len(names)]]), "tooltip": tooltip},
-        },
+
+    # The bound of a condition.
+    rule = table("bound").mark_rule(strokeDash=[5, 3], color=theme.muted, strokeWidth=1.5, tooltip=None)
+    # The median of each series.
+    stroke = table("medians").mark_tick(thickness=2.5, size=18, color=theme.text, tooltip=None, aria=False)
+    # A dot for each run.
+    dot = table("runs").mark_point(filled=True, size=55, opacity=0.85)
+    dots = dot.encode(x=x, y=y, color=axes.look(alt.Color, "name", dict(looks)), tooltip=tooltip)
+    return finish([rule.encode(x=x), stroke.encode(x=x, y=y), dots], theme, title, title_size=TITLE_SIZE)
+
+
+def _lines(picture: Picture, shown: pd.DataFrame, bounds: list[Any], theme: Theme) -> alt.LayerChart:
+    """A line through the medians of the seeds for each series, with their band; a × above where a run diverged."""
+    shown = shown[np.isfinite(shown["x"])]
+    values = shown["y"][np.isfinite(shown["y"])]
+    bands = band(shown, ["name", "x"], "y").sort_values(["name", "x"])
+    lost = bands[bands["num_diverged"] > 0][["name", "x", "num_diverged", "num_seeds"]]
+    bands = bands[np.isfinite(bands["median"])]
+    num_per_line = bands.groupby("name").size().max() if len(bands) else 0
+    x, y = _ticked(picture, "x", shown["x"], theme), _ticked(picture, "y", values, theme)
+    size = 45 if num_per_line <= 8 else 14
+    return filled(
+        _line_chart(theme.translate(picture.title), _looks(picture, theme), x, y, size, theme),
+        bound=pd.DataFrame({"median": bounds}, dtype="float64"),
+        bands=bands.assign(high=bands["high"].clip(upper=values.max())),
+        lost=lost,
+    )
+
+
+@structure
+def _line_chart(
+    title: str, looks: Looks, x_axis: Ticked, y_axis: Ticked, dot_size: int, theme: Theme
+) -> alt.LayerChart:
+    _ = theme.translate
+    x = alt.X("x:Q", scale=_scale(x_axis, padding=6), axis=_axis(x_axis, grid=False))
+    y_scale = _scale(y_axis, padding=8, nice=not y_axis[0].log)
+    median, low = axes.fields(alt.Y, "median", "low", scale=y_scale, axis=_axis(y_axis, grid=True))
+    color = _by_series(alt.Color, looks, [color for _name, color in looks], theme)
+    number = _number(y_axis)
+    place = [
+        alt.Tooltip("name:N", title=_("Series")),
+        alt.Tooltip("x:Q", title=x_axis[0].title, format=",.4~g"),
     ]
-    cross = {"type": "point", "shape": "cross", "angle": 45, "filled": True, "size": 60, "opacity": 1}
+    value = [
+        alt.Tooltip("median:Q", title=_("Median"), format=number),
+        alt.Tooltip("low:Q", title=_("Lowest"), format=number),
+        alt.Tooltip("high:Q", title=_("Highest"), format=number),
+    ]
     counts = [
-        {"field": "num_diverged", "type": "quantitative", "title": _("Diverged"), "format": "d"},
-        {"field": "num_seeds", "type": "quantitative", "title": _("Seeds"), "format": "d"},
+        alt.Tooltip("num_diverged:Q", title=_("Diverged"), format="d"),
+        alt.Tooltip("num_seeds:Q", title=_("Seeds"), format="d"),
     ]
-    crosses = {"x": x, "y": {"value": 6}, "color": color, "tooltip": [*tooltip[:2], *counts]}
-    return [
-        *({"data": _values(table), **layer} for layer in layers),
-        *([{"data": _values(lost), "mark": cross, "encoding": crosses}] if len(lost) else []),  # never an empty picture
-    ]
+    bands = table("bands").encode(x=x, color=color)
+
+    # The bound of a condition.
+    rule = table("bound").mark_rule(strokeDash=[5, 3], strokeWidth=1.5, tooltip=None).encode(y=median)
+    # From the lowest to the highest seed, their median as a line, and as a mark for each x.
+    area = bands.mark_area(opacity=0.18, tooltip=None, aria=False).encode(y=low, y2="high:Q")
+    dash = _by_series(alt.StrokeDash, looks, DASHES, theme)
+    lines = bands.mark_line(strokeWidth=2, tooltip=None, aria=False).encode(y=median, strokeDash=dash)
+    shape = _by_series(alt.Shape, looks, SHAPES, theme)
+    dot = bands.mark_point(filled=True, size=dot_size, opacity=1)
+    dots = dot.encode(y=median, shape=shape, tooltip=[*place, *value])
+    # A cross at the top where a run diverged.
+    cross = table("lost").mark_point(shape="cross", angle=45, filled=True, size=60, opacity=1)
+    crosses = cross.encode(x=x, y=alt.value(6), color=color, tooltip=[*place, *counts])
+    return finish([rule, area, lines, dots, crosses], theme, title, title_size=TITLE_SIZE)
 
 
-def _values(table: pd.DataFrame) -> dict[str, Any]:
-    return {"values": table.to_dict("records")}
+def _looks(picture: Picture, theme: Theme) -> Looks:
+    """The name and the colour of each series: that of its batch size if it has one."""
+    tones, looks = theme.of(TONES), []
+    for place, series in enumerate(picture.series.values()):
+        k = series.batch_size
+        color = tones[place % len(tones)] if k is None else theme.color_of(1, 1) if k == "all" else theme.color_of(k)
+        looks.append((theme.translate(series.title), color))
+    return tuple(looks)
 
 
-def _axis(picture: Picture, channel: str, title: str, values: pd.Series) -> dict[str, Any]:
-    style: dict[str, Any] = {"titleFontSize": 12, "labelFontSize": LABEL_SIZE, "titlePadding": 4, "labelOverlap": True}
-    axis = {"title": title, "grid": channel == "y", "tickCount": 4, **style}
+def _by_series(channel: type[Any], looks: Looks, values: Sequence[Any], theme: Theme) -> Any:
+    """What each series looks like; several have a legend."""
+    names = [name for name, _color in looks]
+    legend = alt.Legend(
+        title=None,
+        orient="bottom",
+        columns=2,
+        labelFontSize=LABEL_SIZE,
+        labelLimit=150,
+        labelColor=theme.text,
+        symbolOpacity=1,
+        symbolSize=60,
+        symbolStrokeWidth=2,
+        offset=4,
+        rowPadding=1,
+    )
+    scale = alt.Scale(domain=names, range=list(values[: len(names)]))
+    return channel("name:N", scale=scale, sort=names, legend=legend if len(names) > 1 else None)
+
+
+def _ticked(picture: Picture, channel: str, values: pd.Series, theme: Theme) -> Ticked:
+    """An axis of a picture, and on a logarithmic one the ticks for these values."""
     is_log = picture.log_x if channel == "x" else picture.log_y
-    if is_log and len(values):
-        axis["values"] = log_ticks(float(values.min()), float(values.max()))
-    if picture.percent and (channel == "x") == (picture.kind == "dots"):
-        return axis | {"format": ".0%"}
+    percent = picture.percent and (channel == "x") == (picture.kind == "dots")
+    title = theme.translate(picture.x if channel == "x" else picture.y)
+    ticks = log_ticks(float(values.min()), float(values.max())) if is_log and len(values) else []
+    return Axis(channel, log=is_log, title=title, percent=percent), tuple(ticks)
+
+
+def _scale(axis: Ticked, *, padding: int, nice: bool = False) -> alt.Scale:
+    """A scale from the lowest to the highest value."""
+    return alt.Scale(type="log" if axis[0].log else "linear", nice=nice, zero=False, padding=padding)
+
+
+def _axis(axis: Ticked, *, grid: bool) -> alt.Axis:
     tiny = "datum.value != 0 && abs(datum.value) < 0.001"
-    return axis | {"labelExpr": f"{tiny} ? format(datum.value, '.0e') : format(datum.value, ',.3~r')"}
+    text = f"{tiny} ? format(datum.value, '.0e') : format(datum.value, ',.3~r')"
+    numbers: dict[str, Any] = {"format": ".0%"} if axis[0].percent else {"labelExpr": text}
+    if axis[1]:
+        numbers["values"] = axis[1]
+    return axes.small(axis[0].title, grid=grid, tickCount=4, **numbers)
 
 
 def log_ticks(low: float, high: float) -> list[float]:
@@ -270,6 +227,6 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [tick for tick in ticks if 0.7 * low <= tick <= 1.4 * high]
 
 
-def _format(picture: Picture) -> str:
+def _number(axis: Ticked) -> str:
     """How exact values are written."""
-    return ".2%" if picture.percent else ".3~g"
+    return ".2%" if axis[0].percent else ".3~g"

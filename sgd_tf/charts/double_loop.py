@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import base64
-import copy
 import io
-import keyword
-import tokenize
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
-from sgd_tf.charts.style import (
-    BACKGROUND,
-    DRAWN,
-    FONT,
-    GRID,
-    MUTED_TEXT,
-    TEXT,
-    Translate,
-    batch_size_color,
-    embed_config,
-)
+from sgd_tf.charts import axes
+from sgd_tf.charts.frame import bare, filled, structure, table
+from sgd_tf.charts.style import BACKGROUND, DRAWN, FONT, GRID, LIGHT, MUTED_TEXT, TEXT, Domain, Theme
 
-CODE_COLUMNS = 52  # letters that a line of code has room for
-CODE_SIZE = 8.4  # px, the widest that a letter of code gets
-CODE_LINE = 26  # px, from line to line of code
-CODE_FONT = "'Source Code Pro', 'DejaVu Sans Mono', monospace"
-KEYWORD = {False: "#7F1976", True: "#E991E6"}
 MAX_IMAGES = 60  # more tiles than this become a dense grid without images
 NUM_SLOTS = 8  # samples of a minibatch that are shown on their way through the model
 INK = (23, 23, 23)  # of the images, on paper in both themes
@@ -42,6 +26,7 @@ SURFACE_SIZE, LIMIT = 20, 2.5  # points along each side of the grid of a model, 
 STATES = ("waiting", "drawn", "used")  # of a sample in an epoch
 PLACES = ("ahead", "here", "passed")  # of a station on the way of a minibatch
 MOMENTS = ("now", "before")  # of a line that an update has moved
+SILENT: dict[str, Any] = {"tooltip": None, "aria": False}  # of marks that say nothing
 
 
 def digit_image(pixels: tuple[float, ...], height: int = 8, width: int = 8) -> str:
@@ -83,125 +68,98 @@ def tile_columns(num_examples: int) -> int:
     return int(np.ceil(np.sqrt(num_examples * 2.8)))
 
 
-def tiles_spec(
-    samples: pd.DataFrame,
-    states: pd.DataFrame,
-    *,
-    dark: bool = False,
-    translate: Translate = str,
-    height: int = 280,
-) -> dict[str, Any]:
+def tiles(samples: pd.DataFrame, states: pd.DataFrame, *, theme: Theme = LIGHT) -> alt.LayerChart:
     """All N samples as tiles; those of the minibatch are yellow, those already used in this epoch ticked.
 
-    From step to step the table of states alone changes, so that nothing flickers.
+    From step to step only the table of states changes, so that nothing flickers.
 
     Args:
         samples: columns index, label, image (a data address; empty in a dense grid), one row per sample.
         states: columns index, state ("waiting", "drawn", "used"), note (words for the tooltip).
-        dark: whether the page's background is dark.
-        translate: gives a word of the chart in the reader's language.
-        height: of the whole chart, in px.
-
-    Returns:
-        Vega-Lite specification, with the tables as DataFrames in ``datasets``.
+        theme: of the page.
 
     >>> samples = pd.DataFrame({"index": [0, 1], "label": ["3", "7"], "image": ["", ""]})
     >>> states = pd.DataFrame({"index": [0, 1], "state": ["drawn", "waiting"], "note": ["", ""]})
-    >>> sorted(tiles_spec(samples, states)["datasets"])
+    >>> sorted(tiles(samples, states).to_dict()["datasets"])
     ['samples', 'states']
     """
-    _ = translate
-    words = (_("Sample"), _("Label"), _("State"))
-    spec = copy.deepcopy(_tiles(len(samples), words, dark, height))
-    return {**spec, "datasets": {"samples": samples, "states": states.merge(samples[["index", "label"]], on="index")}}
+    states = states.merge(samples[["index", "label"]], on="index")
+    return filled(_tiles(len(samples), theme), samples=samples, states=states)
 
 
-@lru_cache(maxsize=64)
-def _tiles(num_examples: int, words: tuple[str, ...], dark: bool, height: int) -> dict[str, Any]:
-    sample, label, state = words
+@structure
+def _tiles(num_examples: int, theme: Theme) -> alt.LayerChart:
+    _ = theme.translate
     columns = tile_columns(num_examples)
     rows = -(-num_examples // columns)
     dense = num_examples > MAX_IMAGES
-    gap = 0.1 if dense else 0.05
+    left, middle, right, column = _hidden(alt.X, (0, columns), "left", "middle", "right", "column")
+    top, centre, bottom, row = _hidden(alt.Y, (rows, 0), "top", "centre", "bottom", "row")
+    box = {"x": left, "x2": "right:Q", "y": top, "y2": "bottom:Q"}
+    states, samples = (_in_tiles(table(name), columns, dense) for name in ("states", "samples"))
+    used = states.transform_filter("datum.state == 'used'")
+    tooltip = [
+        alt.Tooltip("index:Q", title=_("Sample")),
+        alt.Tooltip("label:N", title=_("Label")),
+        alt.Tooltip("note:N", title=_("State")),
+    ]
+
+    # A tile for each sample, in the colour of its state.
+    fills = [PAPER[theme.dark], DRAWN, theme.muted if dense else USED_PAPER[theme.dark]]
+    strokes = [theme.muted if dense else theme.grid, theme.text, USED_PAPER[theme.dark]]
+    tiles = states.mark_rect(cornerRadius=1 if dense else 6, **SILENT).encode(
+        **box,
+        fill=_by_state(alt.Fill, fills),
+        stroke=_by_state(alt.Stroke, strokes),
+        strokeWidth=_by_state(alt.StrokeWidth, [0.5, 1, 0] if dense else [1, 2, 0]),
+    )
+    # Nothing to see: what the pointer finds.
+    touch = states.mark_rect(opacity=0, aria=False).encode(**box, tooltip=tooltip)
+    if dense:
+        return bare([tiles, touch], theme)
+    # The image of each sample, faint once it is used; its index; a tick where it is used.
+    side = alt.ExprRef(f"0.66 * min(width / {columns}, height / {rows})")
+    images = samples.mark_image(width=side, height=side, **SILENT).encode(x=middle, y=centre, url="image:N")
+    veil = used.mark_rect(cornerRadius=6, fill=USED_PAPER[theme.dark], opacity=0.66, **SILENT).encode(**box)
+    shift = alt.ExprRef(f"0.09 * width / {columns}")
+    index: dict[str, Any] = {"align": "left", "baseline": "top", "dx": shift, "dy": 4, "font": FONT}
+    indices = samples.mark_text(**index, fontSize=_size(9, 11), color=MUTED_TEXT[False], **SILENT).encode(
+        x=column, y=row, text="index:Q"
+    )
+    tick: dict[str, Any] = {"align": "right", "baseline": "bottom", "dx": -5, "dy": -4, "fontWeight": "bold"}
+    ticks = used.mark_text(**tick, fontSize=_size(13, 17), color=theme.text, text="✓", **SILENT).encode(
+        x=right, y=bottom
+    )
+    return bare([tiles, images, veil, indices, ticks, touch], theme)
+
+
+def _in_tiles(chart: alt.Chart, columns: int, dense: bool) -> alt.Chart:
+    """The place of each sample's tile; in a dense grid a used one is smaller."""
+    gap, shrink = (0.1, 0.22) if dense else (0.05, 0)
+    inset = f"{gap} + (datum.state == 'used' ? {shrink} : 0)"
     place = {
         "column": f"datum.index % {columns}",
         "row": f"floor(datum.index / {columns})",
-        "left": f"datum.column + {gap} + (datum.state == 'used' ? {0.22 if dense else 0} : 0)",
-        "right": f"datum.column + {1 - gap} - (datum.state == 'used' ? {0.22 if dense else 0} : 0)",
-        "top": f"datum.row + {gap} + (datum.state == 'used' ? {0.22 if dense else 0} : 0)",
-        "bottom": f"datum.row + {1 - gap} - (datum.state == 'used' ? {0.22 if dense else 0} : 0)",
+        "left": f"datum.column + {inset}",
+        "right": f"datum.column + 1 - ({inset})",
+        "top": f"datum.row + {inset}",
+        "bottom": f"datum.row + 1 - ({inset})",
         "middle": "datum.column + 0.5",
         "centre": "datum.row + 0.5",
     }
-
-    def across(field: str) -> alt.X:
-        return alt.X(f"{field}:Q", scale=alt.Scale(domain=[0, columns], nice=False, zero=False), axis=None)
-
-    def down(field: str) -> alt.Y:
-        return alt.Y(f"{field}:Q", scale=alt.Scale(domain=[rows, 0], nice=False, zero=False), axis=None)
-
-    box = {"x": across("left"), "x2": "right:Q", "y": down("top"), "y2": "bottom:Q"}
-    states = _placed(alt.Chart(alt.NamedData(name="states")), place)
-    tiles = states.mark_rect(cornerRadius=1 if dense else 6, tooltip=None, aria=False).encode(
-        **box,
-        fill=_by_state([PAPER[dark], DRAWN, (MUTED_TEXT if dense else USED_PAPER)[dark]], "fill"),
-        stroke=_by_state([MUTED_TEXT[dark] if dense else GRID[dark], TEXT[dark], USED_PAPER[dark]], "stroke"),
-        strokeWidth=_by_state([0.5, 1, 0] if dense else [1, 2, 0], "strokeWidth"),
-    )
-    layers = [tiles]
-    if not dense:
-        samples = _placed(alt.Chart(alt.NamedData(name="samples")), place)
-        side = alt.ExprRef(f"0.66 * min(width / {columns}, height / {rows})")
-        layers += [
-            samples.mark_image(width=side, height=side, tooltip=None, aria=False).encode(
-                x=across("middle"), y=down("centre"), url="image:N"
-            ),
-            states.transform_filter("datum.state == 'used'")
-            .mark_rect(cornerRadius=6, fill=USED_PAPER[dark], opacity=0.66, tooltip=None, aria=False)
-            .encode(**box),
-            samples.mark_text(
-                align="left",
-                baseline="top",
-                dx=alt.ExprRef(f"0.09 * width / {columns}"),
-                dy=4,
-                fontSize=alt.ExprRef("width < 420 ? 9 : 11"),
-                font=FONT,
-                color=MUTED_TEXT[False],
-                tooltip=None,
-                aria=False,
-            ).encode(x=across("column"), y=down("row"), text="index:Q"),
-            states.transform_filter("datum.state == 'used'")
-            .mark_text(
-                align="right",
-                baseline="bottom",
-                dx=-5,
-                dy=-4,
-                fontSize=alt.ExprRef("width < 420 ? 13 : 17"),
-                fontWeight="bold",
-                color=TEXT[dark],
-                text="✓",
-                tooltip=None,
-                aria=False,
-            )
-            .encode(x=across("right"), y=down("bottom")),
-        ]
-    layers.append(
-        states.mark_rect(opacity=0, aria=False).encode(
-            **box,
-            tooltip=[
-                alt.Tooltip("index:Q", title=sample),
-                alt.Tooltip("label:N", title=label),
-                alt.Tooltip("note:N", title=state),
-            ],
-        )
-    )
-    return _framed(layers, dark=dark, height=height)
-
-
-def _placed(chart: alt.Chart, place: dict[str, str]) -> alt.Chart:
     for name, expression in place.items():
         chart = chart.transform_calculate(**{name: expression})
     return chart
+
+
+def _hidden(channel: type[Any], domain: Sequence[float], *names: str) -> list[Any]:
+    """Encodings of several columns on an axis that is not drawn."""
+    return axes.fields(channel, *names, scale=axes.scale(domain), axis=None)
+
+
+def _size(small: int, large: int) -> alt.ExprRef:
+    """Size of the type, smaller on a telephone."""
+    return alt.ExprRef(f"width < 420 ? {small} : {large}")
 
 
 def _faint(color: str, dark: bool, share: float = 0.3) -> str:
@@ -213,59 +171,13 @@ def _faint(color: str, dark: bool, share: float = 0.3) -> str:
     return "#{:02X}{:02X}{:02X}".format(*mixed)
 
 
-def _by_state(values: list[Any], channel: str) -> Any:
-    return _by("state", STATES, values, channel)
+def _by_state(channel: type[Any], values: Sequence[Any]) -> Any:
+    return axes.look(channel, "state", dict(zip(STATES, values, strict=True)), type="ordinal")
 
 
-def _by(field: str, domain: Sequence[str], values: Sequence[Any], channel: str) -> Any:
-    """An encoding that gives each of a few words its value, without a legend."""
-    kinds: dict[str, Any] = {
-        "color": alt.Color,
-        "fill": alt.Fill,
-        "stroke": alt.Stroke,
-        "strokeWidth": alt.StrokeWidth,
-        "strokeDash": alt.StrokeDash,
-        "size": alt.Size,
-        "shape": alt.Shape,
-    }
-    kind = "O" if channel in ("size", "strokeWidth") else "N"  # Vega-Lite wants an order where a size is given
-    scale = alt.Scale(type="ordinal", domain=list(domain), range=list(values))
-    return kinds[channel](f"{field}:{kind}", scale=scale, legend=None)
-
-
-def _framed(layers: list[alt.Chart], *, dark: bool, height: int) -> dict[str, Any]:
-    """The specification of a picture without a title: what it shows is said above it, with numbers that change."""
-    chart = alt.LayerChart(
-        layer=layers,
-        width="container",
-        height=height,
-        padding={"left": 2, "top": 2, "right": 2, "bottom": 2},
-        autosize=alt.AutoSizeParams(type="fit", contains="padding"),
-        view=alt.ViewConfig(stroke=None),
-        usermeta={"embedOptions": {"config": embed_config(dark=dark)}},
-    )
-    # What one layer says by a colour is not what another says by it.
-    return chart.resolve_scale(
-        color="independent",
-        fill="independent",
-        stroke="independent",
-        strokeWidth="independent",
-        strokeDash="independent",
-        size="independent",
-        shape="independent",
-    ).to_dict()
-
-
-def points_spec(
-    samples: pd.DataFrame,
-    states: pd.DataFrame,
-    surface: pd.DataFrame,
-    *,
-    is_line: bool,
-    dark: bool = False,
-    translate: Translate = str,
-    height: int = 360,
-) -> dict[str, Any]:
+def points(
+    samples: pd.DataFrame, states: pd.DataFrame, surface: pd.DataFrame, *, is_line: bool, theme: Theme = LIGHT
+) -> alt.LayerChart:
     """All N samples as points of a plane, and the model: a line through them, or the side that it gives to each class.
 
     Args:
@@ -274,136 +186,99 @@ def points_spec(
         surface: of a line the columns x, y, moment ("now", "before"), two rows each; of classes x, y, share, the
             probability of class 1, on a grid of SURFACE_SIZE × SURFACE_SIZE points.
         is_line: whether the model is a line.
-        dark: whether the page's background is dark.
-        translate: gives a word of the chart in the reader's language.
-        height: of the whole chart, in px.
-
-    Returns:
-        Vega-Lite specification, with the tables as DataFrames in ``datasets``.
+        theme: of the page.
 
     >>> samples = pd.DataFrame({"index": [0], "x": [0.5], "y": [1.0], "label": [""]})
     >>> states = pd.DataFrame({"index": [0], "state": ["drawn"], "note": [""], "said": [0.2]})
     >>> line = pd.DataFrame({"x": [-1.0, 1.0], "y": [0.0, 0.4], "moment": ["now", "now"]})
-    >>> sorted(points_spec(samples, states, line, is_line=True)["datasets"])
+    >>> sorted(points(samples, states, line, is_line=True).to_dict()["datasets"])
     ['points', 'surface']
     """
-    _ = translate
-    names = {
-        "sample": _("Sample"),
-        "label": _("Label"),
-        "state": _("State"),
-    }
-    domains = tuple(
-        _rounded(float(samples[axis].min()), float(samples[axis].max())) if is_line else (-LIMIT, LIMIT)
-        for axis in ("x", "y")
-    )
-    spec = copy.deepcopy(_points(tuple(names.items()), domains, is_line, len(samples) > 200, dark, height))
-    return {**spec, "datasets": {"points": samples.merge(states, on="index"), "surface": surface}}
+    x, y = ((-LIMIT, LIMIT),) * 2
+    if is_line:
+        x, y = (_rounded(float(samples[axis].min()), float(samples[axis].max())) for axis in ("x", "y"))
+    chart = _points(x, y, is_line, len(samples) > 200, theme)
+    return filled(chart, points=samples.merge(states, on="index"), surface=surface)
 
 
-def _rounded(low: float, high: float) -> tuple[float, float]:
+def _rounded(low: float, high: float) -> Domain:
     return float(np.floor(low - 0.2)), float(np.ceil(high + 0.2))
 
 
-@lru_cache(maxsize=64)
-def _points(
-    names: tuple[tuple[str, str], ...],
-    domains: tuple[tuple[float, float], ...],
-    is_line: bool,
-    dense: bool,
-    dark: bool,
-    height: int,
-) -> dict[str, Any]:
-    word = dict(names)
-
-    def across(field: str) -> alt.X:
-        scale = alt.Scale(domain=list(domains[0]), nice=False, zero=False)
-        axis = alt.Axis(title="x" if is_line else "x1", grid=False, tickCount=6, titlePadding=4)
-        return alt.X(f"{field}:Q", scale=scale, axis=axis)
-
-    def upward(field: str) -> alt.Y:
-        scale = alt.Scale(domain=list(domains[1]), nice=False, zero=False)
-        axis = alt.Axis(title="y" if is_line else "x2", grid=is_line, tickCount=5, titlePadding=4)
-        return alt.Y(f"{field}:Q", scale=scale, axis=axis)
-
-    surface = alt.Chart(alt.NamedData(name="surface"))
-    points = alt.Chart(alt.NamedData(name="points"))
+@structure
+def _points(x_domain: Domain, y_domain: Domain, is_line: bool, dense: bool, theme: Theme) -> alt.LayerChart:
+    _ = theme.translate
+    x_axis = alt.Axis(title="x" if is_line else "x1", grid=False, tickCount=6, titlePadding=4)
+    y_axis = alt.Axis(title="y" if is_line else "x2", grid=is_line, tickCount=5, titlePadding=4)
+    x, left = axes.fields(alt.X, "x", "left", scale=axes.scale(x_domain), axis=x_axis)
+    y, low = axes.fields(alt.Y, "y", "low", scale=axes.scale(y_domain), axis=y_axis)
+    points = table("points").encode(x=x, y=y)
     size = 0.5 if dense else 1.0
+
+    # The model, and below a line the errors of the drawn samples.
+    model = _line_model(x, y, theme) if is_line else [_class_model(left, low, theme)]
+    # A point for each sample: its fill says its state, of a class also its label.
+    paper = theme.background
     if is_line:
-        lines = surface.mark_line(clip=True, tooltip=None, aria=False).encode(
-            x=across("x"),
-            y=upward("y"),
-            detail="moment:N",
-            color=_by("moment", MOMENTS, [TEXT[dark], MUTED_TEXT[dark]], "color"),
-            strokeDash=_by("moment", MOMENTS, [[1, 0], [5, 4]], "strokeDash"),
-            strokeWidth=_by("moment", MOMENTS, [3, 1.5], "strokeWidth"),
-        )
-        errors = (
-            points.transform_filter("datum.state == 'drawn' && isValid(datum.said)")
-            .mark_rule(strokeWidth=1.5, color=TEXT[dark], clip=True, tooltip=None, aria=False)
-            .encode(x=across("x"), y=upward("y"), y2="said:Q")
-        )
-        layers = [lines, errors]
-        fill = _by_state([BACKGROUND[dark], DRAWN, USED_PAPER[dark]], "fill")
-        shape = _by("label", [], ["circle"], "shape")
+        dots, fill = points, _by_state(alt.Fill, [paper, DRAWN, USED_PAPER[theme.dark]])
+        shape = axes.look(alt.Shape, "label", {}, type="ordinal", range=["circle"])
     else:
-        half = 0.51 * 2 * LIMIT / SURFACE_SIZE  # a little more: no seams
-        layers = [
-            surface.transform_calculate(
-                left=f"datum.x - {half}", right=f"datum.x + {half}", low=f"datum.y - {half}", high=f"datum.y + {half}"
-            )
-            .mark_rect(tooltip=None, aria=False, strokeWidth=0)
-            .encode(
-                x=across("left"),
-                x2="right:Q",
-                y=upward("low"),
-                y2="high:Q",
-                color=alt.Color(
-                    "share:Q",
-                    scale=alt.Scale(
-                        domain=[0, 0.5, 1],
-                        range=[
-                            _faint(CLASS_COLORS[dark][0], dark),
-                            BACKGROUND[dark],
-                            _faint(CLASS_COLORS[dark][1], dark),
-                        ],
-                    ),
-                    legend=None,
-                ),
-            )
-        ]
-        looks = [DRAWN, BACKGROUND[dark], *CLASS_COLORS[dark]]
-        fill = _by("look", ["drawn", "used", "0", "1"], looks, "fill")
-        points = points.transform_calculate(look="datum.state == 'waiting' ? datum.label : datum.state")
-        shape = _by("label", ["0", "1"], ["circle", "triangle-up"], "shape")
-    layers += [
-        points.mark_point(opacity=1, clip=True, aria=False).encode(
-            x=across("x"),
-            y=upward("y"),
-            fill=fill,
-            shape=shape,
-            stroke=_by_state([TEXT[dark], TEXT[dark], MUTED_TEXT[dark]], "stroke"),
-            strokeWidth=_by_state([1.2, 2.2, 1], "strokeWidth"),
-            size=_by_state([size * 70, size * 210, size * 60], "size"),
-            order=alt.Order("rank:Q"),
-            tooltip=[
-                alt.Tooltip("index:Q", title=word["sample"]),
-                alt.Tooltip("label:N", title=word["label"]),
-                alt.Tooltip("x:Q", format=".3g"),
-                alt.Tooltip("y:Q", format=".3g"),
-                alt.Tooltip("note:N", title=word["state"]),
-            ],
-        ),
-    ]
-    if not dense:
-        layers.append(
-            points.transform_filter("datum.state == 'used'")
-            .mark_text(
-                text="✓", fontSize=13, fontWeight="bold", dx=9, dy=-7, color=TEXT[dark], tooltip=None, aria=False
-            )
-            .encode(x=across("x"), y=upward("y"))
+        dots = points.transform_calculate(look="datum.state == 'waiting' ? datum.label : datum.state")
+        zero, one = theme.of(CLASS_COLORS)
+        fill = axes.look(alt.Fill, "look", {"drawn": DRAWN, "used": paper, "0": zero, "1": one}, type="ordinal")
+        shape = axes.look(alt.Shape, "label", {"0": "circle", "1": "triangle-up"}, type="ordinal")
+    samples = dots.mark_point(opacity=1, clip=True, aria=False).encode(
+        fill=fill,
+        shape=shape,
+        stroke=_by_state(alt.Stroke, [theme.text, theme.text, theme.muted]),
+        strokeWidth=_by_state(alt.StrokeWidth, [1.2, 2.2, 1]),
+        size=_by_state(alt.Size, [size * 70, size * 210, size * 60]),
+        order=alt.Order("rank:Q"),
+        tooltip=[
+            alt.Tooltip("index:Q", title=_("Sample")),
+            alt.Tooltip("label:N", title=_("Label")),
+            alt.Tooltip("x:Q", format=".3g"),
+            alt.Tooltip("y:Q", format=".3g"),
+            alt.Tooltip("note:N", title=_("State")),
+        ],
+    )
+    # A tick beside each used sample.
+    used = points.transform_filter("datum.state == 'used'")
+    tick: dict[str, Any] = {"text": "✓", "fontSize": 13, "fontWeight": "bold", "dx": 9, "dy": -7, "color": theme.text}
+    return bare([*model, samples, *([] if dense else [used.mark_text(**tick, **SILENT)])], theme)
+
+
+def _line_model(x: alt.X, y: alt.Y, theme: Theme) -> list[alt.Chart]:
+    """The line after an update and, dashed, before it; and the errors of the drawn samples."""
+
+    def by_moment(channel: type[Any], *values: Any) -> Any:
+        return axes.look(channel, "moment", dict(zip(MOMENTS, values, strict=True)), type="ordinal")
+
+    lines = (
+        table("surface")
+        .mark_line(clip=True, **SILENT)
+        .encode(
+            x=x,
+            y=y,
+            detail="moment:N",
+            color=by_moment(alt.Color, theme.text, theme.muted),
+            strokeDash=by_moment(alt.StrokeDash, [1, 0], [5, 4]),
+            strokeWidth=by_moment(alt.StrokeWidth, 3, 1.5),
         )
-    return _framed(layers, dark=dark, height=height)
+    )
+    drawn = table("points").transform_filter("datum.state == 'drawn' && isValid(datum.said)")
+    errors = drawn.mark_rule(strokeWidth=1.5, color=theme.text, clip=True, **SILENT).encode(x=x, y=y, y2="said:Q")
+    return [lines, errors]
+
+
+def _class_model(left: alt.X, low: alt.Y, theme: Theme) -> alt.Chart:
+    """The probability of class 1 as a colour, from one class over the background to the other."""
+    half = 0.51 * 2 * LIMIT / SURFACE_SIZE  # a little more: no seams
+    ends = {"left": f"datum.x - {half}", "right": f"datum.x + {half}", "low": f"datum.y - {half}"}
+    tiles = table("surface").transform_calculate(**ends, high=f"datum.y + {half}")
+    zero, one = (_faint(color, theme.dark) for color in theme.of(CLASS_COLORS))
+    color = alt.Color("share:Q", scale=alt.Scale(domain=[0, 0.5, 1], range=[zero, theme.background, one]), legend=None)
+    return tiles.mark_rect(strokeWidth=0, **SILENT).encode(x=left, x2="right:Q", y=low, y2="high:Q", color=color)
 
 
 def surface_grid() -> tuple[np.ndarray, np.ndarray]:
@@ -418,14 +293,7 @@ def surface_grid() -> tuple[np.ndarray, np.ndarray]:
     return x.ravel(), y.ravel()
 
 
-def flow_spec(
-    stations: pd.DataFrame,
-    travellers: pd.DataFrame,
-    *,
-    has_images: bool,
-    dark: bool = False,
-    height: int | None = None,
-) -> dict[str, Any]:
+def flow(stations: pd.DataFrame, travellers: pd.DataFrame, *, has_images: bool, theme: Theme = LIGHT) -> alt.LayerChart:
     """The way of a minibatch: its samples above, and below model, loss, gradient, update, with this step's numbers.
 
     Args:
@@ -433,248 +301,130 @@ def flow_spec(
             "passed").
         travellers: columns slot (0 to 7), image, said (what the model says of it), more (text instead of an image).
         has_images: whether the samples are drawn.
-        dark: whether the page's background is dark.
-        height: of the whole chart, in px.
-
-    Returns:
-        Vega-Lite specification, with the tables as DataFrames in ``datasets``.
+        theme: of the page.
 
     >>> stations = pd.DataFrame({"place": [0], "title": ["Model"], "value": [""], "detail": [""], "state": ["here"]})
     >>> travellers = pd.DataFrame({"slot": [0], "image": [""], "said": [""], "more": [""]})
-    >>> sorted(flow_spec(stations, travellers, has_images=True)["datasets"])
+    >>> sorted(flow(stations, travellers, has_images=True).to_dict()["datasets"])
     ['stations', 'travellers']
     """
-    spec = copy.deepcopy(_flow(len(stations), has_images, dark, height or (158 if has_images else 80)))
-    datasets = {"stations": stations} | ({"travellers": travellers} if has_images else {})
-    return {**spec, "datasets": datasets}
+    tables = {"stations": stations} | ({"travellers": travellers} if has_images else {})
+    return filled(_flow(len(stations), has_images, theme), **tables)
 
 
-@lru_cache(maxsize=16)
-def _flow(num_stations: int, has_images: bool, dark: bool, height: int) -> dict[str, Any]:
+@structure
+def _flow(num_stations: int, has_images: bool, theme: Theme) -> alt.LayerChart:
     strip = 76 if has_images else 0  # px of the samples above
-    total = num_stations * 10.0
-
-    def across(field: str) -> alt.X:
-        return alt.X(f"{field}:Q", scale=alt.Scale(domain=[0, total], nice=False, zero=False), axis=None)
-
-    def at(pixels: float) -> Any:
-        return alt.YValue(pixels)
-
-    stations = alt.Chart(alt.NamedData(name="stations")).transform_calculate(
+    left, middle, gap = _hidden(alt.X, (0, 10 * num_stations), "left", "middle", "gap")
+    stations = table("stations").transform_calculate(
         left="datum.place * 10 + 0.4", right="datum.place * 10 + 8.9", middle="datum.place * 10 + 4.65"
     )
-    # On yellow the words are dark in both themes.
-    words = _by("state", PLACES, [MUTED_TEXT[dark], TEXT[False], TEXT[dark]], "color")
-    arrow = (
-        stations.transform_filter(f"datum.place < {num_stations - 1}")
-        .transform_calculate(gap="datum.place * 10 + 9.65")
-        .mark_text(text="→", fontSize=18, color=MUTED_TEXT[dark], tooltip=None, aria=False)
-        .encode(x=across("gap"), y=at(strip + 38))
+
+    def by_place(channel: type[Any], *values: Any) -> Any:
+        return axes.look(channel, "state", dict(zip(PLACES, values, strict=True)), type="ordinal")
+
+    # A box for each station; the one that the minibatch has reached is yellow.
+    boxes = stations.mark_rect(cornerRadius=8, **SILENT).encode(
+        x=left,
+        x2="right:Q",
+        y=alt.YValue(strip + 2),
+        y2=alt.Y2Value(strip + 74),
+        fill=by_place(alt.Fill, "transparent", DRAWN, GRID[True] if theme.dark else PAPER[False]),
+        stroke=by_place(alt.Stroke, theme.muted, theme.text, theme.muted),
+        strokeWidth=by_place(alt.StrokeWidth, 0.75, 2.5, 1),
     )
-    layers = [
-        stations.mark_rect(cornerRadius=8, tooltip=None, aria=False).encode(
-            x=across("left"),
-            x2="right:Q",
-            y=at(strip + 2),
-            y2=alt.Y2Value(strip + 74),
-            fill=_by("state", PLACES, ["transparent", DRAWN, GRID[True] if dark else PAPER[False]], "fill"),
-            stroke=_by("state", PLACES, [MUTED_TEXT[dark], TEXT[dark], MUTED_TEXT[dark]], "stroke"),
-            strokeWidth=_by("state", PLACES, [0.75, 2.5, 1], "strokeWidth"),
-        ),
-        arrow,
-        *(
-            stations.mark_text(
-                fontSize=alt.ExprRef(f"width < 420 ? {small} : {large}"),
-                fontWeight=cast("Any", weight),
-                font=FONT,
-                tooltip=None,
-                aria=False,
-            ).encode(x=across("middle"), y=at(strip + y), text=f"{field}:N", color=words)
-            for field, small, large, weight, y in (
-                ("title", 11, 13, 400, 15),
-                ("value", 13, 18, 700, 38),
-                ("detail", 9, 12, 400, 60),
-            )
-        ),
-    ]
-    if has_images:
-        travellers = alt.Chart(alt.NamedData(name="travellers")).transform_calculate(
-            left=f"datum.slot * {total / NUM_SLOTS} + 0.3",
-            right=f"(datum.slot + 1) * {total / NUM_SLOTS} - 0.3",
-            middle=f"(datum.slot + 0.5) * {total / NUM_SLOTS}",
+    # Arrows from one to the next.
+    onward = stations.transform_filter(f"datum.place < {num_stations - 1}")
+    arrow = onward.transform_calculate(gap="datum.place * 10 + 9.65")
+    arrows = arrow.mark_text(text="→", fontSize=18, color=theme.muted, **SILENT).encode(x=gap, y=alt.YValue(strip + 38))
+    # Title, value and detail of each. On yellow the words are dark in both themes.
+    color = by_place(alt.Color, theme.muted, TEXT[False], theme.text)
+    texts: dict[str, tuple[tuple[int, int], Any, int]] = {
+        "title": ((11, 13), 400, 15),
+        "value": ((13, 18), 700, 38),
+        "detail": ((9, 12), 400, 60),
+    }
+    words = [
+        stations.mark_text(fontSize=_size(*sizes), fontWeight=weight, font=FONT, **SILENT).encode(
+            x=middle, y=alt.YValue(strip + y), text=f"{field}:N", color=color
         )
-        images = travellers.transform_filter("datum.image != ''")
-        side = alt.ExprRef(f"min(36, 0.8 * width / {NUM_SLOTS})")
-        layers += [
-            images.mark_rect(
-                cornerRadius=5, fill=DRAWN, stroke=TEXT[dark], strokeWidth=1.5, tooltip=None, aria=False
-            ).encode(x=across("left"), x2="right:Q", y=at(2), y2=alt.Y2Value(46)),
-            images.mark_image(width=side, height=side, tooltip=None, aria=False).encode(
-                x=across("middle"), y=at(24), url="image:N"
-            ),
-            *(
-                travellers.mark_text(
-                    fontSize=alt.ExprRef(f"width < 420 ? {small} : {large}"),
-                    font=FONT,
-                    fontWeight="bold",
-                    color=TEXT[dark],
-                    tooltip=None,
-                    aria=False,
-                ).encode(x=across("middle"), y=at(y), text=f"{field}:N")
-                for field, small, large, y in (("said", 12, 14, 60), ("more", 12, 14, 24))
-            ),
-        ]
-    return _framed(layers, dark=dark, height=height)
-
-
-def code_spec(lines: Sequence[str], lit: Sequence[int], *, dark: bool = False) -> dict[str, Any]:
-    """Lines of Python, those that run lit in the yellow of the drawn samples and marked with a triangle.
-
-    Args:
-        lines: of code; longer ones than CODE_COLUMNS letters run out of the picture.
-        lit: numbers of the lines that run, from 1.
-        dark: whether the page's background is dark.
-
-    Returns:
-        Vega-Lite specification, with the tables as DataFrames in ``datasets``; CODE_LINE px high for each line.
-
-    >>> code_spec(["for x in xs:", "    pass"], [2])["datasets"]["lit"].to_dict("records")
-    [{'line': 2}]
-    """
-    spec = copy.deepcopy(_code(tuple(lines), dark))
-    return {**spec, "datasets": {"lit": pd.DataFrame({"line": list(lit)}), "tokens": _tokens(tuple(lines))}}
-
-
-@lru_cache(maxsize=8)
-def _tokens(lines: tuple[str, ...]) -> pd.DataFrame:
-    """The words of Python source with their places: line from 1, column from 0, text, and whether it is a keyword."""
-    rows = []
-    for token in tokenize.generate_tokens(io.StringIO("\n".join(lines) + "\n").readline):
-        if token.string.strip():
-            line, column = token.start
-            is_keyword = keyword.iskeyword(token.string)
-            rows.append({"line": line, "column": column, "text": token.string, "keyword": is_keyword})
-    return pd.DataFrame(rows)
-
-
-@lru_cache(maxsize=8)
-def _code(lines: tuple[str, ...], dark: bool) -> dict[str, Any]:
-    letter = f"min({CODE_SIZE}, (width - 4) / {CODE_COLUMNS})"
-    margin = 3  # columns on the left, for the triangle
-
-    def down(shift: float) -> str:
-        return f"(datum.line - {shift}) * {CODE_LINE}"
-
-    y = alt.Y("middle:Q", scale=None, axis=None)
-    lit = alt.Chart(alt.NamedData(name="lit")).transform_calculate(
-        top=down(0.96), bottom=down(0.04), middle=down(0.5), left="0", right="width", at=f"1.2 * {letter}"
-    )
-    tokens = (
-        alt.Chart(alt.NamedData(name="tokens"))
-        .transform_lookup("line", from_=alt.LookupData(alt.NamedData(name="lit"), "line", ["line"]), as_=["found"])
-        .transform_calculate(
-            middle=down(0.5),
-            x=f"(datum.column + {margin}) * {letter}",
-            look="isValid(datum.found) ? 'lit' : datum.keyword ? 'keyword' : 'plain'",
-        )
-    )
-    x = alt.X("x:Q", scale=None, axis=None)
-    size = alt.ExprRef(f"{letter} / 0.6")
-    layers = [
-        lit.mark_rect(cornerRadius=5, fill=DRAWN, tooltip=None, aria=False).encode(
-            x=alt.X("left:Q", scale=None, axis=None),
-            x2="right:Q",
-            y=alt.Y("top:Q", scale=None, axis=None),
-            y2="bottom:Q",
-        ),
-        lit.mark_text(text="▶", color=TEXT[False], baseline="middle", fontSize=11, tooltip=None, aria=False).encode(
-            x=alt.X("at:Q", scale=None, axis=None), y=y
-        ),
-        tokens.mark_text(
-            align="left", baseline="middle", font=CODE_FONT, fontSize=size, tooltip=None, aria=False
-        ).encode(
-            x=x,
-            y=y,
-            text="text:N",
-            color=_by("look", ["plain", "keyword", "lit"], [TEXT[dark], KEYWORD[dark], TEXT[False]], "color"),
-        ),
+        for field, (sizes, weight, y) in texts.items()
     ]
-    return _framed(layers, dark=dark, height=CODE_LINE * len(lines) + 4)
+    travellers = _travellers(left, middle, 10 * num_stations, theme) if has_images else []
+    return bare([boxes, arrows, *words, *travellers], theme)
 
 
-def updates_spec(
-    updates: pd.DataFrame, *, dark: bool = False, translate: Translate = str, height: int = 260
-) -> dict[str, Any]:
+def _travellers(left: alt.X, middle: alt.X, total: float, theme: Theme) -> list[alt.Chart]:
+    """The first samples of the minibatch, on yellow, and what the model says of each."""
+    width = total / NUM_SLOTS
+    slots = table("travellers").transform_calculate(
+        left=f"datum.slot * {width} + 0.3",
+        right=f"(datum.slot + 1) * {width} - 0.3",
+        middle=f"(datum.slot + 0.5) * {width}",
+    )
+    seen = slots.transform_filter("datum.image != ''")
+    side = alt.ExprRef(f"min(36, 0.8 * width / {NUM_SLOTS})")
+    box: dict[str, Any] = {"cornerRadius": 5, "fill": DRAWN, "stroke": theme.text, "strokeWidth": 1.5}
+    text: dict[str, Any] = {"fontSize": _size(12, 14), "font": FONT, "fontWeight": "bold", "color": theme.text}
+    return [
+        seen.mark_rect(**box, **SILENT).encode(x=left, x2="right:Q", y=alt.YValue(2), y2=alt.Y2Value(46)),
+        seen.mark_image(width=side, height=side, **SILENT).encode(x=middle, y=alt.YValue(24), url="image:N"),
+        slots.mark_text(**text, **SILENT).encode(x=middle, y=alt.YValue(60), text="said:N"),
+        slots.mark_text(**text, **SILENT).encode(x=middle, y=alt.YValue(24), text="more:N"),
+    ]
+
+
+def updates(losses: pd.DataFrame, *, theme: Theme = LIGHT) -> alt.LayerChart:
     """Training loss after each update, against epochs: as many marks as updates, one line per run.
 
     Args:
-        updates: columns run, batch_size, full_batch, epoch (passes over the training set so far), update, train_loss.
-        dark: whether the page's background is dark.
-        translate: gives a word of the chart in the reader's language.
-        height: of the whole chart, in px.
+        losses: columns run, batch_size, full_batch, epoch (passes over the training set so far), update, train_loss.
+        theme: of the page.
 
-    Returns:
-        Vega-Lite specification, with the tables as DataFrames in ``datasets``.
-
-    >>> updates = pd.DataFrame({"run": ["GD"], "batch_size": [24], "full_batch": [True], "epoch": [0.0],
-    ...                         "update": [0], "train_loss": [2.3]})
-    >>> updates_spec(updates)["title"]["text"]
+    >>> losses = pd.DataFrame({"run": ["GD"], "batch_size": [24], "full_batch": [True], "epoch": [0.0],
+    ...                        "update": [0], "train_loss": [2.3]})
+    >>> updates(losses).to_dict()["title"]["text"]
     'Training loss after each update'
     """
-    _ = translate
-    words = (
-        ("title", _("Training loss after each update")),
-        ("subtitle", _("Each mark is one update; a pass over all samples is one epoch")),
-        ("run", _("Run")),
-        ("update", _("Parameter updates")),
-        ("epoch", _("Epochs")),
-        ("train_loss", _("Training loss")),
+    runs = losses.drop_duplicates("run")[["run", "batch_size", "full_batch"]]
+    colors = {
+        row.run: theme.color_of(row.batch_size, row.batch_size if row.full_batch else None) for row in runs.itertuples()
+    }
+    finite = losses[np.isfinite(losses["train_loss"])].drop(columns=["batch_size", "full_batch"])
+    end = float(losses["epoch"].max()) or 1.0
+    chart = _updates(tuple(colors.items()), end, len(finite) > 120, theme)
+    return filled(chart, updates=finite, ends=finite.drop_duplicates("run", keep="last"))
+
+
+@structure
+def _updates(colors: tuple[tuple[str, str], ...], end: float, dense: bool, theme: Theme) -> alt.LayerChart:
+    _ = theme.translate
+    color = axes.look(alt.Color, "run", dict(colors), type="ordinal")
+    shape = axes.look(
+        alt.Shape,
+        "run",
+        {run: kind for (run, _c), kind in zip(colors, ("square", "circle"), strict=False)},
+        type="ordinal",
     )
-    runs = updates.drop_duplicates("run")[["run", "batch_size", "full_batch"]]
-    colors = [
-        (row.run, batch_size_color(row.batch_size, full_batch=row.full_batch, dark=dark)) for row in runs.itertuples()
-    ]
-    finite = updates[np.isfinite(updates["train_loss"])].drop(columns=["batch_size", "full_batch"])
-    end = float(updates["epoch"].max()) or 1.0
-    spec = copy.deepcopy(_updates(words, tuple(colors), end, len(finite) > 120, dark, height))
-    return {**spec, "datasets": {"ends": finite.drop_duplicates("run", keep="last"), "updates": finite}}
-
-
-@lru_cache(maxsize=64)
-def _updates(
-    words: tuple[tuple[str, str], ...],
-    colors: tuple[tuple[str, str], ...],
-    end: float,
-    dense: bool,
-    dark: bool,
-    height: int,
-) -> dict[str, Any]:
-    word = dict(words)
-    names = [name for name, _color in colors]
-    color = _by("run", names, [color for _name, color in colors], "color")
     x = alt.X(
         "epoch:Q",
-        axis=alt.Axis(title=word["epoch"], grid=False, tickMinStep=1, format="d", values=list(range(int(end) + 1))),
-        scale=alt.Scale(domain=[0, 1.32 * end], nice=False),  # room for the names
+        axis=alt.Axis(title=_("Epochs"), grid=False, tickMinStep=1, format="d", values=list(range(int(end) + 1))),
+        scale=axes.scale((0, 1.32 * end)),  # room for the names
     )
-    y = alt.Y("train_loss:Q", axis=alt.Axis(title=word["train_loss"], tickCount=5), scale=alt.Scale(zero=True))
-    base = alt.Chart(alt.NamedData(name="updates")).encode(x=x, y=y, color=color)
+    y = alt.Y("train_loss:Q", axis=alt.Axis(title=_("Training loss"), tickCount=5), scale=alt.Scale(zero=True))
+    marks = table("updates").encode(x=x, y=y, color=color)
     tooltip = [
-        alt.Tooltip("run:N", title=word["run"]),
-        alt.Tooltip("update:Q", title=word["update"], format=",d"),
-        alt.Tooltip("epoch:Q", title=word["epoch"], format=",.2f"),
-        alt.Tooltip("train_loss:Q", title=word["train_loss"], format=".5g"),
+        alt.Tooltip("run:N", title=_("Run")),
+        alt.Tooltip("update:Q", title=_("Parameter updates"), format=",d"),
+        alt.Tooltip("epoch:Q", title=_("Epochs"), format=",.2f"),
+        alt.Tooltip("train_loss:Q", title=_("Training loss"), format=".5g"),
     ]
-    layers = [
-        base.mark_line(strokeWidth=1.75, tooltip=None, aria=False),
-        base.mark_point(filled=True, size=16 if dense else 60, opacity=1, aria=False).encode(
-            shape=_by("run", names, ["square", "circle"], "shape"), tooltip=tooltip
-        ),
-        alt.Chart(alt.NamedData(name="ends"))
-        .mark_text(align="left", dx=9, fontSize=12, aria=False, tooltip=None)
-        .encode(x=x, y=y, color=color, text="run:N"),
-    ]
-    title = alt.TitleParams(
-        text=word["title"], subtitle=word["subtitle"], subtitleColor=MUTED_TEXT[dark], fontSize=14, anchor="start"
-    )
-    return {**_framed(layers, dark=dark, height=height), "title": title.to_dict()}
+
+    # A line for each run, and a mark for each update.
+    lines = marks.mark_line(strokeWidth=1.75, **SILENT)
+    dots = marks.mark_point(filled=True, size=16 if dense else 60, opacity=1, aria=False)
+    # The name of each run at the end of its line.
+    names = table("ends").mark_text(align="left", dx=9, fontSize=12, **SILENT)
+    names = names.encode(x=x, y=y, color=color, text="run:N")
+    title = _("Training loss after each update"), _("Each mark is one update; a pass over all samples is one epoch")
+    return bare([lines, dots.encode(shape=shape, tooltip=tooltip), names], theme, title)

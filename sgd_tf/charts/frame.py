@@ -154,6 +154,14 @@ def finish(
     )
 
 
+def bare(layers: Sequence[alt.Chart], theme: Theme, title: Title = "") -> alt.LayerChart:
+    """A picture without a frame, whose layers have scales of their own: a colour may say another thing in each."""
+    chart = finish(layers, theme, title, padding=2).properties(view=alt.ViewConfig(stroke=None))
+    channels = ("color", "fill", "stroke", "strokeWidth", "strokeDash", "size", "shape")
+    apart: dict[str, Any] = dict.fromkeys(channels, "independent")
+    return chart.resolve_scale(**apart)
+
+
 def save_html(chart: alt.TopLevelMixin, path: str | Path) -> None:
     """Write a chart as one HTML file that opens without a network.
 

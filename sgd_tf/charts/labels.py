@@ -111,7 +111,9 @@ def free(room: int) -> alt.Chart:
     return nothing.encode(x=alt.value(alt.ExprRef("width")), x2=alt.value(alt.ExprRef(f"width + {room}")))
 
 
-def words(chart: alt.Chart, theme: Theme, color: Any = None, *, halo: float = 4, **text: Any) -> list[alt.Chart]:
+def words(
+    chart: alt.Chart, theme: Theme, color: Any = None, *, halo: float = 4, opacity: float = 1, **text: Any
+) -> list[alt.Chart]:
     """The column "label" as text, on a halo that keeps lines off the letters.
 
     Args:
@@ -119,16 +121,14 @@ def words(chart: alt.Chart, theme: Theme, color: Any = None, *, halo: float = 4,
         theme: of the page.
         color: an encoding; None for that of the page's text.
         halo: its width, in px.
+        opacity: of the halo.
         text: of the mark: "align", "dx", "fontSize", ….
     """
     style: dict[str, Any] = {"align": "left", "fontSize": LABEL_SIZE, "tooltip": None} | text
-    behind = {"color": theme.background, "stroke": theme.background, "strokeWidth": halo, "strokeJoin": "round"}
-    label = alt.Text("label:N")
-    if color is None:
-        color = alt.value(theme.text)
+    behind = {"color": theme.background, "stroke": theme.background, "strokeWidth": halo, "opacity": opacity}
     return [
-        chart.mark_text(**style | behind, aria=False).encode(text=label),
-        chart.mark_text(**style).encode(text=label, color=color),
+        chart.mark_text(**style | behind, strokeJoin="round", aria=False).encode(text="label:N"),
+        chart.mark_text(**style).encode(text="label:N", color=alt.value(theme.text) if color is None else color),
     ]
 
 

@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-import altair as alt
 import numpy as np
-import pandas as pd
 
 from sgd_tf.records import check_int
 
@@ -131,42 +129,3 @@ class Theme:
 
 
 LIGHT = Theme()  # of a chart in a notebook or a script
-
-
-def name_only_what_is_there(chart: alt.LayerChart) -> alt.LayerChart:
-    """The chart, whose layers without a row are left out for screen readers: each would be a picture without a name."""
-    for layer in chart.layer:
-        data = chart.data if layer.data is alt.Undefined else layer.data
-        if isinstance(data, pd.DataFrame) and data.empty:
-            layer.mark = alt.MarkDef(**({"type": layer.mark} if isinstance(layer.mark, str) else layer.mark.to_dict()))
-            layer.mark.aria = False
-    return chart
-
-
-def finished(
-    chart: alt.LayerChart,
-    *,
-    height: int,
-    dark: bool,
-    title: str | None = None,
-    subtitle: str | None = None,
-) -> alt.LayerChart:
-    """A chart with its size, margins, title and theme."""
-    if title is not None:
-        words = alt.TitleParams(
-            text=title,
-            subtitle=subtitle or alt.Undefined,
-            fontSize=14,
-            subtitleFontSize=12,
-            subtitleColor=MUTED_TEXT[dark],
-            anchor="start",
-            offset=8,
-        )
-        chart = chart.properties(title=words)
-    return name_only_what_is_there(chart).properties(
-        width="container",
-        height=height,
-        padding={"left": 4, "top": 4, "right": 4, "bottom": 4},
-        autosize=alt.AutoSizeParams(type="fit", contains="padding"),
-        usermeta={"embedOptions": {"config": embed_config(dark=dark)}},
-    )

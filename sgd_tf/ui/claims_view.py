@@ -17,6 +17,7 @@ from sgd_tf.measures import Measured
 from sgd_tf.ui import address, experiment, runs
 from sgd_tf.ui.language import _
 from sgd_tf.ui.runs import SessionRun
+from sgd_tf.ui.theme import page_theme, show_chart
 from sgd_tf.words import N_
 
 KIND = "claims"
@@ -294,8 +295,5 @@ def _picture(claim: Claim, finding: Finding | None) -> None:
     elif "failure" in finding:
         st.error(_("The experiment could not be made: {why}").format(why=finding["failure"]))
     else:
-        spec = charts.claim_spec(
-            claim, claims.points_of(finding), dark=experiment.is_dark(), translate=_, height=CHART_HEIGHT
-        )
-        alt = f"{_(claim.picture.title)}: {_(claim.sentence)}"
-        st.vega_lite_chart(spec, alt=alt, height=CHART_HEIGHT, key=f"claim_spec_{claim.key}")
+        chart = charts.claim_chart(claim, claims.points_of(finding), theme=page_theme(CHART_HEIGHT))
+        show_chart(chart, f"{_(claim.picture.title)}: {_(claim.sentence)}", key=f"claim_spec_{claim.key}")

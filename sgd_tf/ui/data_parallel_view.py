@@ -16,6 +16,7 @@ from sgd_tf.ui.controls import PROBLEMS
 from sgd_tf.ui.language import _, segments, selectbox
 from sgd_tf.ui.memory_view import difference_text
 from sgd_tf.ui.runs import SessionRun
+from sgd_tf.ui.theme import page_theme, show_chart
 from sgd_tf.words import N_
 
 PARTS = {"devices": N_("Several devices"), "machines": N_("Several machines")}
@@ -142,35 +143,16 @@ def _first_pictures(row: dict[str, Any]) -> None:
             for r in range(num)
         ]
     )
-    dark = experiment.is_dark()
+    theme = page_theme(CHART_HEIGHT)
     with st.container(key="parallel_first"), st.grid(2, min_column_width=300, gap="small"):
-        st.altair_chart(
-            charts.sample_parts(
-                samples,
-                title=_("The first minibatch over R = {r} devices").format(r=num),
-                subtitle=_("A square is a sample; point at it for its index"),
-                dark=dark,
-                translate=_,
-                height=CHART_HEIGHT,
-            ),
-            alt=_("The samples of the first minibatch, in blocks by device"),
-            height=CHART_HEIGHT,
-            key="parallel_samples",
+        title = _("The first minibatch over R = {r} devices").format(r=num)
+        parts = charts.sample_parts(
+            samples, title=(title, _("A square is a sample; point at it for its index")), theme=theme
         )
-        st.altair_chart(
-            charts.gradient_arrows(
-                arrows,
-                norm=row["norm"],
-                title=_("R gradients and their mean"),
-                subtitle=_("Seen in the plane in which they differ most"),
-                dark=dark,
-                translate=_,
-                height=CHART_HEIGHT,
-            ),
-            alt=_("The gradient of each device as an arrow, and their mean"),
-            height=CHART_HEIGHT,
-            key="parallel_arrows",
-        )
+        show_chart(parts, _("The samples of the first minibatch, in blocks by device"), key="parallel_samples")
+        titles = _("R gradients and their mean"), _("Seen in the plane in which they differ most")
+        gradients = charts.gradient_arrows(arrows, norm=row["norm"], title=titles, theme=theme)
+        show_chart(gradients, _("The gradient of each device as an arrow, and their mean"), key="parallel_arrows")
 
 
 def times_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -203,19 +185,9 @@ def _time_and_table(run: SessionRun | None, times: pd.DataFrame) -> None:
         else _("Each device is a GPU of its own")
     )
     with st.container(key="parallel_times"), st.grid(2, min_column_width=300, gap="small"):
-        st.altair_chart(
-            charts.time_by_devices(
-                times,
-                title=_("Time of an update"),
-                subtitle=_("Line across a bar: the ideal t₁/R"),
-                dark=experiment.is_dark(),
-                translate=_,
-                height=CHART_HEIGHT,
-            ),
-            alt=_("Milliseconds per update against the number of devices"),
-            height=CHART_HEIGHT,
-            key="parallel_time",
-        )
+        titles = _("Time of an update"), _("Line across a bar: the ideal t₁/R")
+        chart = charts.time_by_devices(times, title=titles, theme=page_theme(CHART_HEIGHT))
+        show_chart(chart, _("Milliseconds per update against the number of devices"), key="parallel_time")
         shown = pd.DataFrame(
             {
                 _("Devices R"): times["replicas"].map("{:d}".format),

@@ -41,11 +41,6 @@ FAILURES = {
 }
 
 
-def is_dark() -> bool:
-    """Whether the page is shown in the dark theme."""
-    return st.context.theme.type == "dark"
-
-
 def predict(question: str, options: Mapping[str, str], *, key: str) -> str | None:
     """Ask what the learner expects, before the run.
 

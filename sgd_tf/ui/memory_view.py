@@ -18,6 +18,7 @@ from sgd_tf.ui import address, experiment, runs
 from sgd_tf.ui.controls import PROBLEMS
 from sgd_tf.ui.language import _, segments, selectbox, titles
 from sgd_tf.ui.runs import SessionRun
+from sgd_tf.ui.theme import page_theme, show_chart
 from sgd_tf.words import N_
 
 PARTS = {"wall": N_("The memory wall"), "parts": N_("In parts: accumulation")}
@@ -240,24 +241,17 @@ def wall_picture(run: SessionRun | None) -> None:
     if by_points := memory.largest_measured(peaks, trial.limit, num_examples=info.num_examples):
         subtitle += _("; by the points {k}").format(k=f"{by_points:,}")
     with st.container(key="memory_wall_chart"):
-        st.altair_chart(
-            charts.memory_growth(
-                predicted,
-                measured_table(shown, "batch_size", own),
-                limits=limits,
-                x_title=_("Batch size k"),
-                title=_("Memory of one update: lines predicted, points measured"),
-                subtitle=subtitle,
-                x_domain=(0.8, 1.25 * info.num_examples),
-                y_domain=(predicted.loc[predicted["part"] == "parameters", "megabytes"].min() / 3, top),
-                dark=experiment.is_dark(),
-                translate=_,
-                height=CHART_HEIGHT,
-            ),
-            alt=_("Memory against the batch size: predicted parts, measured peaks, and the limit"),
-            height=CHART_HEIGHT,
-            key="memory_growth",
+        chart = charts.memory_growth(
+            predicted,
+            measured_table(shown, "batch_size", own),
+            limits=limits,
+            x=charts.Axis("size", (0.8, 1.25 * info.num_examples), title=_("Batch size k")),
+            y_domain=(predicted.loc[predicted["part"] == "parameters", "megabytes"].min() / 3, top),
+            title=(_("Memory of one update: lines predicted, points measured"), subtitle),
+            theme=page_theme(CHART_HEIGHT),
         )
+        words = _("Memory against the batch size: predicted parts, measured peaks, and the limit")
+        show_chart(chart, words, key="memory_growth")
     num_done = (own is not None) + (len(others) if ladder else 0)
     experiment.status(run, num_done / (1 + len(ladder)), _progress(run, num_done, 1 + len(ladder)))
     if run and own:
@@ -398,40 +392,24 @@ def parts_picture(run: SessionRun | None) -> None:
     table = measured_table(rows, "micro_batch_size", None)
     sizes = sorted({k, *parts, *np.geomspace(parts[-1], k, 20).round().astype(int).tolist()})
     predicted = predicted_table(info, model, sizes, batch_size=k)
-    dark, low = experiment.is_dark(), 0.8 * parts[-1]
+    theme, x = page_theme(CHART_HEIGHT), charts.Axis("size", (0.8 * parts[-1], 1.3 * k), title=_("Micro-batch m"))
     with st.container(key="memory_parts_chart"), st.grid(2, min_column_width=320, gap="small"):
-        st.altair_chart(
-            charts.memory_growth(
-                predicted,
-                table,
-                limits={},
-                x_title=_("Micro-batch m"),
-                title=_("Memory of one update of k = {k}").format(k=f"{k:,}"),
-                subtitle=_("Lines predicted, points measured; at the right the whole minibatch"),
-                x_domain=(low, 1.3 * k),
-                y_domain=(predicted["megabytes"].min() / 2, predicted["megabytes"].max() * 4),
-                dark=dark,
-                translate=_,
-                height=CHART_HEIGHT,
+        chart = charts.memory_growth(
+            predicted,
+            table,
+            limits={},
+            x=x,
+            y_domain=(predicted["megabytes"].min() / 2, predicted["megabytes"].max() * 4),
+            title=(
+                _("Memory of one update of k = {k}").format(k=f"{k:,}"),
+                _("Lines predicted, points measured; at the right the whole minibatch"),
             ),
-            alt=_("Memory against the size of the micro-batches: predicted parts and measured peaks"),
-            height=CHART_HEIGHT,
-            key="memory_parts_growth",
+            theme=theme,
         )
-        st.altair_chart(
-            charts.time_by_size(
-                table,
-                title=_("Time of the same update"),
-                x_title=_("Micro-batch m"),
-                x_domain=(low, 1.3 * k),
-                dark=dark,
-                translate=_,
-                height=CHART_HEIGHT,
-            ),
-            alt=_("Milliseconds per update against the size of the micro-batches"),
-            height=CHART_HEIGHT,
-            key="memory_parts_time",
-        )
+        words = _("Memory against the size of the micro-batches: predicted parts and measured peaks")
+        show_chart(chart, words, key="memory_parts_growth")
+        times = charts.time_by_size(table, x=x, title=_("Time of the same update"), theme=theme)
+        show_chart(times, _("Milliseconds per update against the size of the micro-batches"), key="memory_parts_time")
     compared = _part_rows(run, "difference")
     num_all = 1 + len(parts) * (3 if model.kind == "mlp" else 2)
     experiment.status(run, (len(rows) + len(compared)) / num_all, _progress(run, len(rows) + len(compared), num_all))

@@ -16,6 +16,7 @@ from sgd_tf.ui import address, experiment
 from sgd_tf.ui.language import _, titles
 from sgd_tf.ui.numbers import digits
 from sgd_tf.ui.runs import Rows
+from sgd_tf.ui.theme import page_theme, show_chart
 from sgd_tf.words import N_
 
 CHART_HEIGHT = 400  # px
@@ -73,31 +74,28 @@ def _path_pictures(rows: Rows) -> None:
     options: dict[str, Any] = {
         "batch_size": k,
         "num_examples": NUM_POINTS,
-        "dark": experiment.is_dark(),
-        "translate": _,
-        "height": CHART_HEIGHT,
+        "theme": page_theme(CHART_HEIGHT),
     }
     steps, arrows, sums = st.columns(3, gap="medium")
     with steps, st.container(key="noise_steps"):
         here = cloud[cloud["kind"] == "full"].assign(w=w, b=b)
         here = here.assign(w2=here["w2"] + w, b2=here["b2"] + b)
-        spec = charts.steps_spec(
-            _contours(x, y), _both_paths(x, y, paths, k), here, w_domain=W_DOMAIN, b_domain=B_DOMAIN, **options
-        )
+        domains = W_DOMAIN, B_DOMAIN
+        chart = charts.steps(_contours(x, y), _both_paths(x, y, paths, k), here, domains=domains, **options)
         alt = _("Contours of the loss over w and b, the paths of GD and SGD, and the point at which you stand")
-        st.vega_lite_chart(spec, alt=alt, height=CHART_HEIGHT, key="noise_steps_chart")
+        show_chart(chart, alt, key="noise_steps_chart")
     with arrows, st.container(key="noise_cloud"):
         tips = cloud[["w2", "b2"]].to_numpy()
         near = np.linalg.norm(tips, axis=1) <= np.quantile(np.linalg.norm(tips, axis=1), 0.95)  # a few may leave it
-        w_domain, b_domain = _square(np.vstack([tips[near], tips[-2:], np.zeros(2)]))
-        spec = charts.arrows_spec(cloud, layout="cloud", w_domain=w_domain, b_domain=b_domain, **options)
+        domains = _square(np.vstack([tips[near], tips[-2:], np.zeros(2)]))
+        chart = charts.arrows(cloud, layout="cloud", domains=domains, **options)
         alt = _("At one point: the steps of all minibatches of an epoch, their mean, and the step of gradient descent")
-        st.vega_lite_chart(spec, alt=alt, height=CHART_HEIGHT, key="noise_cloud_chart")
+        show_chart(chart, alt, key="noise_cloud_chart")
     with sums, st.container(key="noise_sum"):
         chain, w_domain, b_domain = _end_to_end(gradients, full, shares)
-        spec = charts.arrows_spec(chain, layout="end_to_end", w_domain=w_domain, b_domain=b_domain, **options)
+        chart = charts.arrows(chain, layout="end_to_end", domains=(w_domain, b_domain), **options)
         alt = _("The steps of the minibatches of one epoch laid end to end, and the step of gradient descent")
-        st.vega_lite_chart(spec, alt=alt, height=CHART_HEIGHT, key="noise_sum_chart")
+        show_chart(chart, alt, key="noise_sum_chart")
     with st.container(key="noise_path_numbers"):
         _path_numbers(per_example, gradients, shares, k)
         worst = max(row["difference"] for row in rows[1:])

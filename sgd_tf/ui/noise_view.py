@@ -20,6 +20,7 @@ from sgd_tf.ui.controls import DEFAULT_LEARNING_RATE, MODELS, PROBLEMS
 from sgd_tf.ui.language import _, selectbox, titles
 from sgd_tf.ui.numbers import digits
 from sgd_tf.ui.runs import Rows, SessionRun
+from sgd_tf.ui.theme import page_theme, show_chart
 from sgd_tf.words import N_
 
 CHART_HEIGHT = 420  # px
@@ -222,18 +223,16 @@ def _law_picture(chosen: int, run: SessionRun | None) -> None:
         if exact is None and run and run.is_active:
             st.skeleton("stretch")
         else:
-            spec = charts.noise_spec(
+            chart = charts.noise_of_k(
                 measured,
                 s_squared=exact["s_squared"] if exact else 1.0,
                 signal=exact["signal"] if exact else None,
                 num_examples=num_examples,
                 scale=None if scale is None else (scale["value"], scale["low"], scale["high"]),
-                dark=experiment.is_dark(),
-                translate=_,
-                height=CHART_HEIGHT,
+                theme=page_theme(CHART_HEIGHT),
             )
             alt = _("Mean squared distance of minibatch gradients from the full gradient against k, with the law")
-            st.vega_lite_chart(spec, alt=alt, height=CHART_HEIGHT, key="noise_law_curve")
+            show_chart(chart, alt, key="noise_law_curve")
     total = math.ceil(math.log2(num_examples)) + 2
     text = ""
     if run and not run.is_active:
@@ -351,19 +350,15 @@ def _escape_picture(run: SessionRun | None) -> None:
     options: dict[str, Any] = {
         "batch_sizes": ESCAPE_SIZES,
         "num_examples": ESCAPE_SAMPLES,
-        "dark": experiment.is_dark(),
-        "translate": _,
-        "height": CHART_HEIGHT,
+        "theme": page_theme(CHART_HEIGHT),
     }
     with st.grid(2, min_column_width=300, gap="small"):
         with st.container(key="noise_valleys"):
-            spec = charts.valleys_spec(ends, **options)
             alt = _("A curve with a shallow and a deeper valley, and below it where the runs of each batch size ended")
-            st.vega_lite_chart(spec, alt=alt, height=CHART_HEIGHT, key="noise_valleys_chart")
+            show_chart(charts.valleys(ends, **options), alt, key="noise_valleys_chart")
         with st.container(key="noise_shares"):
-            spec = charts.escapes_spec(results, **options)
             alt = _("Share of the runs of each batch size that ended in the deeper valley")
-            st.vega_lite_chart(spec, alt=alt, height=CHART_HEIGHT, key="noise_shares_chart")
+            show_chart(charts.escapes(results, **options), alt, key="noise_shares_chart")
     done = len(rows) / len(ESCAPE_SIZES)
     text = _("{num} runs from the shallow valley").format(num=f"{len(rows) * ESCAPE_RUNS:,}") if rows else ""
     experiment.status(run, done, text)
@@ -480,20 +475,15 @@ def _edge_picture(run: SessionRun | None) -> None:
     first, table, _ends = _edge_rows(run)
     start = float(table["train_loss"].iloc[0]) if len(table) else 1.0
     with st.container(key="noise_edge_chart"):
-        spec = charts.curves_spec(
+        chart = charts.curves(
             table,
-            x="update",
-            y="train_loss",
-            x_domain=(0.0, float(EDGE_UPDATES)),
-            y_domain=(start / 200, start * 1e4),
-            log_y=True,
+            x=charts.Axis("update", (0.0, float(EDGE_UPDATES))),
+            y=charts.Axis("train_loss", (start / 200, start * 1e4), log=True),
             band=False,
-            dark=experiment.is_dark(),
-            translate=_,
-            height=CHART_HEIGHT,
+            theme=page_theme(CHART_HEIGHT),
         )
         alt = _("Training loss of gradient descent against updates, with four learning rates around 2/λmax")
-        st.vega_lite_chart(spec, alt=alt, height=CHART_HEIGHT, key="noise_edge_curves")
+        show_chart(chart, alt, key="noise_edge_curves")
     text = ""
     if first:
         text = _("λmax = {value} after {num} products with the Hessian (residual {residual}); 2/λmax = {limit}").format(

@@ -19,6 +19,7 @@ from sgd_tf.ui import address, experiment, race_verdict, runs
 from sgd_tf.ui.language import _, titles
 from sgd_tf.ui.numbers import count, digits, percent
 from sgd_tf.ui.runs import SessionRun
+from sgd_tf.ui.theme import page_theme, show_chart
 from sgd_tf.words import N_
 
 CHART_HEIGHT = 400  # px
@@ -146,22 +147,16 @@ def _curves(
     """One chart of what is visible of a race, on the axes of the whole race."""
     log = st.session_state["log"] and y != "test_accuracy"
     target = plan.target if plan and y == plan.target_metric else None
-    spec = charts.curves_spec(
+    chart = charts.curves(
         visible,
-        x=x,
-        y=y,
+        x=charts.Axis(x, _x_domain(table, plan, x)),
+        y=charts.Axis(y, _y_domain(table, plan, y, log=log), log=log),
         target=None if log and target == 0 else target,
-        x_domain=_x_domain(table, plan, x),
-        y_domain=_y_domain(table, plan, y, log=log),
-        log_y=log,
         band=y == "train_loss",
-        dark=experiment.is_dark(),
-        compact=compact,
-        translate=_,
-        height=height,
+        theme=page_theme(height, compact=compact),
     )
     key = f"race_{x}" if compact else "race_curves"
-    st.vega_lite_chart(spec, alt=_chart_name(y, x), height=height, key=key)
+    show_chart(chart, _chart_name(y, x), key=key)
 
 
 def _chart_name(metric: str, counter: str) -> str:

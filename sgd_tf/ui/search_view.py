@@ -13,6 +13,7 @@ from sgd_tf import charts
 from sgd_tf.ui import controls, experiment, runs
 from sgd_tf.ui.language import _
 from sgd_tf.ui.runs import SessionRun
+from sgd_tf.ui.theme import page_theme, show_chart
 
 
 def draw() -> None:
@@ -44,8 +45,8 @@ def _draw(search: SessionRun | None) -> None:
                 st.caption(text.format(names=", ".join(names)))
         trials = pd.DataFrame(rows, columns=["run", "learning_rate", "mean_loss", "diverged_at"])
         sizes = {name: config.batch_size for name, config in search.plan.configs.items()}
-        chart = charts.learning_rates(trials, batch_sizes=sizes, dark=experiment.is_dark(), translate=_)
-        st.altair_chart(chart, alt=_("Mean training loss of each learning rate"), key="search_chart")
+        chart = charts.learning_rates(trials, batch_sizes=sizes, theme=page_theme(260))
+        show_chart(chart, _("Mean training loss of each learning rate"), key="search_chart")
 
 
 def _without_winner(rows: Sequence[Mapping[str, Any]]) -> list[str]:

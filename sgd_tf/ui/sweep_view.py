@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import altair as alt
 import pandas as pd
 import streamlit as st
 
@@ -16,10 +17,11 @@ from sgd_tf.problems import CATALOGUE
 from sgd_tf.sweep import SweepPlan
 from sgd_tf.sweep_results import NoAnswer, Recommendation, Verdict
 from sgd_tf.ui import address, experiment, runs, sweep_runs, sweep_words
-from sgd_tf.ui.language import _, current, selectbox, titles
+from sgd_tf.ui.language import _, selectbox, titles
 from sgd_tf.ui.numbers import count
 from sgd_tf.ui.runs import SessionRun
 from sgd_tf.ui.sweep_controls import RANGES, range_of
+from sgd_tf.ui.theme import page_theme, show_chart
 from sgd_tf.words import N_
 
 CHART_HEIGHT = 370  # px
@@ -80,16 +82,16 @@ def _picture(plan: SweepPlan | None, run: SessionRun | None) -> None:
     rows = sweep.rows_of(shown, known.cells.values())
     drawn = _specs(shown, rows, known)
     with st.container(key="sweep_chart"), st.grid(min(2, len(drawn)), min_column_width=300, gap="small"):
-        for spec, alt in drawn:
-            st.vega_lite_chart(spec, alt=alt, height=spec["height"])
+        for chart, words in drawn:
+            show_chart(chart, words)
     _status(shown, run, rows, known)
 
 
-def _specs(plan: SweepPlan, rows: list[Any], known: sweep_runs.Known) -> list[tuple[dict[str, Any], str]]:
+def _specs(plan: SweepPlan, rows: list[Any], known: sweep_runs.Known) -> list[tuple[alt.LayerChart, str]]:
     """The charts of the chosen picture; kept as long as nothing in them has changed."""
     view = st.session_state["sweep_view"]
     is_final = not runs.active()
-    key = (plan, view, len(rows), len(known.landscape), is_final, current(), experiment.is_dark())
+    key = (plan, view, len(rows), len(known.landscape), is_final, page_theme(CHART_HEIGHT))
     kept = st.session_state.get("sweep_specs")
     if kept is None or kept[0] != key:
         table = sweep_results.to_table(rows)
@@ -163,18 +165,17 @@ def _crosses(spread: pd.DataFrame) -> str:
     return " · " + _("× not reached")
 
 
-def _common(plan: SweepPlan) -> dict[str, Any]:
+def _common(plan: SweepPlan, height: int = CHART_HEIGHT) -> dict[str, Any]:
     return {
         "batch_sizes": plan.batch_sizes,
         "num_examples": plan.num_examples,
-        "dark": experiment.is_dark(),
-        "translate": _,
+        "theme": page_theme(height),
     }
 
 
 def _target_charts(
     plan: SweepPlan, table: pd.DataFrame, found: Analysis | None, known: sweep_runs.Known
-) -> list[tuple[dict[str, Any], str]]:
+) -> list[tuple[alt.LayerChart, str]]:
     best = sweep_results.tuned(table, "updates_to_target")
     fit = found.fit if found else None
     prices = {name: sweep_results.spread(best, f"{name}_to_target") for name in ("updates", "examples")}
@@ -182,23 +183,22 @@ def _target_charts(
     target = f"{plan.target:g}"
     updates = charts.by_batch_size(
         prices["updates"],
-        title=_("Updates to a training loss of {target}").format(target=target),
-        y_title=_("Parameter updates"),
-        subtitle=_subtitle(plan) + _crosses(prices["updates"]),
-        perfect_scaling=True,
-        fit=fit,
-        noise_scales=scales,
-        height=CHART_HEIGHT,
+        title=(
+            _("Updates to a training loss of {target}").format(target=target),
+            _subtitle(plan) + _crosses(prices["updates"]),
+        ),
+        y=charts.Axis("median", log=True, title=_("Parameter updates")),
+        guides=charts.Guides(perfect_scaling=True, fit=fit, noise_scales=scales),
         **_common(plan),
     )
     samples = charts.by_batch_size(
         prices["examples"],
-        title=_("Samples to a training loss of {target}").format(target=target),
-        y_title=_("Samples seen"),
-        subtitle=_("median of the seeds, band from the lowest to the highest"),
-        least=True,
-        fit=fit,
-        height=CHART_HEIGHT,
+        title=(
+            _("Samples to a training loss of {target}").format(target=target),
+            _("median of the seeds, band from the lowest to the highest"),
+        ),
+        y=charts.Axis("median", log=True, title=_("Samples seen")),
+        guides=charts.Guides(same_samples=True, fit=fit),
         **_common(plan),
     )
     return [
@@ -209,17 +209,18 @@ def _target_charts(
 
 def _seconds_charts(
     plan: SweepPlan, table: pd.DataFrame, found: Analysis | None, known: sweep_runs.Known
-) -> list[tuple[dict[str, Any], str]]:
+) -> list[tuple[alt.LayerChart, str]]:
     del known
     best = sweep_results.tuned(table, "updates_to_target")
     seconds = found.sizes if found else sweep_results.spread(best, "steady_seconds_to_target")
     band = _("median of the seeds, band from the lowest to the highest")
     chart = charts.by_batch_size(
         seconds[["batch_size", "learning_rate", "median", "low", "high", "num_seeds", "num_known"]],
-        title=_("Seconds of training to a training loss of {target}").format(target=f"{plan.target:g}"),
-        y_title=_("Seconds of training"),
-        subtitle=f"{_subtitle(plan)} · {band}{_crosses(seconds)}",
-        height=CHART_HEIGHT,
+        title=(
+            _("Seconds of training to a training loss of {target}").format(target=f"{plan.target:g}"),
+            f"{_subtitle(plan)} · {band}{_crosses(seconds)}",
+        ),
+        y=charts.Axis("median", log=True, title=_("Seconds of training")),
         **_common(plan),
     )
     return [(chart, _("Seconds to the target against batch size"))]
@@ -227,7 +228,7 @@ def _seconds_charts(
 
 def _budget_charts(
     plan: SweepPlan, table: pd.DataFrame, found: Analysis | None, known: sweep_runs.Known
-) -> list[tuple[dict[str, Any], str]]:
+) -> list[tuple[alt.LayerChart, str]]:
     del found, known
     budgets = {
         "epochs": _("{n} epochs").format(n=f"{plan.epochs:g}"),
@@ -242,11 +243,8 @@ def _budget_charts(
             chart = charts.by_batch_size(
                 _series(plan, table, f"{metric}_after_{budget}", f"test_loss_after_{budget}"),
                 title=title.format(budget=words),
-                y_title=y_title,
-                log_y=metric == "test_loss",
-                percent=metric == "test_accuracy",
-                height=SMALL_HEIGHT if len(metrics) > 1 else CHART_HEIGHT,
-                **_common(plan),
+                y=charts.Axis("median", log=metric == "test_loss", percent=metric == "test_accuracy", title=y_title),
+                **_common(plan, SMALL_HEIGHT if len(metrics) > 1 else CHART_HEIGHT),
             )
             drawn.append((chart, title.format(budget=words)))
     return drawn
@@ -268,7 +266,7 @@ def _series(plan: SweepPlan, table: pd.DataFrame, measure: str, chosen_by: str) 
 
 def _map_chart(
     plan: SweepPlan, table: pd.DataFrame, found: Analysis | None, known: sweep_runs.Known
-) -> list[tuple[dict[str, Any], str]]:
+) -> list[tuple[alt.LayerChart, str]]:
     del found
     places = {"start": _("2/λmax at the start"), "target": _("2/λmax at the target")}
     limits = {
@@ -278,28 +276,29 @@ def _map_chart(
     }
     chart = charts.rate_map(
         sweep_results.rate_cells(table),
-        title=_("Updates to the target for each learning rate and k"),
-        subtitle=_("dot: the best rate of this k · – not reached · × diverged, or no better than at the start"),
+        title=(
+            _("Updates to the target for each learning rate and k"),
+            _("dot: the best rate of this k · – not reached · × diverged, or no better than at the start"),
+        ),
         batch_sizes=plan.batch_sizes,
         learning_rates=sorted({rate for k in plan.batch_sizes for rate in plan.rates(k)}),
         limits=limits,
-        dark=experiment.is_dark(),
-        translate=_,
-        height=CHART_HEIGHT,
+        theme=page_theme(CHART_HEIGHT),
     )
     return [(chart, _("Map of learning rates and batch sizes"))]
 
 
 def _throughput_chart(
     plan: SweepPlan, table: pd.DataFrame, found: Analysis | None, known: sweep_runs.Known
-) -> list[tuple[dict[str, Any], str]]:
+) -> list[tuple[alt.LayerChart, str]]:
     del found, known
     chart = charts.by_batch_size(
         sweep_results.speed(table),
-        title=_("Samples per second against batch size"),
-        y_title=_("Samples per second"),
-        subtitle=_("median of all runs of a k, band: their middle half"),
-        height=CHART_HEIGHT,
+        title=(
+            _("Samples per second against batch size"),
+            _("median of all runs of a k, band: their middle half"),
+        ),
+        y=charts.Axis("median", log=True, title=_("Samples per second")),
         **_common(plan),
     )
     return [(chart, _("Samples per second against batch size"))]

@@ -21,6 +21,7 @@ from sgd_tf.records import MAX_LEARNING_RATE
 from sgd_tf.ui import address, experiment, player
 from sgd_tf.ui.language import _, catalogue, current, titles
 from sgd_tf.ui.runs import Rows
+from sgd_tf.ui.theme import page_theme, show_chart
 from sgd_tf.words import N_
 
 KEY = "loop"  # of the player
@@ -405,22 +406,13 @@ def _samples(lesson: Lesson, found: Recording, step: Step) -> None:
     alt = _("{n} samples: {drawn} in the minibatch, {used} used in this epoch, {waiting} waiting.").format(
         n=f"{len(states):,}", **numbers
     )
-    height = PICTURE_HEIGHT - FLOW_HEIGHT[lesson.has_images]
-    dark = experiment.is_dark()
+    theme = page_theme(PICTURE_HEIGHT - FLOW_HEIGHT[lesson.has_images])
     if lesson.has_images:
-        spec = charts.tiles_spec(found.samples, states, dark=dark, translate=_, height=height)
+        chart = charts.tiles(found.samples, states, theme=theme)
     else:
         surface, states = _surface(lesson, found, step, states)
-        spec = charts.points_spec(
-            found.samples,
-            states,
-            surface,
-            is_line=lesson.problem == "line",
-            dark=dark,
-            translate=_,
-            height=height,
-        )
-    st.vega_lite_chart(spec, alt=alt, height=height, key=f"sgd_samples_{lesson.problem}")
+        chart = charts.points(found.samples, states, surface, is_line=lesson.problem == "line", theme=theme)
+    show_chart(chart, alt, key=f"sgd_samples_{lesson.problem}")
 
 
 def _surface(lesson: Lesson, found: Recording, step: Step, states: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -484,11 +476,9 @@ def _flow(lesson: Lesson, found: Recording, step: Step) -> None:
         + " "
         + _without_marks(_narration(lesson, found, step))
     )
-    height = FLOW_HEIGHT[lesson.has_images]
-    spec = charts.flow_spec(
-        stations, travellers, has_images=lesson.has_images, dark=experiment.is_dark(), height=height
-    )
-    st.vega_lite_chart(spec, alt=alt, height=height, key=f"sgd_flow_{lesson.has_images}")
+    theme = page_theme(FLOW_HEIGHT[lesson.has_images])
+    chart = charts.flow(stations, travellers, has_images=lesson.has_images, theme=theme)
+    show_chart(chart, alt, key=f"sgd_flow_{lesson.has_images}")
 
 
 def _without_marks(text: str) -> str:
@@ -523,8 +513,7 @@ def _code(step: Step) -> None:
     lines = export.double_loop_lines()
     lit = LINES[step.phase]
     alt = _("The double loop. Now runs: {lines}").format(lines=" / ".join(lines[line - 1].strip() for line in lit))
-    spec = charts.code_spec(lines, lit, dark=experiment.is_dark())
-    st.vega_lite_chart(spec, alt=alt, height=charts.CODE_LINE * len(lines) + 4, key="sgd_code_lines")
+    show_chart(charts.code(lines, lit, theme=page_theme(PICTURE_HEIGHT)), alt, key="sgd_code_lines")
 
 
 def _orders(lesson: Lesson, found: Recording, step: Step) -> str:
@@ -676,9 +665,8 @@ def comparison(lesson: Lesson, found: Recording) -> None:
     )
     st.markdown(text)
     with st.container(key="sgd_comparison"):
-        spec = charts.updates_spec(updates, dark=experiment.is_dark(), translate=_, height=COMPARISON_HEIGHT)
         alt = _("Training loss after each update of GD and SGD, against epochs.") + " " + _without_marks(text)
-        st.vega_lite_chart(spec, alt=alt, height=COMPARISON_HEIGHT)
+        show_chart(charts.updates(updates, theme=page_theme(COMPARISON_HEIGHT)), alt)
 
 
 def exercise() -> None:
