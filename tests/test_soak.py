@@ -1,8 +1,13 @@
 """The soak's own judge: what it takes for a lost run and for a wrong message, and how it counts."""
 
+import os
 import random
+import signal
+import subprocess
+import sys
 
 import judge
+import psutil
 import pytest
 import soak
 import tally
@@ -153,3 +158,17 @@ def test_what_grows_is_counted_per_run_and_what_is_left_behind_is_named():
     assert descriptors == "Descriptors of the server: 21 at the start, 29 at the end, 0.250 per run."
     assert left == "Left behind after the server's end: nothing."
     assert tally.summary(notes, ["process 7: python"])[-1] == "Left behind after the server's end: process 7: python."
+
+
+def test_processes_and_files_that_outlive_the_server_are_found_and_the_processes_ended(monkeypatch, tmp_path):
+    monkeypatch.setattr(soak, "END_SECONDS", 0.0)
+    watch = soak.Watch(os.getpid(), tmp_path)
+    assert watch.left_behind() == []
+    (tmp_path / "sgd-tf-jobs-1").mkdir()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        watch.seen.add(psutil.Process(child.pid))
+        process, folder = watch.left_behind()
+        assert process.startswith(f"process {child.pid}: ")
+        assert folder == "in the temporary folder: sgd-tf-jobs-1"
+        assert child.wait() == -signal.SIGKILL
+    assert watch.left_behind() == [folder]
