@@ -62,7 +62,7 @@ def epoch_seconds(num_examples: int, k: int, repetitions: int) -> float:
     times = []
     for _ in range(repetitions + 2):
         start = time.perf_counter()
-        run.advance(until=(run.update + num_epochs * per_epoch, float("inf")))
+        run.advance(update=run.update + num_epochs * per_epoch)
         times.append((time.perf_counter() - start) / num_epochs)
     run.close()
     return statistics.median(times[2:])

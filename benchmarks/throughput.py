@@ -57,7 +57,7 @@ def sgd_tf_train(problem: sgd_tf.Problem, k: int, weights: Weights) -> Contender
     per_epoch = counting.iterations_per_epoch(problem.num_examples, k)
 
     def epoch() -> None:
-        run.advance(until=(run.update + per_epoch, float("inf")))
+        run.advance(update=run.update + per_epoch)
 
     return epoch, model.get_weights
 

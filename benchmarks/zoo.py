@@ -103,7 +103,7 @@ def ours(problem: sgd_tf.Problem, k: int, build: Callable[[], keras.Model], comp
     """The engine behind `sgd_tf.train`, and the compiler that it uses."""
     run = Run(problem, sgd_tf.TrainConfig(batch_size=k, learning_rate=LEARNING_RATE), model=build(), compiler=compiler)
     per_epoch = counting.iterations_per_epoch(problem.num_examples, k)
-    return lambda: run.advance(until=(run.update + per_epoch, float("inf"))), run.compiler
+    return lambda: run.advance(update=run.update + per_epoch), run.compiler
 
 
 def fit(problem: sgd_tf.Problem, k: int, build: Callable[[], keras.Model], *, many_steps: bool) -> Epoch:

@@ -28,6 +28,7 @@ from sgd_tf import (
     gradient_noise,
     ledger,
     lesson,
+    losses,
     memory,
     models,
     noise_law,
@@ -42,6 +43,7 @@ from sgd_tf import (
 from sgd_tf.claims import MAX_SEEDS, NUM_SEEDS, Claim, Finding, Point
 from sgd_tf.records import BatchSize, ModelConfig, Progress, Sampling, TrainConfig, check_int
 from sgd_tf.training import Run
+from sgd_tf.vectors import get_weights
 
 if TYPE_CHECKING:
     from sgd_tf.problems import Problem
@@ -125,15 +127,15 @@ def full_pass(seeds: Sequence[int]) -> Experiment:
     for seed in seeds:
         gradients = gradient_noise.Gradients(digits, models.build(digits, MLP, seed=seed))
         mean = sum(gradients.of_each(rows).sum(axis=0, dtype=np.float64) for rows in gradients.chunks()) / N
-        by_hand = gradient_noise.get_weights(gradients.model) - rate * mean
+        by_hand = get_weights(gradients.model) - rate * mean
         with contextlib.ExitStack() as stack:
             runs = {}
             for k, tuned in ((N, rate), (1, 0.05)):
                 run = Run(digits, TrainConfig(batch_size=k, learning_rate=tuned, seed=seed), model=MLP)
                 runs[k] = stack.enter_context(contextlib.closing(run))
-                run.advance(until=(1, math.inf))
+                run.advance(update=1)
             passed.append(runs[N].examples / N)
-            differences.append(_difference(gradient_noise.get_weights(runs[N].model), by_hand))
+            differences.append(_difference(get_weights(runs[N].model), by_hand))
             speeds.append({k: k / seconds for k, seconds in claim_timing.seconds_per_update(runs).items()})
         for k, name in ((N, "gd"), (1, "one")):
             yield Point(series=name, x=speeds[-1][k], seed=seed)
@@ -342,18 +344,20 @@ def double_loop(seeds: Sequence[int]) -> Experiment:
     engine, fitted = [], []
     for seed in seeds:
         network = models.build(digits, MLP, seed=seed)
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        loss = losses.mean_loss(network, digits)
         drawn = pipeline.minibatches(digits, SMALL_K, seed=seed)
         for _ in lesson.double_loop(network, drawn, loss, rate, epochs):
             pass
-        plain = gradient_noise.get_weights(network)
+        plain = get_weights(network)
         config = TrainConfig(batch_size=SMALL_K, learning_rate=rate, seed=seed)
         engine.append(_difference(_end(digits, config, MLP, epochs=epochs)[1], plain))
         network = models.build(digits, MLP, seed=seed)
-        network.compile(optimizer=keras.optimizers.SGD(rate), loss=loss)
+        network.compile(
+            optimizer=keras.optimizers.SGD(rate), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        )
         drawn = pipeline.minibatches(digits, SMALL_K, seed=seed)
         network.fit(drawn, epochs=epochs, shuffle=False, verbose=0)
-        fitted.append(_difference(gradient_noise.get_weights(network), plain))
+        fitted.append(_difference(get_weights(network), plain))
         yield Point(series="engine", x=max(engine[-1], 1e-10), seed=seed)
         yield Point(series="fit", x=max(fitted[-1], 1e-10), seed=seed)
     return {"engine": engine, "fit": fitted}
@@ -678,17 +682,17 @@ def _end(
     """The record at the end of a run, and its (P,) weights."""
     k: BatchSize = config.batch_size
     num = updates if updates is not None else counting.num_updates(problem.num_examples, k, epochs or 0)
-    with contextlib.closing(Run(problem, config, model=model)) as run:
-        run.advance(until=(num, math.inf))
-        return run.record(), gradient_noise.get_weights(run.model)
+    with Run(problem, config, model=model) as run:
+        run.advance(update=num)
+        return run.record(), get_weights(run.model)
 
 
 def _accuracy_at(problem: Problem, config: TrainConfig, model: ModelConfig, target: float) -> float:
     """Test accuracy at the first record whose training loss is at the target; NaN if 3,000 updates do not reach it."""
-    with contextlib.closing(Run(problem, config, model=model)) as run:
+    with Run(problem, config, model=model) as run:
         step = 4 if run.batch_size < problem.num_examples else 8
         while not run.is_over and run.update < MAX_UPDATES:
-            run.advance(until=(run.update + step, math.inf))
+            run.advance(update=run.update + step)
             record = run.record()
             if record.train_loss <= target:
                 return _accuracy(record)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -49,10 +48,10 @@ def updates_to(
     Yields:
         None after each record, as a sign of life.
     """
-    with contextlib.closing(Run(problem, config, model=model, clock=clock)) as run:
+    with Run(problem, config, model=model, clock=clock) as run:
         records = [run.record()]
         while records[-1].train_loss > target and not run.is_over and run.seconds < TARGET_SECONDS:
-            run.advance(until=(run.update + max(1, run.update // 16), TARGET_SECONDS))
+            run.advance(update=run.update + max(1, run.update // 16), second=TARGET_SECONDS)
             records.append(run.record())
             yield None
     (there,) = history.time_to_target(history.to_frame(records), target).to_dict("records")
@@ -86,7 +85,7 @@ def seconds_per_update(runs: Mapping[int, Run], *, num_turns: int = 5, seconds: 
     best = dict.fromkeys(runs, math.nan)
     for k in list(runs) * num_turns:
         run, update, start = runs[k], runs[k].update, runs[k].seconds
-        run.advance(until=(math.inf, start + seconds))
+        run.advance(second=start + seconds)
         if run.update > update:  # it has not diverged
             best[k] = float(np.fmin(best[k], (run.seconds - start) / (run.update - update)))
     return best

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 
 from sgd_tf import training
 from sgd_tf.records import Progress, TrainConfig, check_int
+from sgd_tf.vectors import get_weights
 
 if TYPE_CHECKING:
     from sgd_tf.problems import Problem
@@ -189,10 +189,10 @@ def descend(
     """
     check_int("num_updates", num_updates, 1)
     config = TrainConfig(batch_size="all", learning_rate=learning_rate, seed=seed)
-    with contextlib.closing(training.Run(problem, config, name=name, model=model)) as run:
+    with training.Run(problem, config, name=name, model=model) as run:
         while True:
             record = run.record()
-            yield record, np.concatenate([variable.numpy().ravel() for variable in run.model.trainable_variables])
+            yield record, get_weights(run.model)
             if run.is_over or run.update >= num_updates:
                 return
-            run.advance(until=(min(num_updates, run.update + (1 if run.update < 20 else 2)), math.inf))
+            run.advance(update=min(num_updates, run.update + (1 if run.update < 20 else 2)))

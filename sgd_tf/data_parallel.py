@@ -152,7 +152,7 @@ def alone(plan: ParallelPlan) -> np.ndarray:
     model = models.build(problem, plan.model, seed=plan.seed)
     config = TrainConfig(batch_size=plan.batch_size, learning_rate=plan.learning_rate, seed=plan.seed)
     run = training.Run(problem, config, model=model)
-    run.advance(until=(plan.num_updates, float("inf")))
+    run.advance(update=plan.num_updates)
     return np.concatenate([np.ravel(weights) for weights in model.get_weights()])
 
 
@@ -361,14 +361,14 @@ def _compiled(strategy: Any, problem: Any, request: dict[str, Any]) -> tuple[ker
     import keras
     import tensorflow as tf
 
-    from sgd_tf import models, training
+    from sgd_tf import losses, models, vectors
 
     config = ModelConfig(**{**request["model"], "widths": tuple(request["model"]["widths"])})
     with strategy.scope():
         model = models.build(problem, config, seed=request["seed"])
         optimizer = keras.optimizers.SGD(request["learning_rate"])
         optimizer.build(model.trainable_variables)
-    loss_of = training.per_example_loss(model, problem)
+    loss_of = losses.per_example_loss(model, problem)
     x, y = tf.constant(problem.x_train), tf.constant(problem.y_train)
 
     @tf.function(reduce_retracing=True)
@@ -377,7 +377,7 @@ def _compiled(strategy: Any, problem: Any, request: dict[str, Any]) -> tuple[ker
             part_loss, gradients = part_of_minibatch(model, loss_of, tf.gather(x, rows), tf.gather(y, rows), k)
             loss = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, part_loss)
             optimizer.apply(gradients, model.trainable_variables)  # adds up the gradients of all replicas
-            return loss, tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0)
+            return loss, vectors.flat(gradients)
 
         return strategy.run(replica, args=(rows,))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,9 +13,11 @@ import tensorflow as tf
 
 from sgd_tf import models, pipeline
 from sgd_tf.counting import iterations_per_epoch, resolve_batch_size
+from sgd_tf.losses import per_example_loss
 from sgd_tf.noise_law import cut_order, variance_law
 from sgd_tf.records import BatchSize, ModelConfig, TrainConfig, check_int
-from sgd_tf.training import Run, per_example_loss
+from sgd_tf.training import Run
+from sgd_tf.vectors import flat, get_weights, set_weights, unflat
 
 if TYPE_CHECKING:
     from sgd_tf.problems import Problem
@@ -126,7 +127,7 @@ class Gradients:
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(self._loss(y, self.model(x, training=False)))
-        return _flat(tape.gradient(loss, variables))
+        return flat(tape.gradient(loss, variables))
 
     def _gradient_of_each(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         return tf.vectorized_map(lambda sample: self.mean_gradient(sample[0][None], sample[1][None]), (x, y))
@@ -136,7 +137,7 @@ class Gradients:
         with tf.GradientTape() as tape:
             slope = tf.tensordot(self.mean_gradient(x, y), direction, 1)
         # The gradient of a piecewise linear part does not depend on all weights: None stands for zero.
-        return _flat(tape.gradient(slope, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO))
+        return flat(tape.gradient(slope, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO))
 
 
 def minibatch_gradients(gradients: Gradients, batch_size: BatchSize, *, seed: int = 0) -> tuple[Array, Array]:
@@ -439,8 +440,8 @@ def weight_paths(
     @tf.function(input_signature=gradients.samples)
     def step(x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         gradient = gradients.mean_gradient(x, y)
-        optimizer.apply(_unflat(gradient, model), model.trainable_variables)
-        return gradient, _flat([variable.value for variable in model.trainable_variables])
+        optimizer.apply(unflat(gradient, model), model.trainable_variables)
+        return gradient, flat([variable.value for variable in model.trainable_variables])
 
     for k in batch_sizes:
         set_weights(model, first)
@@ -469,9 +470,9 @@ def trained(problem: Problem, config: TrainConfig, model: ModelConfig, *, num_ep
         ValueError: if an argument is out of range, or the run diverges.
     """
     check_int("num_epochs", num_epochs, 0)
-    with contextlib.closing(Run(problem, config, model=model)) as run:
+    with Run(problem, config, model=model) as run:
         if num_epochs:
-            run.advance(until=(num_epochs * iterations_per_epoch(problem.num_examples, run.batch_size), math.inf))
+            run.advance(update=num_epochs * iterations_per_epoch(problem.num_examples, run.batch_size))
         if run.diverged_at is not None:
             raise ValueError(
                 f"`learning_rate` must be so small that the run does not diverge; with {config.learning_rate:g} "
@@ -480,27 +481,6 @@ def trained(problem: Problem, config: TrainConfig, model: ModelConfig, *, num_ep
         gradients = Gradients(problem, models.build(problem, model, seed=config.seed))
         set_weights(gradients.model, get_weights(run.model))
         return gradients, run.record().train_loss
-
-
-def get_weights(model: keras.Model) -> Array:
-    """All trainable weights of a model as one (P,) float32 array."""
-    return np.concatenate([variable.numpy().ravel() for variable in model.trainable_variables])
-
-
-def set_weights(model: keras.Model, weights: tf.Tensor | Array) -> None:
-    """Give a model the weights of a (P,) array: the inverse of `get_weights`."""
-    for variable, part in zip(model.trainable_variables, _unflat(weights, model), strict=True):
-        variable.assign(part)
-
-
-def _flat(gradients: Sequence[tf.Tensor]) -> tf.Tensor:
-    return tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0)
-
-
-def _unflat(values: tf.Tensor | Array, model: keras.Model) -> list[tf.Tensor]:
-    shapes = [tuple(variable.shape) for variable in model.trainable_variables]
-    parts = tf.split(values, [math.prod(shape) for shape in shapes])
-    return [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def _ratio(s_squared: float, signal: float) -> float:

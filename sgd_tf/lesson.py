@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sgd_tf import models, pipeline
+from sgd_tf import losses, models, pipeline
 from sgd_tf.records import BatchSize, ModelConfig
 
 if TYPE_CHECKING:
@@ -109,11 +109,7 @@ def record(
     """
     network = models.build(problem, model or ModelConfig(), seed=seed)
     is_regression = problem.num_classes is None
-    loss_function = (
-        keras.losses.MeanSquaredError()
-        if is_regression
-        else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
+    loss_function = losses.mean_loss(network, problem)
     evaluate = tf.function(lambda: (network(problem.x_train), network(_surface_points(problem))))
 
     def told(

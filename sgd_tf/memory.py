@@ -541,14 +541,14 @@ def _measure_one(answer: Connection, problem: Problem, model: ModelConfig, trial
 
     kind = "GPU" if gpus else "CPU"
     warm = Run(problem, TrainConfig(batch_size=1), model=models.build(problem, model), compiler=COMPILER)
-    warm.advance(until=(3, math.inf))
+    warm.advance(update=3)
     config = TrainConfig(batch_size=trial.batch_size, micro_batch_size=trial.micro_batch_size)
     run = Run(problem, config, model=models.build(problem, model), compiler=COMPILER)
     base = _resident("VmRSS")
     held = FLOAT * (run.model.count_params() + run.batch_size * (problem.x_train[0].size + 1))
     _reset_peak(bool(gpus))
     answer.send({"base": base, "held": held, "device": kind})
-    run.advance(until=(MAX_MEASURED_UPDATES, MEASURED_SECONDS))
+    run.advance(update=MAX_MEASURED_UPDATES, second=MEASURED_SECONDS)
     on_gpu = bool(gpus)
     peak = tf.config.experimental.get_memory_info("GPU:0")["peak"] if on_gpu else _resident("VmHWM") - base + held
     answer.send({"bytes": int(peak), "seconds": run.seconds / run.update, "updates": run.update})
@@ -576,7 +576,7 @@ def _compare(
         training = TrainConfig(batch_size=batch_size, micro_batch_size=micro_batch_size, learning_rate=1.0)
         before = [weights.numpy().astype(np.float64) for weights in model.trainable_variables]
         run = Run(problem, training, model=model, compiler=COMPILER)
-        run.advance(until=(1, math.inf))
+        run.advance(update=1)
         steps = [now.numpy() - then for now, then in zip(model.trainable_variables, before, strict=True)]
         return np.concatenate([step.ravel() for step in steps])
 

@@ -89,7 +89,7 @@ def _race(
 
 def _advanced(run: Run, seconds: float) -> Progress:
     """Train until the next record of a run is due, and make it."""
-    run.advance(until=next_record(run, seconds))
+    run.advance(*next_record(run, seconds))
     return run.record()
 
 
@@ -204,7 +204,7 @@ def _beyond(rates: Sequence[float], direction: Literal[1, -1]) -> Iterator[float
 def _measured_at(problem: Problem, config: TrainConfig, seconds: float, model: Model | None) -> list[int]:
     """Updates at which a trial is measured, evenly in the logarithm, up to as many as are made in these seconds."""
     with Run(problem, config, model=model) as run:
-        run.advance(until=(math.inf, seconds))
+        run.advance(second=seconds)
         return sorted({*np.geomspace(max(1, run.update / 50), run.update, NUM_MEASURED).astype(int).tolist()})
 
 
@@ -212,7 +212,7 @@ def _try(problem: Problem, config: TrainConfig, updates: Sequence[int], model: M
     losses = []
     with Run(problem, config, model=model) as run:
         for update in updates:
-            run.advance(until=(update, math.inf))
+            run.advance(update=update)
             losses.append(run.record().train_loss)
             if run.diverged_at is not None:
                 losses = [math.inf]

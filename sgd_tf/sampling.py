@@ -28,6 +28,7 @@ from sgd_tf.sampling_rows import (
     SortedMeasurement,
 )
 from sgd_tf.training import Run
+from sgd_tf.vectors import get_weights
 
 if TYPE_CHECKING:
     from sgd_tf.problems import Problem
@@ -176,7 +177,7 @@ def _floors(
                 run = Run(problem, config, model=LINEAR)
                 distances = [_distance(run, best)]
                 for epoch in range(1, num_epochs + 1):
-                    run.advance(until=(epoch * per_epoch, math.inf))
+                    run.advance(update=epoch * per_epoch)
                     distances.append(_distance(run, best))
                 run.close()
                 yield Floor(
@@ -202,7 +203,7 @@ def _distance(run: Run, best: np.ndarray) -> float:
 
 def _weights(run: Run) -> np.ndarray:
     """All parameters of the moment in one (P,) float64 array."""
-    return np.concatenate([np.ravel(w.numpy()) for w in run.model.trainable_variables]).astype(np.float64)
+    return get_weights(run.model).astype(np.float64)
 
 
 # Data that is sorted by class
@@ -288,8 +289,8 @@ def copies_difference(problem: Problem, num_copies: int, *, learning_rate: float
     config = TrainConfig(batch_size="all", learning_rate=learning_rate, seed=seed)
     ends = []
     for data in (problem, with_copies(problem, num_copies)):
-        with contextlib.closing(Run(data, config, model=MLP)) as run:
-            run.advance(until=(updates, math.inf))
+        with Run(data, config, model=MLP) as run:
+            run.advance(update=updates)
             ends.append(_weights(run))
     return float(np.abs(ends[0] - ends[1]).max())
 
@@ -346,7 +347,7 @@ def _measured(run: Run, updates: Sequence[int], row: Callable[..., Row]) -> Iter
     with contextlib.closing(run):
         for update in updates:
             if update > run.update:
-                run.advance(until=(update, math.inf))
+                run.advance(update=update)
             record = None if run.is_over else run.record()
             epochs, iterations = divmod(update, per_epoch)
             accuracy = None if record is None or run.is_over else record.test_accuracy

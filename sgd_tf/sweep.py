@@ -5,7 +5,6 @@ What is planned and what is missing is arithmetic; TensorFlow is imported when t
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -370,7 +369,7 @@ def train_cell(
     config = TrainConfig(batch_size=cell.batch_size, learning_rate=cell.learning_rate, seed=cell.seed)
     budget = counting.epoch_updates(problem.num_examples, config.batch_size, plan.epochs)
     growth = max(1 / 6, (10 * budget) ** (1 / NUM_RECORDS) - 1)
-    with contextlib.closing(Run(problem, config, model=plan.model, clock=clock)) as run:
+    with Run(problem, config, model=plan.model, clock=clock) as run:
         record = first = run.record()
         yield record
         reached = first.train_loss <= plan.target
@@ -381,7 +380,7 @@ def train_cell(
             update = run.update + max(1, int(growth * run.update))
             update = min(update, budget) if run.update < budget else update
             second = plan.seconds if run.seconds < plan.seconds else plan.max_seconds
-            run.advance(until=(update, second))
+            run.advance(update=update, second=second)
             record = run.record()
             yield record
             reached = reached or record.train_loss <= plan.target
@@ -460,13 +459,13 @@ def landscape(problem: Problem, plan: SweepPlan, config: TrainConfig) -> Iterato
     N = problem.num_examples
     rows = np.random.default_rng(0).permutation(N)[:LANDSCAPE_SAMPLES]
     part = replace(problem, x_train=problem.x_train[rows], y_train=problem.y_train[rows])
-    with contextlib.closing(Run(problem, config, model=plan.model)) as run:
+    with Run(problem, config, model=plan.model) as run:
         of_all, of_part = gradient_noise.Gradients(problem, run.model), gradient_noise.Gradients(part, run.model)
         record = run.record()
         middle = math.sqrt(max(record.train_loss, plan.target) * plan.target)
         for place, loss in (("start", math.inf), ("middle", middle), ("target", plan.target)):
             while record.train_loss > loss and run.seconds < plan.max_seconds and not run.is_over:
-                run.advance(until=(run.update + max(1, run.update // 6), plan.max_seconds))
+                run.advance(update=run.update + max(1, run.update // 6), second=plan.max_seconds)
                 record = run.record()
             if not record.train_loss <= loss:
                 return

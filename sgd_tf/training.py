@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from sgd_tf import compiled, pipeline
-from sgd_tf.compiled import Model, per_example_loss
+from sgd_tf import compiled, pipeline, pool
 from sgd_tf.compilers import COMPILERS, Compiler
+from sgd_tf.pool import Model
 from sgd_tf.records import Progress, TrainConfig
 from sgd_tf.schedule import Budget
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sgd_tf.problems import Problem
 
-__all__ = ["Model", "Run", "per_example_loss", "train"]
+__all__ = ["Model", "Run", "train"]
 
 Clock = Callable[[], float]
 
@@ -71,7 +71,7 @@ def _train(run: Run, budget: Budget) -> Iterator[Progress]:
     with run:
         yield run.record()
         while not run.is_over and budget.remains(run):
-            run.advance(until=budget.next_record(run))
+            run.advance(*budget.next_record(run))
             yield run.record()
 
 
@@ -133,7 +133,7 @@ class Run:
         self._same_block = self.batch_size == problem.num_examples and self.config.sampling != "with_replacement"
         self._block: Any
         self._draw()
-        self._program = compiled.acquire(problem, self.config, model, block=self._block, compiler=compiler)
+        self._program = pool.acquire(problem, self.config, model, block=self._block, compiler=compiler)
         speed = self._program.speed
         self._seconds_per_update = speed.seconds_per_update + self._draw_seconds if speed else None
 
@@ -164,19 +164,19 @@ class Run:
         """Whether the run has diverged, so that no update is left to make."""
         return self.diverged_at is not None
 
-    def advance(self, *, until: tuple[float, float]) -> None:
-        """Make updates until the run has made so many updates or trained for so many seconds, whichever is first.
+    def advance(self, update: float = math.inf, second: float = math.inf) -> None:
+        """Train up to an update or a second, both counted from the start of the run, whichever is first.
 
         At least one update is made, and at most one more than fits into the seconds by the speed so far.
 
         Args:
-            until: (updates, seconds), both counted from the start of the run; inf for no limit.
+            update: number of updates at which to stop.
+            second: training time at which to stop.
         """
-        until_update, until_second = until
         while not self.is_over:
-            num = self._num_updates_within(until_second - self.seconds)
-            self._make_updates(int(min(num, max(1, until_update - self.update))))
-            if self.update >= until_update or self.seconds >= until_second:
+            num = self._num_updates_within(second - self.seconds)
+            self._make_updates(int(min(num, max(1, update - self.update))))
+            if self.update >= update or self.seconds >= second:
                 break
 
     def record(self) -> Progress:
@@ -204,7 +204,7 @@ class Run:
 
     def close(self) -> None:
         """Hand the compiled program back for the next run of its shape. The run can not go on after this."""
-        compiled.release(self.__dict__.pop("_program", None))
+        pool.release(self.__dict__.pop("_program", None))
         self._block = self._blocks = None
 
     def _draw(self) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sgd_tf import compiled, compilers, problems
+from sgd_tf import compiled, compilers, pool, problems
 from sgd_tf.records import ModelConfig, TrainConfig
 from sgd_tf.training import Run
 
@@ -68,7 +68,7 @@ def test_weights_are_the_same_by_either_compiler(digits, model, config):
     for compiler in compilers.COMPILERS:
         run = Run(digits, config, model=model, compiler=compiler)
         assert run.compiler == compiler
-        run.advance(until=(9, math.inf))
+        run.advance(update=9)
         after[compiler] = run.model.get_weights(), run.record().minibatch_loss
         run.close()
     for xla, graph in zip(*(weights for weights, _ in after.values()), strict=True):
@@ -88,7 +88,7 @@ def test_random_layers_follow_the_same_law_by_either_compiler(make_problem, comp
         return keras.Sequential([keras.Input((problem.num_features,)), *layers])
 
     run = Run(problem, TrainConfig(batch_size=1, learning_rate=1e-20, seed=5), model=build, compiler=compiler)
-    run.advance(until=(updates, math.inf))
+    run.advance(update=updates)
     kept = np.sqrt(run.record().minibatch_loss) / 2
     run.close()
     assert abs(kept.mean() - d / 2) < 4 * math.sqrt(d / 4 / updates)
@@ -162,13 +162,13 @@ def test_the_first_call_of_a_run_is_as_long_as_its_speed_allows(digits, monkeypa
     model, config = ModelConfig(widths=(6,)), TrainConfig(batch_size=1)
     Run(digits, config, model=model).close()
     monkeypatch.setattr(
-        compiled, "_speeds", {key: compilers.Speed(compiler="xla", seconds_per_update=1e-3) for key in compiled._speeds}
+        pool, "_speeds", {key: compilers.Speed(compiler="xla", seconds_per_update=1e-3) for key in pool._speeds}
     )
-    monkeypatch.setattr(compiled, "_idle", type(compiled._idle)())
+    monkeypatch.setattr(pool, "_idle", type(compiled._idle)())
     ticks = iter(range(100))
     run = Run(digits, config, model=model, clock=lambda: 0.05 * next(ticks))
     drawing = 0.05 / compiled.block_updates(digits, config)  # of an update, by the same clock
-    run.advance(until=(math.inf, 0.05))
+    run.advance(second=0.05)
     assert run.update == int(0.05 / (1e-3 + drawing))  # by the speed that was found, in one call of 0.05 s
     assert run.seconds == pytest.approx(0.05 + run.update * drawing)
     run.close()
@@ -198,7 +198,8 @@ import dataclasses
 import numpy as np
 from sgd_tf import problems
 from sgd_tf.records import TrainConfig
-from sgd_tf.training import Run, per_example_loss
+from sgd_tf.losses import per_example_loss
+from sgd_tf.training import Run
 
 problem = problems.load("digits", num_examples=60)
 x = problem.x_train.copy()
@@ -208,8 +209,8 @@ for compiler in ("graph", "xla"):
     run = Run(problem, TrainConfig(batch_size="all"), compiler=compiler)
     eager = per_example_loss(run.model, problem)(problem.y_train, run.model(problem.x_train, training=False))
     loss, _ = run._program.evaluate(problem.x_train, problem.y_train)
-    run.advance(until=(1, np.inf))
-    print(np.isnan(np.mean(eager)), np.isnan(loss), np.isnan(run.record().minibatch_loss).tolist())
+    run.advance(update=1)
+    print(np.isnan(np.mean(eager), np.isnan(loss), np.isnan(run.record().minibatch_loss).tolist())
 """
 
 

@@ -1,6 +1,5 @@
 """Gradients, their noise and the noise scale: against formulas, `model.fit`, and every minibatch that can be drawn."""
 
-import contextlib
 import math
 from itertools import combinations
 from types import SimpleNamespace
@@ -15,12 +14,10 @@ from sgd_tf import gradient_noise, models, pipeline
 from sgd_tf.gradient_noise import (
     Gradients,
     exact_noise,
-    get_weights,
     gradient_variance,
     minibatch_gradients,
     noise_scale,
     scale_of_norms,
-    set_weights,
     trained,
     two_batch_estimate,
     weight_paths,
@@ -29,6 +26,7 @@ from sgd_tf.noise_law import line_gradients, sample_variance
 from sgd_tf.problems import load
 from sgd_tf.records import ModelConfig, TrainConfig
 from sgd_tf.training import Run
+from sgd_tf.vectors import get_weights, set_weights
 
 LINEAR = ModelConfig(kind="linear", widths=())
 
@@ -319,9 +317,9 @@ def test_the_path_of_the_weights_is_that_of_the_engine(line, batch_size):
     assert steps.shape == (40, 2)
     np.testing.assert_allclose(np.diff(weights, axis=0), -0.1 * steps, atol=1e-6)
     config = TrainConfig(batch_size=batch_size, learning_rate=0.1, seed=4)
-    with contextlib.closing(Run(problem, config, model=LINEAR)) as run:
+    with Run(problem, config, model=LINEAR) as run:
         for update in (1, 13, 40):
-            run.advance(until=(update, math.inf))
+            run.advance(update=update)
             np.testing.assert_allclose(weights[update], get_weights(run.model), atol=2e-6)
 
 
@@ -342,7 +340,7 @@ def test_gradients_after_no_epoch_are_those_of_the_initial_weights_and_later_tho
     np.testing.assert_array_equal(get_weights(start.model), get_weights(models.linear(problem, seed=2)))
     end, loss_at_end = trained(problem, config, LINEAR, num_epochs=3)
     assert loss_at_end < loss_at_start
-    with contextlib.closing(Run(problem, config, model=LINEAR)) as run:
-        run.advance(until=(12, math.inf))  # ⌈100 / 32⌉ × 3
+    with Run(problem, config, model=LINEAR) as run:
+        run.advance(update=12)  # ⌈100 / 32⌉ × 3
         np.testing.assert_array_equal(get_weights(end.model), get_weights(run.model))
         assert loss_at_end == pytest.approx(run.record().train_loss)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sgd_tf import gradient_noise, models, problems
+from sgd_tf import gradient_noise, models, problems, vectors
 from sgd_tf.curvature import largest_eigenvalue
 from sgd_tf.jobs import JobFailure
 from sgd_tf.problems import CATALOGUE
@@ -257,7 +257,7 @@ def problems_and_models(draw):
 def test_whatever_is_chosen_noise_and_curvature_are_finite_or_unknown(setting, num_examples, stretch, seed):
     problem = problems.load(setting[0], num_examples=num_examples)
     gradients = gradient_noise.Gradients(problem, models.build(problem, setting[1], seed=seed))
-    gradient_noise.set_weights(gradients.model, stretch * gradient_noise.get_weights(gradients.model))
+    vectors.set_weights(gradients.model, stretch * vectors.get_weights(gradients.model))
     exact = gradient_noise.exact_noise(gradients)
     assert math.isfinite(exact.s_squared + exact.signal)
     assert min(exact.s_squared, exact.signal) >= 0

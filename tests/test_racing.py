@@ -26,9 +26,9 @@ class FakeRun:
         self.step = config.learning_rate
         self.closed = False
 
-    def advance(self, *, until):
+    def advance(self, update=math.inf, second=math.inf):
         self.log.append(self.name)
-        while self.update < until[0] and self.seconds < until[1]:
+        while self.update < update and self.seconds < second:
             self.seconds += self.step
             self.update += 1
 

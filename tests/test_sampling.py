@@ -260,10 +260,10 @@ class FakeRun:
         self.problem, self.batch_size, self.diverges_at = problem, batch_size, diverges_at
         self.update, self.is_over, self.closed = 0, False, False
 
-    def advance(self, *, until):
-        assert until[0] > self.update
+    def advance(self, update):
+        assert update > self.update
         if not self.is_over:
-            self.update, self.is_over = until[0], until[0] >= self.diverges_at
+            self.update, self.is_over = update, update >= self.diverges_at
 
     def record(self):
         return SimpleNamespace(train_loss=1 / (1 + self.update), test_accuracy=0.5)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sgd_tf import compiled, counting, history, models, pipeline
+from sgd_tf import compiled, counting, history, models, pipeline, pool
 from sgd_tf.compilers import Speed
 from sgd_tf.records import SAMPLINGS, ModelConfig, TrainConfig
 from sgd_tf.training import Run, train
@@ -30,7 +30,7 @@ def last(records):
 def weights_after(problem, config, *, model=None, **budget):
     run = Run(problem, config, model=model)
     updates = budget["updates"]
-    run.advance(until=(updates, math.inf))
+    run.advance(update=updates)
     return run.model.get_weights(), run
 
 
@@ -154,7 +154,7 @@ def test_the_smaller_last_minibatch_is_averaged_over_its_own_samples(make_proble
     problem = make_problem["regression"](5, num_features=1)
     config = TrainConfig(batch_size=2, learning_rate=1e-6, sampling="in_order")
     run = Run(problem, config, model=zeros)
-    run.advance(until=(3, math.inf))
+    run.advance(update=3)
     y = problem.y_train
     expected = [np.mean(y[:2] ** 2), np.mean(y[2:4] ** 2), y[4] ** 2]
     np.testing.assert_allclose(run.record().minibatch_loss, expected, rtol=1e-4)
@@ -184,7 +184,7 @@ def test_numbers_do_not_depend_on_how_the_updates_are_cut_into_calls(classificat
     def after(*stops):
         run = Run(classification, TrainConfig(batch_size=16, seed=2))
         for stop in stops:
-            run.advance(until=(stop, math.inf))
+            run.advance(update=stop)
         return run.record().train_loss
 
     assert after(23) == after(1, 2, 5, 11, 23) == after(*range(1, 24))
@@ -228,12 +228,12 @@ def test_seconds_are_those_of_the_clock_and_exclude_evaluation(classification):
     run = Run(classification, TrainConfig(batch_size=8), compiler="xla", clock=lambda: float(next(ticks)))
     # Each block of S minibatches takes a tick to draw, of which each of its updates bears 1/S.
     share = 1 / compiled.block_updates(classification, run.config)
-    run.advance(until=(1, math.inf))  # one call: two readings of the clock, one tick apart
+    run.advance(update=1)  # one call: two readings of the clock, one tick apart
     assert run.seconds == 1 + share
     run.record()
     run.record()
     assert run.seconds == 1 + share
-    run.advance(until=(2, math.inf))
+    run.advance(update=2)
     assert run.seconds == 2 + 2 * share
 
 
@@ -243,17 +243,17 @@ def test_drawing_is_charged_evenly_and_the_first_block_is_not_free(classificatio
     clock = lambda: float(next(ticks))  # noqa: E731
     run = Run(classification, TrainConfig(batch_size=8), compiler="xla", clock=clock)
     for update in range(1, 13):
-        run.advance(until=(update, math.inf))
+        run.advance(update=update)
         assert run.seconds == update * (1 + 1 / 4)
     gradient_descent = Run(classification, TrainConfig(batch_size="all"), compiler="xla", clock=clock)
-    gradient_descent.advance(until=(1, math.inf))
+    gradient_descent.advance(update=1)
     assert gradient_descent.seconds == 1  # all samples, each once, are the same minibatch in any order
 
 
 @pytest.fixture
 def of_known_speed(monkeypatch):
     """Programs for so many seconds per update, in blocks of four."""
-    acquire = compiled.acquire
+    acquire = pool.acquire
 
     def set_speed(seconds_per_update):
         def acquired(*arguments, **rest):
@@ -261,7 +261,7 @@ def of_known_speed(monkeypatch):
             program.speed = Speed(compiler=program.compiler, seconds_per_update=seconds_per_update)
             return program
 
-        monkeypatch.setattr(compiled, "acquire", acquired)
+        monkeypatch.setattr(pool, "acquire", acquired)
 
     monkeypatch.setattr(compiled, "MAX_BLOCK_UPDATES", 4)
     return set_speed
@@ -272,7 +272,7 @@ def test_the_first_call_is_as_long_as_its_updates_and_their_drawing_allow(classi
     ticks = iter(range(10_000))
     run = Run(classification, TrainConfig(batch_size=8), clock=lambda: float(next(ticks)))
     # A block of four takes a tick to draw: 0.5 + 0.25 s for each update, of which two fit into 1.5 s.
-    run.advance(until=(math.inf, 1.5))
+    run.advance(second=1.5)
     assert run.update == 2
 
 
@@ -280,7 +280,7 @@ def test_a_call_too_short_to_be_measured_counts_by_the_speed_known_before_it(cla
     of_known_speed(2**-12)  # 1/4096 s: four updates of the block are less than a millisecond
     ticks = iter(range(10_000))
     run = Run(classification, TrainConfig(batch_size=8), clock=lambda: float(next(ticks)))
-    run.advance(until=(3, math.inf))
+    run.advance(update=3)
     assert run.seconds == 3 * (2**-12 + 1 / 4)  # each reading of the clock is a second later; a draw is shared by four
 
 
@@ -396,18 +396,18 @@ def test_a_function_of_ones_own_is_trained_as_it_is_now_and_not_as_it_was(classi
             )
 
         records = list(train(classification, model=build, updates=3))
-        assert compiled._idle == before  # kept programs are known by names, and this one shares its name with others
+        assert pool._idle == before  # kept programs are known by names, and this one shares its name with others
         return records[-1].train_loss
 
-    before = dict(compiled._idle)
+    before = dict(pool._idle)
     assert first_loss(1.0) != first_loss(0.0) == pytest.approx(math.log(3), rel=1e-6)
 
 
 def test_idle_programs_are_bounded(classification, monkeypatch):
-    monkeypatch.setattr(compiled, "MAX_IDLE_PROGRAMS", 2)
+    monkeypatch.setattr(pool, "MAX_IDLE_PROGRAMS", 2)
     for k in (3, 4, 5, 6):
         Run(classification, TrainConfig(batch_size=k)).close()
-    assert sum(map(len, compiled._idle.values())) == 2
+    assert sum(map(len, pool._idle.values())) == 2
 
 
 def test_a_model_that_xla_can_not_compile_trains_without_it(classification):
@@ -417,7 +417,7 @@ def test_a_model_that_xla_can_not_compile_trains_without_it(classification):
 
     model = keras.Sequential([keras.Input((5,)), Text(), keras.layers.Dense(3)])
     run = Run(classification, TrainConfig(batch_size=16), model=model)
-    run.advance(until=(5, math.inf))
+    run.advance(update=5)
     assert run.update == 5
     assert run.compiler == "graph"
 

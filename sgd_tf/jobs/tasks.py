@@ -283,7 +283,8 @@ def descend_around_the_limit(
         did not diverge {"factor", "eigenvalue", "converged"} at its end.
     """
     from sgd_tf import curvature, models
-    from sgd_tf.gradient_noise import Gradients, set_weights
+    from sgd_tf.gradient_noise import Gradients
+    from sgd_tf.vectors import set_weights
 
     data = problems.load(problem, num_examples=num_examples)
     data = replace(data, x_test=data.x_test[:100], y_test=data.y_test[:100])  # the training loss alone is shown
