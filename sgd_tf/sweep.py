@@ -162,7 +162,7 @@ def rate_grid(problem: str, model: ModelConfig) -> tuple[float, ...]:
     first, last = math.floor(math.log2(low)), math.ceil(math.log2(high)) + 1
     step = 1 if last - first < MAX_RATES else 2
     exponents = range(last, first - step, -step)
-    return tuple(sorted(min(2.0**exponent, MAX_LEARNING_RATE) for exponent in exponents))
+    return tuple(sorted({min(2.0**exponent, MAX_LEARNING_RATE) for exponent in exponents}))
 
 
 def coarse_first(items: Sequence[Any]) -> list[Any]:

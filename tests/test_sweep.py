@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sgd_tf import problems, sweep
+from sgd_tf import presets, problems, sweep
 from sgd_tf.problems import Problem
 from sgd_tf.records import ModelConfig, Progress, TrainConfig
 from sgd_tf.sweep import Cell, SweepPlan
+
+SEARCHED = [(name, kind) for name, kinds in presets._table().items() for kind in kinds]
 
 LINEAR = ModelConfig(kind="linear", widths=())
 
@@ -341,3 +343,12 @@ def test_a_sweep_in_a_notebook_yields_the_rows_of_all_its_runs():
     assert not sweep.missing_cells(wanted, rows)
     assert len(rows) == len({sweep.cell_key(row) for row in rows})
     assert {row["seed"] for row in rows} == {0, 1}
+
+
+@pytest.mark.parametrize(("problem", "kind"), SEARCHED)
+def test_each_rate_of_a_grid_is_tried_once_and_the_searched_ones_lie_within(problem, kind):
+    grid = sweep.rate_grid(problem, ModelConfig(kind=kind))
+    assert list(grid) == sorted(set(grid))
+    searched = presets.tuned_learning_rates(problem, kind).values()
+    assert grid[0] <= min(searched)
+    assert max(searched) <= grid[-1]
