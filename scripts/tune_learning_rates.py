@@ -20,7 +20,8 @@ gradient descent, 5 s each) train at the rates that were found. A loss may be a 
 
 Of these it is the one that most contestants reach within 90 % of the time, and the last of them nearest to 30 % of it:
 so there is a loser to wait for, also where a machine is three times slower. Between 15 % and 60 %, fewer significant
-digits go first. Some problems are solved at once: there is no such loss. The target is then 5 % above the lowest one.
+digits go first. Some problems are solved at once: there is no such loss, since a contestant is at the end of its way
+after 10 ms. The target is then 5 % above the lowest one.
 
 Beside the values stands what was measured: of the default race, and of the runs of a sweep (`presets.sweep_budget`).
 """

@@ -47,6 +47,8 @@ _BUDGETS: dict[tuple[str, ModelKind], tuple[float, float, float, float]] = {
     ("diabetes", "mlp"): (0.3, 20, 0.1, 0.4),
     ("breast_cancer", "linear"): (0.05, 10, 0.1, 0.4),
     ("breast_cancer", "mlp"): (0.02, 10, 0.1, 0.4),
+    ("california", "linear"): (0.4, 3, 0.5, 2.0),
+    ("california", "mlp"): (0.3, 3, 0.5, 2.0),
     ("mnist", "linear"): (0.6, 2, 0.5, 8.0),
     ("mnist", "mlp"): (0.6, 2, 1.0, 12.0),
     ("fashion_mnist", "linear"): (0.5, 2, 0.5, 2.0),

@@ -250,9 +250,10 @@ class Run:
         Args:
             num: updates of one call.
             elapsed: seconds that the call took. A call so short that it pays for the call itself is charged by the
-                speed that was measured before the run.
+                speed that was measured before the run, unless the run has a clock of its own.
         """
-        if (speed := self._program.speed) and num * speed.seconds_per_update < SHORT_CALL:
+        speed = self._program.speed if self._clock is time.perf_counter else None
+        if speed and num * speed.seconds_per_update < SHORT_CALL:
             self.seconds += num * (speed.seconds_per_update + self._draw_seconds)
             return
         elapsed += num * self._draw_seconds

@@ -164,7 +164,7 @@ def test_the_first_call_of_a_run_is_as_long_as_its_speed_allows(digits, monkeypa
     monkeypatch.setattr(
         pool, "_speeds", {key: compilers.Speed(compiler="xla", seconds_per_update=1e-3) for key in pool._speeds}
     )
-    monkeypatch.setattr(pool, "_idle", type(compiled._idle)())
+    monkeypatch.setattr(pool, "_idle", type(pool._idle)())
     ticks = iter(range(100))
     run = Run(digits, config, model=model, clock=lambda: 0.05 * next(ticks))
     drawing = 0.05 / compiled.block_updates(digits, config)  # of an update, by the same clock
@@ -210,7 +210,7 @@ for compiler in ("graph", "xla"):
     eager = per_example_loss(run.model, problem)(problem.y_train, run.model(problem.x_train, training=False))
     loss, _ = run._program.evaluate(problem.x_train, problem.y_train)
     run.advance(update=1)
-    print(np.isnan(np.mean(eager), np.isnan(loss), np.isnan(run.record().minibatch_loss).tolist())
+    print(np.isnan(np.mean(eager)), np.isnan(loss), np.isnan(run.record().minibatch_loss).tolist())
 """
 
 

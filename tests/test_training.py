@@ -225,7 +225,7 @@ def test_broken_epochs_are_rounded_to_whole_updates_and_halves_up(classification
 
 def test_seconds_are_those_of_the_clock_and_exclude_evaluation(classification):
     ticks = iter(range(10_000))
-    run = Run(classification, TrainConfig(batch_size=8), compiler="xla", clock=lambda: float(next(ticks)))
+    run = Run(classification, TrainConfig(batch_size=8), clock=lambda: float(next(ticks)))
     # Each block of S minibatches takes a tick to draw, of which each of its updates bears 1/S.
     share = 1 / compiled.block_updates(classification, run.config)
     run.advance(update=1)  # one call: two readings of the clock, one tick apart
@@ -241,11 +241,11 @@ def test_drawing_is_charged_evenly_and_the_first_block_is_not_free(classificatio
     monkeypatch.setattr(compiled, "MAX_BLOCK_UPDATES", 4)
     ticks = iter(range(10_000))
     clock = lambda: float(next(ticks))  # noqa: E731
-    run = Run(classification, TrainConfig(batch_size=8), compiler="xla", clock=clock)
+    run = Run(classification, TrainConfig(batch_size=8), clock=clock)
     for update in range(1, 13):
         run.advance(update=update)
         assert run.seconds == update * (1 + 1 / 4)
-    gradient_descent = Run(classification, TrainConfig(batch_size="all"), compiler="xla", clock=clock)
+    gradient_descent = Run(classification, TrainConfig(batch_size="all"), clock=clock)
     gradient_descent.advance(update=1)
     assert gradient_descent.seconds == 1  # all samples, each once, are the same minibatch in any order
 
@@ -277,11 +277,10 @@ def test_the_first_call_is_as_long_as_its_updates_and_their_drawing_allow(classi
 
 
 def test_a_call_too_short_to_be_measured_counts_by_the_speed_known_before_it(classification, of_known_speed):
-    of_known_speed(2**-12)  # 1/4096 s: four updates of the block are less than a millisecond
-    ticks = iter(range(10_000))
-    run = Run(classification, TrainConfig(batch_size=8), clock=lambda: float(next(ticks)))
-    run.advance(update=3)
-    assert run.seconds == 3 * (2**-12 + 1 / 4)  # each reading of the clock is a second later; a draw is shared by four
+    of_known_speed(2**-12)  # 1/4096 s: four updates are less than a millisecond
+    run = Run(classification, TrainConfig(batch_size="all"))  # its one minibatch is drawn once
+    run.advance(update=4)
+    assert run.seconds == 4 * 2**-12
 
 
 def test_a_run_that_diverges_at_once_shows_its_losses_until_then(make_problem):
