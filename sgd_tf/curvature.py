@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from sgd_tf import training
 from sgd_tf.records import Progress, TrainConfig, check_int
+from sgd_tf.training import Model, Run
 from sgd_tf.vectors import get_weights
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def descend(
     learning_rate: float,
     *,
     name: str,
-    model: training.Model | None = None,
+    model: Model | None = None,
     num_updates: int = 100,
     seed: int = 0,
 ) -> Iterator[tuple[Progress, Array]]:
@@ -189,7 +189,7 @@ def descend(
     """
     check_int("num_updates", num_updates, 1)
     config = TrainConfig(batch_size="all", learning_rate=learning_rate, seed=seed)
-    with training.Run(problem, config, name=name, model=model) as run:
+    with Run(problem, config, name=name, model=model) as run:
         while True:
             record = run.record()
             yield record, get_weights(run.model)

@@ -146,12 +146,13 @@ def alone(plan: ParallelPlan) -> np.ndarray:
     """
     import numpy as np
 
-    from sgd_tf import models, problems, training
+    from sgd_tf import models, problems
+    from sgd_tf.training import Run
 
     problem = problems.load(plan.problem, num_examples=plan.num_examples)
     model = models.build(problem, plan.model, seed=plan.seed)
     config = TrainConfig(batch_size=plan.batch_size, learning_rate=plan.learning_rate, seed=plan.seed)
-    run = training.Run(problem, config, model=model)
+    run = Run(problem, config, model=model)
     run.advance(update=plan.num_updates)
     return np.concatenate([np.ravel(weights) for weights in model.get_weights()])
 

@@ -421,7 +421,8 @@ def _ask(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _serve(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """In the measuring process, which imports TensorFlow once and uses it in none but its own children."""
-    from sgd_tf import problems, training  # noqa: F401
+    from sgd_tf import problems
+    from sgd_tf.training import Run  # noqa: F401
 
     data = problems.load(request["problem"], num_examples=request["num_examples"])
     model = ModelConfig(**{**request["model"], "widths": tuple(request["model"]["widths"])})

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sgd_tf import models, presets, problems, racing, training
+from sgd_tf import models, presets, problems, racing
 from sgd_tf.jobs import tasks
 from sgd_tf.racing import Trial, best_trial, race, try_learning_rates
 from sgd_tf.records import ModelConfig, RacePlan, TrainConfig
+from sgd_tf.training import train
 
 CONFIGS = {"GD": TrainConfig(batch_size="all"), "SGD": TrainConfig(batch_size=8)}
 
@@ -84,7 +85,7 @@ def test_a_contestant_trains_in_a_race_as_it_does_alone(classification):
     config = TrainConfig(batch_size=8, learning_rate=0.1, seed=2)
     together = [r for r in race(classification, {"GD": CONFIGS["GD"], "SGD": config}, seconds=0.03) if r.run == "SGD"]
     losses = np.concatenate([r.minibatch_loss for r in together])
-    alone = list(training.train(classification, config, updates=len(losses)))
+    alone = list(train(classification, config, updates=len(losses)))
     np.testing.assert_array_equal(losses, np.concatenate([r.minibatch_loss for r in alone]))
 
 

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeVar, TypeVarTuple
 
 import streamlit as st
@@ -27,6 +27,8 @@ STOP_SECONDS = 0.5  # that a page waits for the end of a job that it has stopped
 HOLD_SECONDS = 5.0  # how often the jobs of connected pages are touched
 ACTIVE = ("waiting", "running")
 MAX_ANSWERS = 64  # results that all learners share, the latest ones
+MAX_KEPT = 200  # runs that an address can name, the latest ones
+ADDRESS_KEY = "run"  # the id of the job of the run that a page shows
 
 logger = logging.getLogger(__name__)
 
@@ -135,8 +137,42 @@ def _submit(
     return _remember(SessionRun(kind=kind, plan=plan, job=job, prediction=prediction))
 
 
+def publish(kind: str) -> None:
+    """Let the address name the session's run of a kind, so that a reload of the page or a link finds it."""
+    run = get(kind)
+    if run is not None and st.query_params.get(ADDRESS_KEY) != run.job.id:
+        st.query_params[ADDRESS_KEY] = run.job.id
+
+
+def adopt(kind: str) -> None:
+    """Take up the run that the address names, if this session has none of its kind and the server still keeps it.
+
+    Another learner's run is taken up when it is over, without what that learner expected.
+    """
+    kept, lock = _kept()
+    with lock:
+        run, browser = kept.get(st.query_params.get(ADDRESS_KEY, ""), (None, ""))
+    if run is None or run.kind != kind or get(kind) is not None:
+        return
+    if browser and browser == visitors.browser():
+        _remember(run)
+    elif not run.is_active:
+        _runs()[kind] = replace(run, prediction=None)
+
+
+@st.cache_resource
+def _kept() -> tuple[OrderedDict[str, tuple[SessionRun, str]], threading.Lock]:
+    """The latest runs of all sessions by the id of their job, with the browser that began each."""
+    return OrderedDict(), threading.Lock()
+
+
 def _remember(run: SessionRun) -> SessionRun:
     _runs()[run.kind] = run
+    kept, lock = _kept()
+    with lock:
+        kept[run.job.id] = run, visitors.browser()
+        if len(kept) > MAX_KEPT:
+            kept.popitem(last=False)
     st.session_state[f"followed_{run.kind}"] = run.job.id
     context = get_script_run_ctx()
     if context:
