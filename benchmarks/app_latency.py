@@ -30,9 +30,9 @@ import report
 from playwright.sync_api import Browser, Page, sync_playwright
 from server import ROOT, Server
 
-from sgd_tf import history
 from sgd_tf.jobs import tasks
-from sgd_tf.records import RacePlan, TrainConfig
+from sgd_tf.training import history
+from sgd_tf.training.records import RacePlan, TrainConfig
 
 FLAGS = (
     "--no-sandbox",
@@ -185,7 +185,7 @@ class Unwatched:
 
     def __init__(self) -> None:
         from sgd_tf.jobs import Cluster
-        from sgd_tf.presets import tuned_learning_rate
+        from sgd_tf.training.tuned_rates import tuned_learning_rate
 
         rates = {k: tuned_learning_rate("digits", "mlp", k) or 0.1 for k in ("all", 32)}
         names = {"all": "GD (k = 1,437)", 32: "k = 32"}

@@ -17,14 +17,16 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 import altair as alt
 import numpy as np
 import pandas as pd
 import report
 
-from sgd_tf.records import ModelConfig
+from sgd_tf.memory import prediction
+from sgd_tf.training import counting
+from sgd_tf.training.records import ModelConfig
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 if TYPE_CHECKING:
     from sgd_tf.jobs import Cluster, tasks
@@ -52,8 +54,7 @@ print(np.polyfit(np.arange(len(later)), later, 1)[0])
 def epoch_seconds(num_examples: int, k: int, repetitions: int) -> float:
     """Median seconds of an epoch of the engine, its pipeline included; of several epochs where one is short."""
     import sgd_tf
-    from sgd_tf import counting
-    from sgd_tf.training import Run
+    from sgd_tf.training.run import Run
 
     problem = sgd_tf.load("teacher", num_examples=num_examples, num_features=NUM_FEATURES, num_classes=10)
     run = Run(problem, sgd_tf.TrainConfig(batch_size=min(k, num_examples)))
@@ -70,10 +71,8 @@ def epoch_seconds(num_examples: int, k: int, repetitions: int) -> float:
 
 def peak_bytes(num_examples: int, k: int) -> int:
     """Peak memory of updates in a fresh process, TensorFlow and the data aside."""
-    from sgd_tf import memory
-
     model = ModelConfig(widths=(128,))
-    answers = memory.measure("teacher", model, [memory.Trial(batch_size=k)], num_examples=num_examples)
+    answers = prediction.measure("teacher", model, [prediction.Trial(batch_size=k)], num_examples=num_examples)
     return next(int(answer["bytes"]) for answer in answers if "bytes" in answer)
 
 
@@ -85,7 +84,7 @@ def growth_per_run(num_runs: int) -> float:
 
 def class_seconds(cluster: Cluster, num_learners: int) -> float:
     """Seconds until all learners have had their race of 1 s, who all pressed Run at once; one worker."""
-    from sgd_tf.records import RacePlan, TrainConfig
+    from sgd_tf.training.records import RacePlan, TrainConfig
 
     plan = RacePlan(problem="digits", configs={"k = 32": TrainConfig(batch_size=32)}, seconds=1.0)
     start = time.perf_counter()

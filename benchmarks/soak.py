@@ -36,19 +36,17 @@ from learners import Learner
 from server import Server
 from tally import Notes, Sample
 
-from sgd_tf.ui import (
-    claims_view,
-    controls,
-    data_parallel_view,
-    memory_view,
-    noise_path_view,
-    noise_view,
-    race_view,
-    sampling_view,
-    sweep_controls,
-    sweep_view,
-    what_is_sgd_view,
-)
+from sgd_tf.claims import view as claims_view
+from sgd_tf.devices import view as data_parallel_view
+from sgd_tf.double_loop import view as what_is_sgd_view
+from sgd_tf.memory import view as memory_view
+from sgd_tf.noise import path_view as noise_path_view
+from sgd_tf.noise import view as noise_view
+from sgd_tf.racing import controls
+from sgd_tf.racing import view as race_view
+from sgd_tf.sampling import visits_view as sampling_view
+from sgd_tf.sweep import controls as sweep_controls
+from sgd_tf.sweep import view as sweep_view
 from sgd_tf.ui.address import Setting
 
 FUZZED = 0.2  # share of the visits with nonsense in the address

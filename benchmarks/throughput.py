@@ -18,8 +18,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 import altair as alt
 import keras
 import numpy as np
@@ -28,8 +26,10 @@ import report
 import tensorflow as tf
 
 import sgd_tf
-from sgd_tf import counting, models, pipeline
-from sgd_tf.training import Run
+from sgd_tf.training import counting, models, pipeline
+from sgd_tf.training.run import Run
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 # PyTorch imports Triton, with which it compiles for a GPU, where it is installed; Triton's LLVM beside TensorFlow's
 # would end the process.

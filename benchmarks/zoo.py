@@ -15,8 +15,6 @@ import statistics
 import time
 from collections.abc import Callable
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 import altair as alt
 import keras
 import pandas as pd
@@ -25,8 +23,10 @@ import tensorflow as tf
 from keras import layers
 
 import sgd_tf
-from sgd_tf import counting, pipeline
-from sgd_tf.training import Run
+from sgd_tf.training import counting, pipeline
+from sgd_tf.training.run import Run
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 N, SIDE, NUM_CLASSES = 2_400, 28, 10
 LEARNING_RATE = 0.01

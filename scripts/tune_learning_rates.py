@@ -40,9 +40,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sgd_tf import history, presets, problems, racing, schedule, sweep
+from sgd_tf import problems
 from sgd_tf.problems import Problem
-from sgd_tf.records import BatchSize, ModelConfig, ModelKind, TrainConfig
+from sgd_tf.racing import race
+from sgd_tf.sweep import plans
+from sgd_tf.training import history, schedule, tuned_rates
+from sgd_tf.training.records import BatchSize, ModelConfig, ModelKind, TrainConfig
 
 FILE = Path(__file__).parents[1] / "sgd_tf/data/learning_rates.json"
 BATCH_SIZES = (1, 8, 32, 256, 2048)  # N is added
@@ -107,19 +110,19 @@ def find_rates(problem: Problem, model: ModelConfig) -> tuple[dict[str, float], 
     """The best learning rate of each batch size, and the mean loss of each rate that was tried; None: diverged."""
     rates: dict[str, float] = {}
     tried: dict[str, dict[str, float | None]] = {}
-    first, N = presets.LEARNING_RATES[0], problem.num_examples
+    first, N = tuned_rates.LEARNING_RATES[0], problem.num_examples
     for k in (*(k for k in BATCH_SIZES if k < N), N):
-        grid = [rate for rate in presets.LEARNING_RATES if rate >= first]
+        grid = [rate for rate in tuned_rates.LEARNING_RATES if rate >= first]
         seconds = GD_TRIAL_SECONDS if k == N else TRIAL_SECONDS
-        search = racing.try_learning_rates(
+        search = race.try_learning_rates(
             problem, TrainConfig(batch_size=k), seconds=seconds, learning_rates=grid, model=model
         )
         trials = sorted(search, key=lambda trial: trial.learning_rate)
-        best = rates[str(k)] = racing.best_trial(trials).learning_rate
+        best = rates[str(k)] = race.best_trial(trials).learning_rate
         tried[str(k)] = {f"{t.learning_rate:g}": _plain(t.mean_loss) for t in trials}
-        at_end = "" if racing.has_turned(trials) else ", at an end of what was tried"
+        at_end = "" if race.has_turned(trials) else ", at an end of what was tried"
         print(f"{problem.name} {model.kind} k = {k}: {best:g} of {len(trials)}{at_end}", flush=True)
-        first = min(best / 3, presets.LEARNING_RATES[-4])  # a larger k takes a larger rate: begin below this one
+        first = min(best / 3, tuned_rates.LEARNING_RATES[-4])  # a larger k takes a larger rate: begin below this one
     return rates, tried
 
 
@@ -133,7 +136,7 @@ def measure_race(problem: Problem, model: ModelConfig, rates: dict[str, float]) 
         str(k): TrainConfig(batch_size=k, learning_rate=rates[str(problem.num_examples if k == "all" else k)])
         for k in CONTESTANTS
     }
-    table = history.to_frame(racing.race(problem, configs, seconds=RACE_SECONDS, model=model))
+    table = history.to_frame(race.race(problem, configs, seconds=RACE_SECONDS, model=model))
     target = choose_target(table, RACE_SECONDS)
     reached = history.time_to_target(table, target).set_index("run")["seconds"] / RACE_SECONDS
     first = {
@@ -150,9 +153,9 @@ def measure_race(problem: Problem, model: ModelConfig, rates: dict[str, float]) 
 
 def measure_sweep(problem: Problem, model: ModelConfig, rates: dict[str, float]) -> dict[str, Any]:
     """When each batch size reaches the target of a sweep, as a share of the time that a run may take."""
-    budget = presets.sweep_budget(problem.name, model.kind)
+    budget = tuned_rates.sweep_budget(problem.name, model.kind)
     sizes = tuple(map(int, rates))
-    plan = sweep.SweepPlan(
+    plan = plans.SweepPlan(
         problem=problem.name,
         model=model,
         batch_sizes=sizes,
@@ -163,8 +166,8 @@ def measure_sweep(problem: Problem, model: ModelConfig, rates: dict[str, float])
     )
     reached = {}
     for k in sizes:
-        cell = sweep.Cell(batch_size=k, learning_rate=rates[str(k)], seed=0)
-        row = sweep.cell_row(plan, cell, list(sweep.train_cell(problem, plan, cell)))
+        cell = plans.Cell(batch_size=k, learning_rate=rates[str(k)], seed=0)
+        row = plans.cell_row(plan, cell, list(plans.train_cell(problem, plan, cell)))
         seconds = row["seconds_to_target"]
         reached[str(k)] = None if seconds is None else _plain(seconds / budget.max_seconds)
     return {"target": budget.target, "reached": reached}

@@ -18,24 +18,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sgd_tf import charts
-    from sgd_tf.counting import iterations_per_epoch, num_updates
-    from sgd_tf.history import at_time, time_to_target, to_frame
-    from sgd_tf.pipeline import minibatches, order
     from sgd_tf.problems import Problem, load
-    from sgd_tf.racing import Trial, best_trial, race, try_learning_rates
-    from sgd_tf.records import ModelConfig, Progress, TrainConfig
-    from sgd_tf.training import train
+    from sgd_tf.racing.race import Trial, best_trial, race, try_learning_rates
+    from sgd_tf.training.counting import iterations_per_epoch, num_updates
+    from sgd_tf.training.history import at_time, time_to_target, to_frame
+    from sgd_tf.training.pipeline import minibatches, order
+    from sgd_tf.training.records import ModelConfig, Progress, TrainConfig
+    from sgd_tf.training.run import train
 
 __version__ = "0.1.0"
 
 _MODULES = {
     "problems": ("Problem", "load"),
-    "counting": ("iterations_per_epoch", "num_updates"),
-    "pipeline": ("order", "minibatches"),
-    "records": ("TrainConfig", "ModelConfig", "Progress"),
-    "training": ("train",),
-    "racing": ("race", "try_learning_rates", "best_trial", "Trial"),
-    "history": ("to_frame", "time_to_target", "at_time"),
+    "training.counting": ("iterations_per_epoch", "num_updates"),
+    "training.pipeline": ("order", "minibatches"),
+    "training.records": ("TrainConfig", "ModelConfig", "Progress"),
+    "training.run": ("train",),
+    "racing.race": ("race", "try_learning_rates", "best_trial", "Trial"),
+    "training.history": ("to_frame", "time_to_target", "at_time"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

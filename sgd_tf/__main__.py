@@ -12,9 +12,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sgd_tf import claims, presets, problems
+from sgd_tf import problems
 from sgd_tf.checks import check_int, resolve_batch_size
-from sgd_tf.records import BatchSize, ModelConfig, TrainConfig
+from sgd_tf.claims import catalogue
+from sgd_tf.training import tuned_rates
+from sgd_tf.training.records import BatchSize, ModelConfig, TrainConfig
 
 DEFAULT_LEARNING_RATE = 0.1  # where no learning rate was ever searched
 ESTIMATED = " (estimated)"  # of a rate or a target that was searched for another model, k or N
@@ -76,11 +78,13 @@ def _add_race(race: argparse.ArgumentParser) -> None:
 
 def _add_claims(trial: argparse.ArgumentParser) -> None:
     trial.set_defaults(command=_claims)
-    trial.add_argument("--only", nargs="+", choices=list(claims.CLAIMS), metavar="KEY", help=", ".join(claims.CLAIMS))
+    trial.add_argument(
+        "--only", nargs="+", choices=list(catalogue.CLAIMS), metavar="KEY", help=", ".join(catalogue.CLAIMS)
+    )
     trial.add_argument(
         "--seeds",
         type=int,
-        default=claims.NUM_SEEDS,
+        default=catalogue.NUM_SEEDS,
         help="runs of each experiment, at most 20; fewer than 3 judge exact claims only",
     )
     trial.add_argument("--json", metavar="PATH", help="write the findings as JSON; - for the standard output, alone")
@@ -126,6 +130,9 @@ def lab_script() -> Path:
 
 
 def _race(options: argparse.Namespace) -> int:
+    from sgd_tf.racing import race, terminal
+    from sgd_tf.training import history
+
     csv, html = _race_files(options.output)
     _check_target(options)
     model = ModelConfig(kind=options.model, widths=tuple(options.widths))
@@ -140,12 +147,12 @@ def _race(options: argparse.Namespace) -> int:
         rates[name] = f"{rate:g}{note}"
     target, note = options.target, ""
     if target is None:
-        target = presets.target_loss(problem.name, model.kind)
-        note = "" if presets.is_searched(problem.name, model, "all", N) else ESTIMATED
+        target = tuned_rates.target_loss(problem.name, model.kind)
+        note = "" if tuned_rates.is_searched(problem.name, model, "all", N) else ESTIMATED
 
-    from sgd_tf import charts, history, racing, terminal  # TensorFlow: after the arguments have been checked
+    from sgd_tf import charts  # TensorFlow: after the arguments have been checked
 
-    records = racing.race(problem, configs, seconds=options.seconds, model=model)
+    records = race.race(problem, configs, seconds=options.seconds, model=model)
     table = history.to_frame(records)
     metric = options.target_metric
     terminal.print_race(table, target=target, target_note=note, target_metric=metric, learning_rates=rates)
@@ -175,10 +182,10 @@ def _learning_rate(
     """The learning rate of a contestant, and what to say of it in the table."""
     if options.learning_rate is not None:
         return options.learning_rate, ""
-    tuned = presets.tuned_learning_rate(options.problem, model.kind, batch_size, num_examples)
+    tuned = tuned_rates.tuned_learning_rate(options.problem, model.kind, batch_size, num_examples)
     if tuned is None:
         return DEFAULT_LEARNING_RATE, " (not searched)"
-    is_searched = presets.is_searched(options.problem, model, batch_size, num_examples)
+    is_searched = tuned_rates.is_searched(options.problem, model, batch_size, num_examples)
     return tuned, "" if is_searched else ESTIMATED
 
 
@@ -205,22 +212,24 @@ def _check_writable(option: str, path: Path) -> None:
 
 
 def _claims(options: argparse.Namespace) -> int:
-    check_int("seeds", options.seeds, 1, claims.MAX_SEEDS)
+    from sgd_tf.claims import experiments
+    from sgd_tf.racing import terminal
+
+    check_int("seeds", options.seeds, 1, catalogue.MAX_SEEDS)
     if options.json and options.json != "-":
         _check_writable("json", Path(options.json))
-    from sgd_tf import claim_experiments, terminal  # TensorFlow
 
-    keys = options.only or list(claims.CLAIMS)
+    keys = options.only or list(catalogue.CLAIMS)
     rows, failures = [], {}
     for key in terminal.show_claims(keys):
         try:
-            *_steps, finding = claim_experiments.try_claim(claims.CLAIMS[key], num_seeds=options.seeds)
+            *_steps, finding = experiments.try_claim(catalogue.CLAIMS[key], num_seeds=options.seeds)
         except Exception as error:  # whatever it is: the others go on
             failures[key] = f"{type(error).__name__}: {error}"
         else:
-            assert isinstance(finding, claims.Finding)
+            assert isinstance(finding, catalogue.Finding)
             rows.append(finding.to_row())
-    entries = claims.to_json(rows) + [{"claim": key, "failure": text} for key, text in failures.items()]
+    entries = catalogue.to_json(rows) + [{"claim": key, "failure": text} for key, text in failures.items()]
     if options.json == "-":
         print(json.dumps(entries, indent=1, ensure_ascii=False))
     else:
@@ -232,9 +241,10 @@ def _claims(options: argparse.Namespace) -> int:
 
 
 def _data_parallel(options: argparse.Namespace) -> int:
-    from sgd_tf import data_parallel
 
-    plan = data_parallel.ParallelPlan(
+    from sgd_tf.devices import replicas
+
+    plan = replicas.ParallelPlan(
         problem=options.problem,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
@@ -242,18 +252,18 @@ def _data_parallel(options: argparse.Namespace) -> int:
         seed=options.seed,
     )
     if options.devices is not None:
-        rows = data_parallel.over_devices(plan, [options.devices])
+        rows = replicas.over_devices(plan, [options.devices])
     elif options.workers is not None:
-        rows = data_parallel.over_workers(plan, options.workers)
+        rows = replicas.over_workers(plan, options.workers)
     else:
-        rows = data_parallel.as_worker(plan, options.hosts.split(","), options.index, patience=options.patience)
+        rows = replicas.as_worker(plan, options.hosts.split(","), options.index, patience=options.patience)
     try:
         for row in rows:
             if "update" in row:
                 print(f"update {row['update']:>5}  loss {row['loss']:.5f}  {1e3 * row['seconds']:.1f} ms", flush=True)
             if "weights" in row:
                 print(f"sum of all weights {sum(row['weights']):.7f}", flush=True)
-    except data_parallel.PeerError as error:
+    except replicas.PeerError as error:
         print(f"sgd-tf: {error}", file=sys.stderr)
         return 1
     return 0

@@ -4,9 +4,9 @@ import os
 import signal
 import sys
 
-from sgd_tf import memory
+from sgd_tf.jobs.children import serve
+from sgd_tf.memory import prediction
 from sgd_tf.problems import DownloadError
-from sgd_tf.processes import serve
 
 
 def chatter():
@@ -27,7 +27,7 @@ def answer(request):
     """Rows between what is printed, then what the request wants."""
     chatter()
     yield {"row": 1}
-    yield from memory._in_child(_forked, 2)
+    yield from prediction._in_child(_forked, 2)
     chatter()
     yield {"row": 3}
     if request == "download":

@@ -6,9 +6,10 @@ import math
 import pandas as pd
 import pytest
 
-from sgd_tf import sweep
 from sgd_tf.jobs import JobFailure, tasks
-from sgd_tf.ui import runs, sweep_controls, sweep_runs
+from sgd_tf.racing import scripts
+from sgd_tf.sweep import controls, known_runs, plans
+from sgd_tf.ui import runs
 from tests.lab import LANGUAGES, FakeCluster, InProcessCluster, checked, open_app
 
 PAGE = "pages/lab/batch_size.py"
@@ -21,7 +22,7 @@ def cluster(monkeypatch, request):
         return None
     fake = FakeCluster()
     monkeypatch.setattr(runs, "connect", lambda: fake)
-    monkeypatch.setattr(sweep_runs, "_store", functools.cache(sweep_runs._store.__wrapped__))
+    monkeypatch.setattr(known_runs, "_store", functools.cache(known_runs._store.__wrapped__))
     return fake
 
 
@@ -84,7 +85,7 @@ def done():
     workers = FakeCluster()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs, "connect", lambda: workers)
-        patch.setattr(sweep_runs, "_store", functools.cache(sweep_runs._store.__wrapped__))
+        patch.setattr(known_runs, "_store", functools.cache(known_runs._store.__wrapped__))
         yield workers, finished(workers)
 
 
@@ -106,7 +107,7 @@ def test_the_default_sweep_takes_all_powers_of_two_and_n_with_tuned_rates_and_fi
     family, cells, _seconds = cluster.jobs[0].arguments
     assert family.problem == "digits"
     assert {cell.batch_size for cell in cells} == {*(2**i for i in range(11)), 1437}
-    assert {cell.learning_rate for cell in cells} == set(sweep.rate_grid("digits", family.model))
+    assert {cell.learning_rate for cell in cells} == set(plans.rate_grid("digits", family.model))
     assert {cell.seed for cell in cells} == {0}
 
 
@@ -312,7 +313,7 @@ def test_numbers_that_are_no_rates_are_named():
 
 
 def test_the_ranges_of_the_prediction_hold_every_k_once():
-    assert [sweep_controls.range_of(k) for k in (1, 4, 5, 32, 33, 256, 257, 10**6)] == [
+    assert [controls.range_of(k) for k in (1, 4, 5, 32, 33, 256, 257, 10**6)] == [
         *["4"] * 2,
         *["32"] * 2,
         *["256"] * 2,
@@ -321,10 +322,9 @@ def test_the_ranges_of_the_prediction_hold_every_k_once():
 
 
 def test_the_script_of_a_sweep_makes_the_same_runs():
-    from sgd_tf import export
 
-    plan = sweep.SweepPlan(problem="line", batch_sizes=(8, 50), learning_rates=(0.01,), target=1.0, rule="linear")
-    source = export.sweep_script(plan)
+    plan = plans.SweepPlan(problem="line", batch_sizes=(8, 50), learning_rates=(0.01,), target=1.0, rule="linear")
+    source = scripts.sweep_script(plan)
     names = {}
     exec(source.split("rows = []")[0].replace("problem = sgd_tf.load", "problem = str"), names)
     assert names["plan"] == plan

@@ -16,23 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sgd_tf import charts
-from sgd_tf.charts import (
-    COUNTERS,
-    DRAWN,
-    METRICS,
-    Axis,
-    Theme,
-    batch_size_color,
-    curves,
-    learning_rates,
-    save_html,
-    specification,
-)
+from sgd_tf.charts import COUNTERS, DRAWN, METRICS, Axis, Theme, batch_size_color, curves, save_html, specification
 from sgd_tf.charts.curves import default_x_domain, default_y_domain
 from sgd_tf.charts.labels import LABEL_GAP, spread_labels
 from sgd_tf.charts.style import BACKGROUND
-from sgd_tf.history import at_time, to_frame
-from sgd_tf.records import Progress
+from sgd_tf.racing.search_chart import learning_rates
+from sgd_tf.training.history import at_time, to_frame
+from sgd_tf.training.records import Progress
 
 N = 100
 LOG = Axis("train_loss", log=True)
@@ -558,7 +548,7 @@ def test_html_opens_without_a_network(tmp_path):
 
 def test_charts_need_neither_tensorflow_nor_the_app():
     code = (
-        "import sys, sgd_tf.charts, sgd_tf.history; "
+        "import sys, sgd_tf.charts, sgd_tf.training.history; "
         "print([name for name in ('tensorflow', 'keras', 'streamlit', 'distributed') if name in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

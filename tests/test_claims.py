@@ -14,12 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sgd_tf import __main__ as command_line
-from sgd_tf import charts, claim_experiments, claim_timing, claims, counting, gradient_noise, presets, sampling, train
-from sgd_tf.claims import CLAIMS, Claim, Picture, Point, Series
+from sgd_tf import charts, train
+from sgd_tf.claims import catalogue, experiments, timing
+from sgd_tf.claims import chart as claims_chart
+from sgd_tf.claims.catalogue import CLAIMS, Claim, Picture, Point, Series
+from sgd_tf.claims.measures import Measure
 from sgd_tf.jobs import tasks
 from sgd_tf.jobs.rows import check_row
-from sgd_tf.measures import Measure
-from sgd_tf.records import TrainConfig
+from sgd_tf.noise import gradient_noise
+from sgd_tf.sampling import trials
+from sgd_tf.training import counting, tuned_rates
+from sgd_tf.training.records import TrainConfig
 
 ROOT = Path(__file__).parents[1]
 
@@ -102,8 +107,8 @@ def test_there_are_fourteen_claims_of_the_chapter_and_four_of_others_each_with_i
     groups = [claim.group for claim in CLAIMS.values()]
     assert (groups.count("chapter"), groups.count("elsewhere"), len(groups)) == (14, 4, 18)
     assert list(CLAIMS) != []
-    assert set(CLAIMS) == set(claim_experiments.EXPERIMENTS)
-    assert all(experiment.__doc__ for experiment in claim_experiments.EXPERIMENTS.values())
+    assert set(CLAIMS) == set(experiments.EXPERIMENTS)
+    assert all(experiment.__doc__ for experiment in experiments.EXPERIMENTS.values())
 
 
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=list(CLAIMS))
@@ -120,7 +125,7 @@ def test_each_claim_has_conditions_names_of_its_own_and_a_page(claim):
 
 
 def tried(key, *, num_seeds=1):
-    *steps, finding = claim_experiments.try_claim(CLAIMS[key], num_seeds=num_seeds)
+    *steps, finding = experiments.try_claim(CLAIMS[key], num_seeds=num_seeds)
     assert all(step is None or isinstance(step, Point) for step in steps)
     assert finding.points
     assert {point.series for point in finding.points} == set(CLAIMS[key].picture.series)
@@ -145,28 +150,26 @@ def test_an_experiment_leaves_the_seed_of_the_process_as_it_was():
         return list(tf.data.Dataset.range(30).shuffle(30, seed=4).as_numpy_iterator())
 
     before = shuffled()
-    claim_experiments._keras_visits(10, 4)
+    experiments._keras_visits(10, 4)
     assert shuffled() == before
 
 
 @pytest.mark.parametrize("key", ["without_replacement", "used_up", "new_order"])
 def test_a_pipeline_that_draws_with_replacement_would_lose_its_claims(monkeypatch, key):
-    real = sampling.epoch_orders
+    real = trials.epoch_orders
 
     def with_replacement(*args, **options):
         return real(*args, **{**options, "sampling": "with_replacement"})
 
-    monkeypatch.setattr(sampling, "epoch_orders", with_replacement)
-    monkeypatch.setattr(claim_experiments, "_keras_visits", lambda N, *_: np.ones(N))
+    monkeypatch.setattr(trials, "epoch_orders", with_replacement)
+    monkeypatch.setattr(experiments, "_keras_visits", lambda N, *_: np.ones(N))
     assert tried(key).verdict == "fails"
 
 
 def test_a_formula_that_forgets_the_last_minibatch_would_lose_its_claim(monkeypatch):
     assert tried("iterations").verdict == "holds"
     monkeypatch.setattr(counting, "iterations_per_epoch", lambda N, k: max(1, N // k))
-    monkeypatch.setattr(
-        claim_experiments, "_keras_steps", lambda N, k, num_epochs: counting.num_updates(N, k, num_epochs)
-    )
+    monkeypatch.setattr(experiments, "_keras_steps", lambda N, k, num_epochs: counting.num_updates(N, k, num_epochs))
     finding = tried("iterations")
     assert finding.verdict == "fails"
     assert 0 < finding.numbers["wrong"] <= finding.numbers["checked"]
@@ -213,18 +216,18 @@ class Turns:
 def test_the_seconds_of_an_update_are_those_of_the_best_of_turns_that_alternate():
     log = []
     runs = {32: Turns(32, [9.0, 2.0, 9.0], log), 100: Turns(100, [30.0, 40.0, 20.0], log), 7: Turns(7, [], log)}
-    found = claim_timing.seconds_per_update(runs, num_turns=3)
+    found = timing.seconds_per_update(runs, num_turns=3)
     assert (found[32], found[100]) == (pytest.approx(0.2), pytest.approx(2.0))
     assert math.isnan(found[7])
     assert log == [32, 100, 7] * 3
 
 
 def test_updates_to_a_target_do_not_depend_on_the_clock(classification):
-    config, model, target = TrainConfig(batch_size=10, learning_rate=0.1), claim_experiments.LINEAR, 0.8
+    config, model, target = TrainConfig(batch_size=10, learning_rate=0.1), experiments.LINEAR, 0.8
 
     def updates(seconds_of_a_look):
         clock = itertools.count(step=seconds_of_a_look)
-        steps = claim_timing.updates_to(classification, config, model, target, clock=lambda: next(clock))
+        steps = timing.updates_to(classification, config, model, target, clock=lambda: next(clock))
         while True:
             try:
                 next(steps)
@@ -250,19 +253,19 @@ def test_sgd_against_gd_is_updates_to_the_target_of_the_race_times_the_best_seco
         targets.append((problem.name, model.kind, target))
         is_gd = config.batch_size == problem.num_examples
         number = {"digits": (50, 40), "teacher": (30, 60), "breast_cancer": (10, 100), "diabetes": (5, 500)}
-        return claim_timing.Updates(number=number[problem.name][0 if is_gd else 1], is_there=True)
+        return timing.Updates(number=number[problem.name][0 if is_gd else 1], is_there=True)
 
     def seconds_per_update(runs):
         return {k: load * (8e-4 if k > 32 else 1e-4) for k in runs}
 
-    monkeypatch.setattr(claim_timing, "updates_to", updates_to)
-    monkeypatch.setattr(claim_timing, "seconds_per_update", seconds_per_update)
-    monkeypatch.setattr(claim_experiments, "Run", lambda *_, **__: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(timing, "updates_to", updates_to)
+    monkeypatch.setattr(timing, "seconds_per_update", seconds_per_update)
+    monkeypatch.setattr(experiments, "Run", lambda *_, **__: SimpleNamespace(close=lambda: None))
     finding = tried("efficient", num_seeds=3)
     assert finding.numbers == pytest.approx({"digits": 10, "teacher": 4, "breast_cancer": 0.8, "diabetes": 0.08})
     assert finding.verdict == "depends"
     assert set(targets) == {
-        (name, kind, presets.target_loss(name, kind))
+        (name, kind, tuned_rates.target_loss(name, kind))
         for name, kind in (("digits", "mlp"), ("teacher", "mlp"), ("breast_cancer", "linear"), ("diabetes", "linear"))
     }
 
@@ -270,14 +273,14 @@ def test_sgd_against_gd_is_updates_to_the_target_of_the_race_times_the_best_seco
 def test_a_plateau_ends_where_the_loss_leaves_ten_percent_or_exceeds_its_start():
     updates = np.arange(8)
     losses = np.array([4.0, 1.05, 1.0, 1.02, 1.09, 1.3, 5.0, 5.0])
-    assert claim_experiments.longest_plateau(updates, losses) == 3  # updates 1 to 4
-    assert claim_experiments.longest_plateau(updates, losses, width=0.01) == 0
-    assert claim_experiments.longest_plateau(10 * updates, losses) == 30
+    assert experiments.longest_plateau(updates, losses) == 3  # updates 1 to 4
+    assert experiments.longest_plateau(updates, losses, width=0.01) == 0
+    assert experiments.longest_plateau(10 * updates, losses) == 30
 
 
 def test_seeds_out_of_range_are_refused():
     with pytest.raises(ValueError, match=r"`num_seeds` must be an integer in \[1, 20\]; received 0"):
-        claim_experiments.try_claim(CLAIMS["new_order"], num_seeds=0)
+        experiments.try_claim(CLAIMS["new_order"], num_seeds=0)
 
 
 # Rows, tables, files
@@ -292,21 +295,23 @@ def finding_row(key="efficient", values=(2.0, 3.0, 0.5, math.inf), *, num_seeds=
     }
     points = tuple(Point(series=name, x=float(x)) for x, name in enumerate(claim.picture.series, 1))
     verdict = claim.judge(values, num_seeds)
-    finding = claims.Finding(claim=key, verdict=verdict, values=values, points=points, num_seeds=num_seeds, seconds=1.5)
+    finding = catalogue.Finding(
+        claim=key, verdict=verdict, values=values, points=points, num_seeds=num_seeds, seconds=1.5
+    )
     return check_row(finding.to_row())
 
 
 def test_a_finding_travels_as_plain_values_and_comes_back():
     row = finding_row(values=((2.0, 4.0), 3.0, (0.5, math.nan, 0.25), math.inf))
     assert row["verdict"] == "open"
-    found = claims.measured(row)
+    found = catalogue.measured(row)
     assert [one.values for one in found[:2] + found[3:]] == [(2.0, 4.0), (3.0,), (math.inf,)]
     assert [one.outcome for one in found] == ["met", "met", "no number", "met"]
-    assert claims.points_of(row)["x"].tolist() == [1, 2, 3, 4]
+    assert catalogue.points_of(row)["x"].tolist() == [1, 2, 3, 4]
 
 
 def test_the_table_has_a_row_for_each_number_with_its_condition():
-    table = claims.to_table([finding_row()])
+    table = catalogue.to_table([finding_row()])
     assert table["value"].tolist() == [2.0, 3.0, 0.5, math.inf]
     assert table["outcome"].tolist() == ["met", "met", "missed", "met"]
     assert set(table["condition"]) == {"at least 1"}
@@ -314,23 +319,23 @@ def test_the_table_has_a_row_for_each_number_with_its_condition():
 
 
 def test_json_is_strict_and_tells_what_it_depends_on():
-    (entry,) = json.loads(json.dumps(claims.to_json([finding_row()]), allow_nan=False))
+    (entry,) = json.loads(json.dumps(catalogue.to_json([finding_row()]), allow_nan=False))
     assert entry["depends_on"].startswith("the problem")
     assert [measure["value"] for measure in entry["measures"]] == [2.0, 3.0, 0.5, None]
     assert [measure["text"] for measure in entry["measures"]] == ["2", "3", "0.5", "∞"]
-    (entry,) = claims.to_json([finding_row(values=(2.0, 3.0, 1.0, 1.0))])
+    (entry,) = catalogue.to_json([finding_row(values=(2.0, 3.0, 1.0, 1.0))])
     assert (entry["verdict"], entry["depends_on"]) == ("holds", None)
 
 
 def test_an_open_condition_says_why_and_shows_both_ends_where_the_runs_disagree():
     row = finding_row(values=((2.0, 0.5, 3.0), 3.0, math.nan, 2.0))
     assert row["verdict"] == "open"
-    disagree, _met, unknown, _known = claims.measured(row)
+    disagree, _met, unknown, _known = catalogue.measured(row)
     assert (disagree.mark, disagree.text()) == ("?", "0.5 … 3")
     assert disagree.condition() == "at least 1; open: the runs disagree"
     assert (unknown.mark, unknown.text()) == ("?", "–")
     assert unknown.condition() == "at least 1; open: a run diverged or did not reach the target"
-    few = claims.measured(finding_row(num_seeds=2))[0]
+    few = catalogue.measured(finding_row(num_seeds=2))[0]
     assert (few.mark, few.condition()) == ("?", "at least 1; open: fewer than 3 seeds")
 
 
@@ -383,17 +388,17 @@ def test_a_run_that_loses_its_number_never_makes_a_verdict(data, key, num_seeds)
 @given(data=st.data(), key=claim_keys, num_seeds=st.integers(1, 4))
 def test_no_nan_is_printed_and_json_stays_strict(data, key, num_seeds):
     row = finding_row(key, list(drawn_values(data, CLAIMS[key], num_seeds).values()), num_seeds=num_seeds)
-    assert not any("nan" in f"{found.text()} {found.condition()}" for found in claims.measured(row))
-    json.dumps(claims.to_json([row]), allow_nan=False)
+    assert not any("nan" in f"{found.text()} {found.condition()}" for found in catalogue.measured(row))
+    json.dumps(catalogue.to_json([row]), allow_nan=False)
 
 
 def test_the_time_that_is_left_follows_the_pace_so_far():
     keys = list(CLAIMS)[:3]
     expected = [CLAIMS[key].seconds for key in keys]
-    assert claims.seconds_left(keys, [], num_seeds=3) == pytest.approx(sum(expected))
+    assert catalogue.seconds_left(keys, [], num_seeds=3) == pytest.approx(sum(expected))
     done = [{"claim": keys[0], "seconds": 2 * expected[0]}, {"claim": "new_order", "seconds": 99.0}]
-    assert claims.seconds_left(keys, done, num_seeds=3) == pytest.approx(2 * sum(expected[1:]))
-    assert claims.seconds_left(keys, [], num_seeds=6) == pytest.approx(2 * sum(expected))
+    assert catalogue.seconds_left(keys, done, num_seeds=3) == pytest.approx(2 * sum(expected[1:]))
+    assert catalogue.seconds_left(keys, [], num_seeds=6) == pytest.approx(2 * sum(expected))
 
 
 # The chart
@@ -410,7 +415,7 @@ def test_the_chart_of_each_claim_is_vega_lite_that_names_its_series_and_axes(dar
                 for seed in (0, 1)
             ]
         )
-        spec = charts.claim_chart(claim, points, theme=charts.Theme(dark=dark)).to_dict()
+        spec = claims_chart.claim_chart(claim, points, theme=charts.Theme(dark=dark)).to_dict()
         text = json.dumps(spec, allow_nan=False)
         assert all(json.dumps(series.title) in text for series in claim.picture.series.values())
         assert json.dumps(claim.picture.x) in text
@@ -423,7 +428,7 @@ def test_lines_with_runs_that_diverged_show_the_worst_and_a_cross():
     points = pd.DataFrame(
         [{"series": name, "x": 4.0, "y": y, "seed": seed} for name, ys in values.items() for seed, y in enumerate(ys)]
     )
-    tables = charts.claim_chart(claim, points).to_dict()["datasets"]
+    tables = claims_chart.claim_chart(claim, points).to_dict()["datasets"]
     line, crosses = tables["bands"], tables["lost"]
     assert [(row["median"], row["low"], row["high"]) for row in line] == [(2.0, 1.0, 3.0)]  # 3 is the top of the chart
     assert [(row["num_diverged"], row["num_seeds"]) for row in crosses] == [(1, 3), (2, 3)]
@@ -433,21 +438,21 @@ def test_dots_have_a_stroke_for_the_median_only_where_each_run_has_a_value():
     points = pd.DataFrame(
         {"series": ["engine"] * 3 + ["fit"] * 3, "x": [1e-7, 2e-7, 4e-7, 1e-7, 2e-7, math.nan], "y": 0.0, "seed": 0}
     )
-    tables = charts.claim_chart(CLAIMS["double_loop"], points).to_dict()["datasets"]
+    tables = claims_chart.claim_chart(CLAIMS["double_loop"], points).to_dict()["datasets"]
     assert [row["x"] for row in tables["medians"]] == [2e-7]
     assert len(tables["runs"]) == 5
 
 
 def test_the_bound_of_a_condition_is_a_line_where_the_condition_says():
     points = pd.DataFrame({"series": ["engine"], "x": [1e-7], "y": [0.0], "seed": [0]})
-    assert charts.claim_chart(CLAIMS["double_loop"], points).to_dict()["datasets"]["bound"] == [{"x": 1e-5}]
+    assert claims_chart.claim_chart(CLAIMS["double_loop"], points).to_dict()["datasets"]["bound"] == [{"x": 1e-5}]
 
 
 # Workers and the command line
 
 
 @pytest.fixture
-def experiments(monkeypatch):
+def quick_experiments(monkeypatch):
     """Experiments at once: one claim that holds, and one whose experiment breaks down."""
 
     def holds(seeds):
@@ -460,10 +465,10 @@ def experiments(monkeypatch):
         yield Point(series="yielded", x=float(seeds[0]))
         raise RuntimeError("no such thing")
 
-    monkeypatch.setattr(claim_experiments, "EXPERIMENTS", {"new_order": holds, "iterations": breaks})
+    monkeypatch.setattr(experiments, "EXPERIMENTS", {"new_order": holds, "iterations": breaks})
 
 
-@pytest.mark.usefixtures("experiments")
+@pytest.mark.usefixtures("quick_experiments")
 def test_a_worker_gives_signs_of_life_then_the_finding_or_why_there_is_none():
     rows = [check_row(row) for row in tasks.try_claim("new_order", 2)]
     assert [row.get("points") for row in rows[:-1]] == [0, 1, 2, 3]
@@ -474,7 +479,7 @@ def test_a_worker_gives_signs_of_life_then_the_finding_or_why_there_is_none():
     }
 
 
-@pytest.mark.usefixtures("experiments")
+@pytest.mark.usefixtures("quick_experiments")
 def test_the_command_prints_a_table_and_returns_0_when_all_experiments_ran(capsys):
     assert command_line.main(["claims", "--only", "new_order", "--seeds", "2"]) == 0
     out = capsys.readouterr().out
@@ -485,7 +490,7 @@ def test_the_command_prints_a_table_and_returns_0_when_all_experiments_ran(capsy
     )
 
 
-@pytest.mark.usefixtures("experiments")
+@pytest.mark.usefixtures("quick_experiments")
 def test_an_experiment_that_breaks_down_is_told_the_others_go_on_and_the_status_is_1(capsys, tmp_path):
     path = tmp_path / "claims.json"
     assert command_line.main(["claims", "--only", "iterations", "new_order", "--json", str(path)]) == 1
@@ -495,11 +500,11 @@ def test_an_experiment_that_breaks_down_is_told_the_others_go_on_and_the_status_
     assert held["verdict"] == "holds"
 
 
-@pytest.mark.usefixtures("experiments")
+@pytest.mark.usefixtures("quick_experiments")
 def test_json_on_the_standard_output_stands_there_alone(capsys):
     assert command_line.main(["claims", "--only", "new_order", "--json", "-"]) == 0
     (entry,) = json.loads(capsys.readouterr().out)
-    assert (entry["claim"], entry["verdict"], entry["num_seeds"]) == ("new_order", "holds", claims.NUM_SEEDS)
+    assert (entry["claim"], entry["verdict"], entry["num_seeds"]) == ("new_order", "holds", catalogue.NUM_SEEDS)
 
 
 @pytest.mark.parametrize(

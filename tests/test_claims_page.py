@@ -8,8 +8,8 @@ import re
 import pandas as pd
 import pytest
 
-from sgd_tf import claims
-from sgd_tf.claims import CLAIMS, Finding, Point
+from sgd_tf.claims import catalogue
+from sgd_tf.claims.catalogue import CLAIMS, Finding, Point
 from sgd_tf.jobs import JobFailure, tasks
 from sgd_tf.jobs.rows import check_row
 from sgd_tf.ui import runs
@@ -127,9 +127,9 @@ def test_a_single_claim_completes_the_trial_and_the_files_hold_all(cluster, fini
     app = serve(finished, cluster)
     assert "**Holds: 16**" in text_of(app)
     found = [app.session_state["claims_found"][key] for key in CLAIMS]
-    table = pd.read_csv(io.StringIO(claims.to_table(found).to_csv(index=False)))
+    table = pd.read_csv(io.StringIO(catalogue.to_table(found).to_csv(index=False)))
     assert table["claim"].nunique() == 18
-    assert len(json.loads(json.dumps(claims.to_json(found), allow_nan=False))) == 18
+    assert len(json.loads(json.dumps(catalogue.to_json(found), allow_nan=False))) == 18
 
 
 def test_the_prediction_is_judged_by_how_many_hold(cluster):

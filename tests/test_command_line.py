@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sgd_tf import __main__ as command_line
-from sgd_tf import presets, problems
+from sgd_tf import problems
+from sgd_tf.training import tuned_rates
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_a_race_prints_its_table_and_writes_csv_and_html(run, tmp_path):
 @pytest.fixture
 def raced(monkeypatch):
     """What the command line asks a race for; it trains nothing."""
-    from sgd_tf import racing
+    from sgd_tf.racing import race as racing
 
     taken, race = {}, racing.race
 
@@ -77,7 +78,7 @@ def test_a_race_to_a_test_accuracy_prints_the_time_to_it(run, tmp_path):
 def test_without_a_learning_rate_each_has_its_tuned_one(run, raced):
     assert run("--batch-size", "all", "32")[0] == 2
     rates = {config.batch_size: config.learning_rate for config in raced["configs"].values()}
-    assert rates == {k: presets.tuned_learning_rate("digits", "mlp", k) for k in ("all", 32)}
+    assert rates == {k: tuned_rates.tuned_learning_rate("digits", "mlp", k) for k in ("all", 32)}
 
 
 # A number as a learner may type it. The same text must reach the race as this very number, or be refused.

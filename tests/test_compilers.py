@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sgd_tf import compiled, compilers, pool, problems
-from sgd_tf.records import ModelConfig, TrainConfig
-from sgd_tf.training import Run
+from sgd_tf import problems
+from sgd_tf.training import compiled, compilers, pool
+from sgd_tf.training.records import ModelConfig, TrainConfig
+from sgd_tf.training.run import Run
 
 
 def convnet(problem, *, seed):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from sgd_tf.critical_batch_size import fit_hyperbola
+from sgd_tf.sweep.critical_batch_size import fit_hyperbola
 
 SIZES = (1, 4, 16, 64, 256, 1024)
 

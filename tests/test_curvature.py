@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sgd_tf import models
-from sgd_tf.curvature import descend, largest_eigenvalue
-from sgd_tf.gradient_noise import Gradients
+from sgd_tf.noise.curvature import descend, largest_eigenvalue
+from sgd_tf.noise.gradient_noise import Gradients
 from sgd_tf.problems import load
-from sgd_tf.records import ModelConfig
-from sgd_tf.vectors import get_weights, set_weights
+from sgd_tf.training import models
+from sgd_tf.training.records import ModelConfig
+from sgd_tf.training.vectors import get_weights, set_weights
 
 LINEAR = ModelConfig(kind="linear", widths=())
 

@@ -14,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sgd_tf import __main__ as command_line
-from sgd_tf import data_parallel, models, pipeline, problems
-from sgd_tf.counting import iterations_per_epoch
-from sgd_tf.data_parallel import ParallelPlan, PeerError, over_devices, over_workers, split
-from sgd_tf.records import ModelConfig
+from sgd_tf import problems
+from sgd_tf.devices import replicas
+from sgd_tf.devices.replicas import ParallelPlan, PeerError, over_devices, over_workers, split
+from sgd_tf.training import models, pipeline
+from sgd_tf.training.counting import iterations_per_epoch
+from sgd_tf.training.records import ModelConfig
 
 # 16 updates: more than an epoch of 1,437 samples, whose last minibatch has 37.
 PLAN = ParallelPlan(problem="digits", batch_size=100, num_updates=16, learning_rate=0.1)
@@ -30,7 +32,7 @@ UNEQUAL = ParallelPlan(
 @pytest.fixture(scope="module")
 def alone():
     """Weights of the same run by the lab's own loop, in this process."""
-    return data_parallel.alone(PLAN)
+    return replicas.alone(PLAN)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +78,7 @@ def test_the_weighted_mean_of_the_devices_gradients_is_the_gradient_of_one_devic
 
 def test_in_the_plane_of_most_difference_two_gradients_keep_their_lengths():
     gradients = np.array([[3.0, 1.0, 0.0], [1.0, -1.0, 2.0]])
-    along, across = data_parallel.plane(gradients, np.array([0.5, 0.5]))
+    along, across = replicas.plane(gradients, np.array([0.5, 0.5]))
     np.testing.assert_allclose(np.hypot(along, across), np.linalg.norm(gradients, axis=1))
 
 
@@ -125,7 +127,7 @@ def test_devices_without_a_sample_leave_loss_and_update_as_on_one(plain, monkeyp
 def test_a_device_without_a_sample_has_no_arrow_and_leaves_the_mean_of_the_others():
     parts = [np.array([4, 7]), np.array([1]), np.array([], int)]
     summands = np.array([[2.0, 0.0], [1.0, 0.0], [0.0, 0.0]], np.float32)  # 2/3 and 1/3 of the gradients (3, 0), (3, 0)
-    row = data_parallel._arrows(parts, summands)
+    row = replicas._arrows(parts, summands)
     assert [row[f"indices_{r}"] for r in range(3)] == [[4, 7], [1], []]
     assert [row[f"along_{r}"] for r in range(3)] == pytest.approx([3, 3, 0])
     assert [row[f"norm_{r}"] for r in range(3)] == pytest.approx([3, 3, 0])
@@ -152,7 +154,7 @@ def test_the_parts_of_a_minibatch_sum_to_its_mean_loss_and_gradient(kind, task, 
     gradients = tape.gradient(loss, model.trainable_variables)
     ends = np.cumsum(sizes)
     parts = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
-    found = [data_parallel.part_of_minibatch(model, loss_of, x[part], y[part], 5) for part in parts]
+    found = [replicas.part_of_minibatch(model, loss_of, x[part], y[part], 5) for part in parts]
     assert sum(float(part_loss) for part_loss, _gradients in found) == pytest.approx(float(loss), rel=1e-5)
     for variable, gradient in enumerate(gradients):
         summed = sum(part_gradients[variable].numpy() for _loss, part_gradients in found)
@@ -160,20 +162,20 @@ def test_the_parts_of_a_minibatch_sum_to_its_mean_loss_and_gradient(kind, task, 
 
 
 def test_a_peer_that_is_missing_ends_the_run_with_a_message_and_leaves_no_process(monkeypatch):
-    monkeypatch.setattr(data_parallel, "PATIENCE", 3.0)
-    hosts = [f"127.0.0.1:{port}" for port in data_parallel._free_ports(2)]
+    monkeypatch.setattr(replicas, "PATIENCE", 3.0)
+    hosts = [f"127.0.0.1:{port}" for port in replicas._free_ports(2)]
     with pytest.raises(PeerError, match=r"Process 0 has said nothing for 3 s\. A peer may be missing"):
-        list(data_parallel.as_worker(PLAN, hosts, 0))
+        list(replicas.as_worker(PLAN, hosts, 0))
     assert children() == []
 
 
 def test_a_missing_peer_is_noticed_within_half_a_minute():
-    assert data_parallel.PATIENCE < 30
+    assert replicas.PATIENCE < 30
 
 
 def test_the_children_of_a_process_that_is_killed_end_with_it():
     code = (
-        "from sgd_tf.data_parallel import ParallelPlan, over_devices\n"
+        "from sgd_tf.devices.replicas import ParallelPlan, over_devices\n"
         "for row in over_devices(ParallelPlan(num_updates=100_000), [2]):\n"
         "    print('row', flush=True)\n"
     )
@@ -185,7 +187,7 @@ def test_the_children_of_a_process_that_is_killed_end_with_it():
 
 
 def is_child(process):
-    return "sgd_tf.data_parallel" in process.cmdline()
+    return "sgd_tf.devices.replicas" in process.cmdline()
 
 
 def children():
@@ -241,11 +243,11 @@ def test_a_plan_out_of_range_names_the_argument(change, message):
         (lambda: over_workers(PLAN, 0), "`num_workers` must be"),
         (lambda: over_workers(PLAN, 17), "`num_workers` must be"),
         (lambda: over_workers(PLAN, 2, lose_after=0), "`lose_after` must be"),
-        (lambda: data_parallel.as_worker(PLAN, ["a:1", "b:2"], 2), r"`index` must be an integer in \[0, 1\]"),
-        (lambda: data_parallel.as_worker(PLAN, ["a:1", "b"], 0), "`hosts` must be .* name:port each; received 'b'"),
-        (lambda: data_parallel.as_worker(PLAN, ["a:1", "a:1"], 0), "`hosts` must be different"),
-        (lambda: data_parallel.as_worker(PLAN, [], 0), "`hosts` must"),
-        (lambda: data_parallel.as_worker(PLAN, ["a:1"], 0, patience=-1.0), "`patience` must be .* greater than 0"),
+        (lambda: replicas.as_worker(PLAN, ["a:1", "b:2"], 2), r"`index` must be an integer in \[0, 1\]"),
+        (lambda: replicas.as_worker(PLAN, ["a:1", "b"], 0), "`hosts` must be .* name:port each; received 'b'"),
+        (lambda: replicas.as_worker(PLAN, ["a:1", "a:1"], 0), "`hosts` must be different"),
+        (lambda: replicas.as_worker(PLAN, [], 0), "`hosts` must"),
+        (lambda: replicas.as_worker(PLAN, ["a:1"], 0, patience=-1.0), "`patience` must be .* greater than 0"),
     ],
 )
 def test_an_argument_out_of_range_is_named_at_the_call(call, message):

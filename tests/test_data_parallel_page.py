@@ -2,7 +2,7 @@
 
 import pytest
 
-from sgd_tf.data_parallel import ParallelPlan
+from sgd_tf.devices.replicas import ParallelPlan
 from sgd_tf.jobs import tasks
 from sgd_tf.ui import runs
 from tests.lab import LANGUAGES, FakeCluster, checked, open_app

@@ -11,9 +11,12 @@ import pandas as pd
 import pytest
 from babel.messages import extract
 
-from sgd_tf import charts, export
-from sgd_tf.charts import Theme, double_loop, specification
-from sgd_tf.charts.code import CODE_COLUMNS
+from sgd_tf import charts
+from sgd_tf.charts import Theme, specification
+from sgd_tf.double_loop import chart, code_chart
+from sgd_tf.double_loop import chart as double_loop_chart
+from sgd_tf.double_loop.code_chart import CODE_COLUMNS
+from sgd_tf.racing import scripts
 
 
 def samples(n=24, **columns):
@@ -31,7 +34,7 @@ def points(n=24):
 
 
 def tiles(n=24, **options):
-    return specification(charts.tiles(samples(n, image=""), states(n, **options)))
+    return specification(double_loop_chart.tiles(samples(n, image=""), states(n, **options)))
 
 
 def line(*moments):
@@ -46,16 +49,20 @@ def test_only_the_tables_change_from_step_to_step():
     assert len({without_data(tiles(drawn=drawn)) for drawn in [(), (1, 2), range(24)]}) == 1
     plans = [states(), states(drawn=(5,))]
     specs = [
-        specification(charts.points(points(), plan.assign(said=np.nan, rank=0), line(*moments), is_line=True))
+        specification(
+            double_loop_chart.points(points(), plan.assign(said=np.nan, rank=0), line(*moments), is_line=True)
+        )
         for plan, moments in zip(plans, [("now",), ("now", "before")], strict=True)
     ]
     assert len(set(map(without_data, specs))) == 1
-    assert len({without_data(specification(charts.code(["a = 1", "b = 2"], lit))) for lit in ([], [1], [1, 2])}) == 1
+    assert (
+        len({without_data(specification(code_chart.code(["a = 1", "b = 2"], lit))) for lit in ([], [1], [1, 2])}) == 1
+    )
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_drawn_samples_are_yellow_and_no_others(dark):
-    spec = specification(charts.tiles(samples(image=""), states(), theme=Theme(dark=dark)))
+    spec = specification(double_loop_chart.tiles(samples(image=""), states(), theme=Theme(dark=dark)))
     scale = spec["layer"][0]["encoding"]["fill"]["scale"]
     colors = dict(zip(scale["domain"], scale["range"], strict=True))
     assert colors["drawn"] == charts.DRAWN
@@ -79,7 +86,7 @@ def test_many_samples_become_a_dense_grid_without_images_in_which_used_ones_are_
 
 @pytest.mark.parametrize("n", [1, 10, 24, 60, 61, 200, 1437, 2000])
 def test_all_samples_have_a_tile_of_their_own(n):
-    columns = double_loop.tile_columns(n)
+    columns = chart.tile_columns(n)
     places = {(i % columns, i // columns) for i in range(n)}
     assert len(places) == n
     assert columns * -(-n // columns) >= n
@@ -92,23 +99,27 @@ def test_a_digit_keeps_its_pixels_as_ink():
     from PIL import Image
 
     pixels = np.arange(64) % 17
-    image = Image.open(BytesIO(b64decode(charts.digit_image(tuple(pixels)).split(",", 1)[1])))
+    image = Image.open(BytesIO(b64decode(double_loop_chart.digit_image(tuple(pixels)).split(",", 1)[1])))
     alpha = np.asarray(image)[..., 3]
     small = alpha[3::6, 3::6].reshape(-1)  # the middle of each pixel, which is six wide
     assert small.tolist() == (pixels * 255 / 16).astype(int).tolist()
 
 
 def test_the_line_is_drawn_with_the_errors_of_the_drawn_samples():
-    spec = specification(charts.points(points(), states().assign(said=0.0, rank=0), line("now"), is_line=True))
+    spec = specification(
+        double_loop_chart.points(points(), states().assign(said=0.0, rank=0), line("now"), is_line=True)
+    )
     (rule,) = [layer for layer in spec["layer"] if layer["mark"]["type"] == "rule"]
     assert {"filter": "datum.state == 'drawn' && isValid(datum.said)"} in rule["transform"]
     assert rule["encoding"]["y2"]["field"] == "said"
 
 
 def test_classes_differ_in_shape_and_the_surface_in_both_colours():
-    x, y = charts.surface_grid()
+    x, y = double_loop_chart.surface_grid()
     surface = pd.DataFrame({"x": x, "y": y, "share": 0.5})
-    spec = specification(charts.points(points(), states().assign(said=np.nan, rank=0), surface, is_line=False))
+    spec = specification(
+        double_loop_chart.points(points(), states().assign(said=np.nan, rank=0), surface, is_line=False)
+    )
     area, dots, *_ = spec["layer"]
     assert dots["encoding"]["shape"]["scale"]["range"] == ["circle", "triangle-up"]
     assert len(set(area["encoding"]["color"]["scale"]["range"])) == 3
@@ -120,15 +131,15 @@ def test_the_minibatch_is_yellow_where_it_is_on_its_way():
     )
     travellers = pd.DataFrame({"slot": [0], "image": ["data:"], "said": [""], "more": [""]})
     for has_images in (True, False):
-        spec = specification(charts.flow(stations, travellers, has_images=has_images))
+        spec = specification(double_loop_chart.flow(stations, travellers, has_images=has_images))
         scale = spec["layer"][0]["encoding"]["fill"]["scale"]
         assert dict(zip(scale["domain"], scale["range"], strict=True))["here"] == charts.DRAWN
         assert ("travellers" in spec["datasets"]) == has_images
 
 
 def test_the_code_is_drawn_word_by_word_where_it_stands():
-    lines = export.double_loop_lines()
-    words = specification(charts.code(lines, [4]))["datasets"]["tokens"]
+    lines = scripts.double_loop_lines()
+    words = specification(code_chart.code(lines, [4]))["datasets"]["tokens"]
     for row in words.itertuples():
         assert lines[row.line - 1][row.column :].startswith(row.text)
     whole = "".join(words["text"])
@@ -153,7 +164,7 @@ def updates():
 
 
 def test_each_update_is_a_mark_and_what_is_not_finite_is_left_out():
-    spec = specification(charts.updates(updates()))
+    spec = specification(double_loop_chart.updates(updates()))
     assert len(spec["datasets"]["updates"]) == 4
     assert spec["datasets"]["ends"]["train_loss"].tolist() == [1.5, 1.2]
     line = spec["layer"][0]["encoding"]["color"]["scale"]
@@ -168,9 +179,9 @@ def test_all_words_of_these_charts_can_be_extracted_by_babel():
         return message
 
     theme = Theme(translate=translate)
-    charts.tiles(samples(image=""), states(), theme=theme)
-    charts.points(points(), states().assign(said=0.0, rank=0), line("now"), is_line=True, theme=theme)
-    charts.updates(updates(), theme=theme)
-    file = Path(double_loop.__file__)
+    double_loop_chart.tiles(samples(image=""), states(), theme=theme)
+    double_loop_chart.points(points(), states().assign(said=0.0, rank=0), line("now"), is_line=True, theme=theme)
+    double_loop_chart.updates(updates(), theme=theme)
+    file = Path(chart.__file__)
     found = {message for _, message, _, _ in extract.extract_from_file("python", file)}
     assert asked == found

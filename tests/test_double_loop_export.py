@@ -12,7 +12,9 @@ import textwrap
 import nbformat
 import pytest
 
-from sgd_tf import export, lesson, playback, problems
+from sgd_tf import problems
+from sgd_tf.double_loop import lesson, playback
+from sgd_tf.racing import scripts
 
 SETTINGS = {"num_examples": 24, "num_epochs": 2, "learning_rate": 0.2, "seed": 3}
 
@@ -24,18 +26,19 @@ def test_the_source_that_is_shown_is_the_function_that_runs():
         names = [argument.arg for argument in function.args.args]
         return names, [ast.dump(statement) for statement in statements]
 
-    assert body(export.double_loop_source()) == body(inspect.getsource(lesson.double_loop))
+    assert body(scripts.double_loop_source()) == body(inspect.getsource(lesson.double_loop))
 
 
 def test_the_lines_that_are_shown_are_those_of_the_source():
-    source = textwrap.dedent(export.double_loop_source().split("\n", 1)[1])
-    assert export.double_loop_lines() == source.splitlines()
+    source = textwrap.dedent(scripts.double_loop_source().split("\n", 1)[1])
+    assert scripts.double_loop_lines() == source.splitlines()
 
 
 def test_showing_the_source_imports_no_tensorflow():
     code = (
-        "import sys; from sgd_tf import export, playback; export.double_loop_lines(); "
-        "export.double_loop_notebook('digits', num_examples=24, batch_size=6, num_epochs=1, learning_rate=0.1,"
+        "import sys; from sgd_tf.racing import scripts; from sgd_tf.double_loop import playback; "
+        "scripts.double_loop_lines(); "
+        "scripts.double_loop_notebook('digits', num_examples=24, batch_size=6, num_epochs=1, learning_rate=0.1,"
         "model=playback.MODELS['digits']); "
         "print([name for name in ('tensorflow', 'keras', 'sklearn') if name in sys.modules])"
     )
@@ -46,7 +49,7 @@ def test_showing_the_source_imports_no_tensorflow():
 @pytest.mark.parametrize(("name", "k"), [("line", "all"), ("digits", 10)])
 def test_the_notebook_runs_and_prints_the_updates_of_the_page(name, k):
     model = playback.MODELS[name]
-    text = export.double_loop_notebook(name, batch_size=k, model=model, **SETTINGS)
+    text = scripts.double_loop_notebook(name, batch_size=k, model=model, **SETTINGS)
     notebook = nbformat.reads(text, as_version=4)
     nbformat.validate(notebook)
     printed, namespace = io.StringIO(), {}
@@ -69,9 +72,9 @@ def test_the_notebook_runs_and_prints_the_updates_of_the_page(name, k):
 
 def test_the_same_settings_give_the_same_file_and_the_words_are_translated():
     arguments = {"batch_size": 6, "model": playback.MODELS["line"], **SETTINGS}
-    first = export.double_loop_notebook("line", **arguments)
-    assert first == export.double_loop_notebook("line", **arguments)
-    translated = nbformat.reads(export.double_loop_notebook("line", translate=str.upper, **arguments), as_version=4)
+    first = scripts.double_loop_notebook("line", **arguments)
+    assert first == scripts.double_loop_notebook("line", **arguments)
+    translated = nbformat.reads(scripts.double_loop_notebook("line", translate=str.upper, **arguments), as_version=4)
     words = "".join(cell.source for cell in translated.cells if cell.cell_type == "markdown")
     assert words == words.upper()
-    assert export.double_loop_source() in [cell.source for cell in translated.cells]
+    assert scripts.double_loop_source() in [cell.source for cell in translated.cells]

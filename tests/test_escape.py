@@ -6,8 +6,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sgd_tf.escape import Escapes, epoch_orders, escapes, sample_slopes
-from sgd_tf.valleys import TILT, height, slope, stationary_points
+from sgd_tf.noise.escape import Escapes, epoch_orders, escapes, sample_slopes
+from sgd_tf.noise.valleys import TILT, height, slope, stationary_points
 
 QUICK = {"num_examples": 64, "num_runs": 50, "num_updates": 40}
 

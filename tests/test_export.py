@@ -14,9 +14,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import sgd_tf
-from sgd_tf import export, models, problems, records
-from sgd_tf.records import ModelConfig, RacePlan, TrainConfig
-from sgd_tf.sweep import SweepPlan
+from sgd_tf import problems
+from sgd_tf.racing import scripts
+from sgd_tf.sweep.plans import SweepPlan
+from sgd_tf.training import models, records
+from sgd_tf.training.records import ModelConfig, RacePlan, TrainConfig
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 
@@ -27,7 +29,7 @@ def plan(**changes):
 
 
 def test_the_script_runs_from_an_empty_folder_and_writes_the_race(tmp_path):
-    (tmp_path / "race.py").write_text(export.race_script(plan(target=1.0, model=ModelConfig(kind="linear"))))
+    (tmp_path / "race.py").write_text(scripts.race_script(plan(target=1.0, model=ModelConfig(kind="linear"))))
     done = subprocess.run(
         [sys.executable, "race.py"], cwd=tmp_path, capture_output=True, text=True, check=True, env=ENVIRONMENT
     )
@@ -40,7 +42,7 @@ def test_the_script_runs_from_an_empty_folder_and_writes_the_race(tmp_path):
 
 
 def test_the_script_of_a_race_to_a_test_accuracy_measures_and_draws_it():
-    source = export.race_script(plan(target=0.95, target_metric="test_accuracy"))
+    source = scripts.race_script(plan(target=0.95, target_metric="test_accuracy"))
     compile(source, "race.py", "exec")
     assert "sgd_tf.time_to_target(history, 0.95, metric='test_accuracy')" in source
     assert "sgd_tf.charts.curves(history, target=0.95, y='test_accuracy')" in source
@@ -48,7 +50,7 @@ def test_the_script_of_a_race_to_a_test_accuracy_measures_and_draws_it():
 
 def test_the_script_names_what_differs_from_the_defaults_and_the_seed():
     configs = {"a": TrainConfig(momentum=0.9, sampling="buffer", buffer_size=50, micro_batch_size=4, seed=2)}
-    source = export.race_script(plan(configs=configs, model=ModelConfig(widths=(64, 32), activation="tanh")))
+    source = scripts.race_script(plan(configs=configs, model=ModelConfig(widths=(64, 32), activation="tanh")))
     namespace = {}
     arguments = source[source.index("sgd_tf.TrainConfig(") :].split("\n")[0].rstrip(",")
     exec(f"config = {arguments}", {"sgd_tf": sgd_tf}, namespace)
@@ -86,18 +88,18 @@ def test_a_script_and_a_notebook_begin_with_the_weights_of_the_run_that_they_rep
     wanted = models.build(data, model, seed=config.seed)
 
     race = RacePlan(problem=problem, num_examples=N, model=model, configs={"one": config})
-    names = run_until(export.race_script(race), "records = ")
+    names = run_until(scripts.race_script(race), "records = ")
     assert names["contestants"] == race.configs
     assert_same(models.build(names["problem"], names["model"], seed=config.seed), wanted, data)
 
     rate = config.learning_rate
     sweep = SweepPlan(problem=problem, num_examples=N, model=model, batch_sizes=(8,), learning_rates=(rate,), target=1)
-    names = run_until(export.sweep_script(sweep), "rows = ")
+    names = run_until(scripts.sweep_script(sweep), "rows = ")
     assert replace(names["plan"], model=model, num_examples=N) == sweep
     assert_same(models.build(names["problem"], names["plan"].model, seed=config.seed), wanted, data)
 
     setting = {"num_examples": N, "batch_size": 8, "num_epochs": 1, "learning_rate": rate, "seed": config.seed}
-    notebook = nbformat.reads(export.double_loop_notebook(problem, model=model, **setting), as_version=4)
+    notebook = nbformat.reads(scripts.double_loop_notebook(problem, model=model, **setting), as_version=4)
     names = {}
     exec(notebook.cells[2].source, names)
     assert names["learning_rate"] == rate
@@ -114,11 +116,11 @@ def assert_same(found, wanted, data):
 def test_a_race_of_numpy_numbers_becomes_a_script_of_python_numbers():
     configs = {"a": TrainConfig(batch_size=np.int64(8), learning_rate=np.float64(0.1), momentum=np.float64(0.5))}
     race = plan(configs=configs, num_examples=np.int64(50), seconds=np.float64(0.1), target=np.float64(0.2))
-    assert "np." not in export.race_script(race)
+    assert "np." not in scripts.race_script(race)
 
 
 def test_names_in_the_script_are_quoted_whatever_they_hold():
-    source = export.race_script(plan(configs={'a"); import os; ("': TrainConfig()}))
+    source = scripts.race_script(plan(configs={'a"); import os; ("': TrainConfig()}))
     tree = compile(source, "race.py", "exec")
     assert tree is not None
     assert "\nimport os" not in source

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sgd_tf import gradient_noise, models, pipeline
-from sgd_tf.gradient_noise import (
+from sgd_tf.noise import gradient_noise
+from sgd_tf.noise.gradient_noise import (
     Gradients,
     exact_noise,
     gradient_variance,
@@ -22,11 +22,12 @@ from sgd_tf.gradient_noise import (
     two_batch_estimate,
     weight_paths,
 )
-from sgd_tf.noise_law import line_gradients, sample_variance
+from sgd_tf.noise.noise_law import line_gradients, sample_variance
 from sgd_tf.problems import load
-from sgd_tf.records import ModelConfig, TrainConfig
-from sgd_tf.training import Run
-from sgd_tf.vectors import get_weights, set_weights
+from sgd_tf.training import models, pipeline
+from sgd_tf.training.records import ModelConfig, TrainConfig
+from sgd_tf.training.run import Run
+from sgd_tf.training.vectors import get_weights, set_weights
 
 LINEAR = ModelConfig(kind="linear", widths=())
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sgd_tf.history import COLUMNS, DTYPES, at_time, divergences, latest, row, time_to_target, to_frame
-from sgd_tf.records import Progress
+from sgd_tf.training.history import COLUMNS, DTYPES, at_time, divergences, latest, row, time_to_target, to_frame
+from sgd_tf.training.records import Progress
 
 
 def record(

@@ -8,11 +8,14 @@ import keras
 import numpy as np
 import pytest
 
-from sgd_tf import export, lesson, models, pipeline, playback, problems
-from sgd_tf.charts import surface_grid
+from sgd_tf import problems
+from sgd_tf.double_loop import lesson, playback
+from sgd_tf.double_loop.chart import surface_grid
 from sgd_tf.jobs import tasks
-from sgd_tf.records import TrainConfig
-from sgd_tf.training import train
+from sgd_tf.racing import scripts
+from sgd_tf.training import models, pipeline
+from sgd_tf.training.records import TrainConfig
+from sgd_tf.training.run import train
 
 EPOCHS = 3
 
@@ -30,7 +33,7 @@ def runs(line):
 
 
 def test_the_body_of_the_double_loop_has_ten_lines():
-    assert len(export.double_loop_lines()) == 10
+    assert len(scripts.double_loop_lines()) == 10
 
 
 def test_the_lines_that_the_player_lights_are_those_that_python_runs(line):

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sgd_tf.measures import Measure, Measured
-from sgd_tf.ui import claims_view, language
+from sgd_tf.claims import view
+from sgd_tf.claims.measures import Measure, Measured
+from sgd_tf.ui import language
 
 FORMS = (".3g", ".1e", ".0f", ",.0f", ".0%", ".1%", ".2%")
 RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
@@ -80,8 +81,8 @@ def test_the_comparison_that_is_printed_is_the_one_that_was_made(case):
 def test_the_page_prints_what_the_terminal_prints(monkeypatch):
     found = Measured(measure=Measure(name="x", title="X", at_most=1.05), values=(1.0504,), outcome="missed")
     for code, line in (("en", ":red[✗] X: **1.0504** (at most 1.05)"), ("ko", ":red[✗] X: **1.0504** (1.05 이하)")):
-        monkeypatch.setattr(claims_view, "_", language.catalogue(code).gettext)
-        assert claims_view._condition(found) == line
+        monkeypatch.setattr(view, "_", language.catalogue(code).gettext)
+        assert view._condition(found) == line
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from sgd_tf import memory
 from sgd_tf.jobs import JobFailure, tasks
-from sgd_tf.memory import Trial
+from sgd_tf.memory import prediction, view
+from sgd_tf.memory.prediction import Trial
 from sgd_tf.problems import CATALOGUE
-from sgd_tf.records import ModelConfig, RacePlan, TrainConfig
-from sgd_tf.ui import experiment, memory_view, runs
+from sgd_tf.training.records import ModelConfig, RacePlan, TrainConfig
+from sgd_tf.ui import experiment, runs
 from tests.lab import LANGUAGES, FakeCluster, checked, open_app
 
 PAGE = "pages/lab/memory.py"
@@ -21,7 +21,7 @@ WIDE = ModelConfig(widths=(256,))
 def cluster(monkeypatch):
     fake = FakeCluster()
     monkeypatch.setattr(runs, "connect", lambda: fake)
-    memory_view._known.clear()
+    view._known.clear()
     return fake
 
 
@@ -54,8 +54,8 @@ def test_an_update_that_does_not_fit_names_a_k_and_an_m_that_do(cluster, languag
     assert job.function is tasks.hit_the_memory_wall
     assert job.arguments[:4] == ("flights", None, WIDE, Trial(batch_size=131_072, limit=256 * MB))
     assert job.arguments[4] == (8184, 65_469, 261_876)  # N/32, N/4, N
-    sizes = memory.layers(WIDE, num_features=25, num_outputs=1)
-    k, m = memory.recommend(sizes, 256 * MB, batch_size=131_072, num_examples=261_876, num_features=25)
+    sizes = prediction.layers(WIDE, num_features=25, num_outputs=1)
+    k, m = prediction.recommend(sizes, 256 * MB, batch_size=131_072, num_examples=261_876, num_features=25)
     (error,) = [element.value for element in app.error]
     for said in ("k = 131,072", "257 MB", "256 MB", f"k = {k:,}", f"m = {m:,}"):
         assert said in error
@@ -69,18 +69,18 @@ def test_an_update_that_does_not_fit_names_a_k_and_an_m_that_do(cluster, languag
 
 def test_an_update_that_fits_says_what_it_took_and_what_was_predicted(cluster):
     app = run_wall(cluster, "fits", [row(1_024, 7), *(row(k, k / 500) for k in (8184, 65_469, 261_876))])
-    predicted = memory.predict(
-        memory.layers(WIDE, num_features=25, num_outputs=1),
+    predicted = prediction.predict(
+        prediction.layers(WIDE, num_features=25, num_outputs=1),
         TrainConfig(batch_size=1_024),
         num_examples=261_876,
         num_features=25,
     )
     assert next(element.value for element in app.success).startswith("Your prediction was right")
-    assert f"took 7.0 MB of 256 MB; predicted were {memory_view.megabytes(predicted.total)}" in texts(app)
+    assert f"took 7.0 MB of 256 MB; predicted were {view.megabytes(predicted.total)}" in texts(app)
     assert "TensorFlow itself, with the data, held 700 MB before" in texts(app)
     # Measured were k/500 MB, a straight line: 256 MB / (1 MB / 500 samples) = 128,000.
     assert (
-        memory.largest_measured([(k, k * MB / 500) for k in (65_469, 261_876)], 256 * MB, num_examples=261_876)
+        prediction.largest_measured([(k, k * MB / 500) for k in (65_469, 261_876)], 256 * MB, num_examples=261_876)
         == 128_000
     )
     # What was measured is known from now on: the next run makes the learner's update alone.
@@ -135,16 +135,16 @@ def test_a_race_without_memory_names_the_limit_and_a_k_that_fits(cluster, langua
     job.failure, job.status = JobFailure("memory", "The worker process went over its memory limit."), "failed"
     (said,) = [element.value for element in checked(app.run()).error]
     info = CATALOGUE["mnist"]
-    sizes = memory.layers(
+    sizes = prediction.layers(
         ModelConfig(kind="cnn", widths=()), num_features=784, num_outputs=10, image_shape=info.image_shape
     )
-    needed = memory.predict(sizes, TrainConfig(batch_size="all"), num_examples=60_000, num_features=784).total
-    room = cluster.memory_limit - memory.WORKER_BYTES
-    k, _m = memory.recommend(sizes, room, batch_size=60_000, num_examples=60_000, num_features=784)
+    needed = prediction.predict(sizes, TrainConfig(batch_size="all"), num_examples=60_000, num_features=784).total
+    room = cluster.memory_limit - prediction.WORKER_BYTES
+    k, _m = prediction.recommend(sizes, room, batch_size=60_000, num_examples=60_000, num_features=784)
     assert needed > room
     for part in ("6 GB", "k = 60,000", f"{needed / 1e9:.2g} GB", f"k = {k:,}"):
         assert part in said
-    fitting = memory.predict(sizes, TrainConfig(batch_size=k), num_examples=60_000, num_features=784).total
+    fitting = prediction.predict(sizes, TrainConfig(batch_size=k), num_examples=60_000, num_features=784).total
     assert fitting < room / 2
 
 

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from sgd_tf import models
-from sgd_tf.records import ModelConfig
+from sgd_tf.training import models
+from sgd_tf.training.records import ModelConfig
 
 CONFIGS = {
     "linear": ModelConfig(kind="linear"),

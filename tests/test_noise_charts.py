@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 from babel.messages import extract
 
-from sgd_tf.charts import Theme, arrows, batch_size_color, escapes, noise, noise_of_k, specification, steps, valleys
-from sgd_tf.valleys import height, stationary_points
+from sgd_tf.charts import Theme, batch_size_color, specification
+from sgd_tf.noise import chart
+from sgd_tf.noise.chart import arrows, escapes, noise_of_k, steps, valleys
+from sgd_tf.noise.valleys import height, stationary_points
 
 N = 200
 CONTOURS = pd.DataFrame({"level": 0, "index": range(3), "w": [0.0, 1.0, 0.0], "b": [1.0, 0.0, 1.0], "loss": 2.5})
@@ -158,7 +160,7 @@ def test_each_batch_size_has_its_row_below_the_valleys_and_runs_outside_are_left
     assert rows == sorted(rows, reverse=True)
     assert max(rows) < height(stationary_points()[0])
     assert len(tables["ends"]) == 3
-    assert (tables["ends"]["y"] - rows).abs().max() < noise.ROW_GAP / 2
+    assert (tables["ends"]["y"] - rows).abs().max() < chart.ROW_GAP / 2
 
 
 def test_the_share_that_flew_off_is_that_of_the_runs():
@@ -181,7 +183,7 @@ def test_translation_reaches_every_word():
         return f"«{message}»"
 
     specs = every_chart(theme=Theme(translate=translate))
-    found = {message for _, message, _, _ in extract.extract_from_file("python", Path(noise.__file__))}
+    found = {message for _, message, _, _ in extract.extract_from_file("python", Path(chart.__file__))}
     assert asked == found
     for spec in specs:
         assert spec["title"]["text"].startswith("«")

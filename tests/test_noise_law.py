@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sgd_tf.noise_law import (
+from sgd_tf.noise.noise_law import (
     cut_order,
     equal_noise_batch_size,
     line_contours,

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sgd_tf import gradient_noise, models, problems, vectors
-from sgd_tf.curvature import largest_eigenvalue
+from sgd_tf import problems
 from sgd_tf.jobs import JobFailure
+from sgd_tf.noise import gradient_noise, view
+from sgd_tf.noise.curvature import largest_eigenvalue
 from sgd_tf.problems import CATALOGUE
-from sgd_tf.records import MAX_LEARNING_RATE, ModelConfig
-from sgd_tf.ui import noise_view, runs
+from sgd_tf.training import models, vectors
+from sgd_tf.training.records import MAX_LEARNING_RATE, ModelConfig
+from sgd_tf.ui import runs
 from tests.lab import LANGUAGES, FakeCluster, InProcessCluster, checked, open_app
 
 PAGE = "pages/learn/gradient_noise.py"
@@ -108,12 +110,12 @@ def test_a_run_that_is_stopped_at_once_leaves_a_page_that_can_run_again(cluster,
     ],
 )
 def test_the_program_of_each_experiment_says_what_the_page_says(capsys, part, says):
-    exec(noise_view.CODE[part], {})
+    exec(view.CODE[part], {})
     assert re.search(says, capsys.readouterr().out)
 
 
 def test_the_program_of_the_path_finds_the_sum_of_an_epoch_to_be_the_full_gradient(capsys):
-    exec(noise_view.CODE["path"], {})
+    exec(view.CODE["path"], {})
     residual = [float(number) for number in capsys.readouterr().out.strip(" []\n").split()]
     assert len(residual) == 2
     assert max(map(abs, residual)) < 1e-5
@@ -170,7 +172,7 @@ def test_the_path_is_kept_in_the_address():
 
 
 def test_the_law_is_measured_on_the_real_pipeline_and_the_guess_judged(real, monkeypatch):
-    monkeypatch.setattr(noise_view, "MAX_SAMPLES", {"linear": 128})
+    monkeypatch.setattr(view, "MAX_SAMPLES", {"linear": 128})
     app = start(open_page(noise_part="law", noise_problem="breast_cancer", noise_model="linear"), "law", "medium")
     (job,) = real.jobs
     assert job.arguments[:2] == ("breast_cancer", 128)
@@ -184,7 +186,7 @@ def test_the_law_is_measured_on_the_real_pipeline_and_the_guess_judged(real, mon
     text = words(app)
     assert "At k = N the law is exactly 0" in text
     equal = 1 / (1 / exact["noise_scale"] + 1 / 128)
-    is_right = noise_view.scale_bin(equal) == "medium"
+    is_right = view.scale_bin(equal) == "medium"
     assert bool(app.success) == is_right
     assert bool(app.warning) == (not is_right)
 
@@ -271,15 +273,15 @@ def test_whatever_is_chosen_noise_and_curvature_are_finite_or_unknown(setting, n
     top = largest_eigenvalue(gradients.hessian_product, gradients.num_parameters, seed=seed)
     assert math.isfinite(top.value)
     assert top.converged
-    assert stretch > 1 or max(noise_view.FACTORS) * top.max_learning_rate <= MAX_LEARNING_RATE
+    assert stretch > 1 or max(view.FACTORS) * top.max_learning_rate <= MAX_LEARNING_RATE
 
 
 # Escape
 
 
 def test_the_escape_is_run_on_the_real_tensorflow_and_the_guess_judged(real, monkeypatch):
-    monkeypatch.setattr(noise_view, "ESCAPE_RUNS", 60)
-    monkeypatch.setattr(noise_view, "ESCAPE_SIZES", (1, 8, 64, 512))
+    monkeypatch.setattr(view, "ESCAPE_RUNS", 60)
+    monkeypatch.setattr(view, "ESCAPE_SIZES", (1, 8, 64, 512))
     app = start(open_page(noise_part="escape"), "escape", "between")
     rows = real.jobs[0].rows
     assert [row["batch_size"] for row in rows] == [1, 8, 64, 512]
@@ -314,13 +316,13 @@ def escaped(k, num, num_diverged=0):
 )
 def test_the_runs_say_who_escapes(cluster, counts, answer):
     app = start(open_page(noise_part="escape"), "escape", "gd" if answer != "GD" else "one")
-    finish(app, cluster, [escaped(k, counts.get(k, 0)) for k in noise_view.ESCAPE_SIZES])
+    finish(app, cluster, [escaped(k, counts.get(k, 0)) for k in view.ESCAPE_SIZES])
     assert any(f"The run says: {answer}." in element.value for element in app.warning)
 
 
 def test_runs_that_are_lost_are_counted(cluster):
     app = start(open_page(noise_part="escape"), "escape")
-    finish(app, cluster, [escaped(k, 3, num_diverged=7 if k == 1 else 0) for k in noise_view.ESCAPE_SIZES])
+    finish(app, cluster, [escaped(k, 3, num_diverged=7 if k == 1 else 0) for k in view.ESCAPE_SIZES])
     assert "k = 1: 7" in words(app)
 
 
@@ -349,7 +351,7 @@ def test_gradient_descent_on_both_sides_of_the_limit_is_run_on_the_real_engine(r
     [([2.0, 1.0, 0.5], "down"), ([2.0, 3.0, 0.5], "bump"), ([2.0, 1.0, 2.1], "up"), ([2.0, float("inf")], "up")],
 )
 def test_what_a_loss_did_has_a_name(losses, answer):
-    assert noise_view.edge_answer(losses) == answer
+    assert view.edge_answer(losses) == answer
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

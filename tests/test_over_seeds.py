@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sgd_tf import over_seeds
+from sgd_tf.training import over_seeds
 
 
 def test_the_band_goes_from_the_lowest_to_the_highest_seed():

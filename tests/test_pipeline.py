@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from sgd_tf import counting, pipeline
-from sgd_tf.records import SAMPLINGS
+from sgd_tf.training import counting, pipeline
+from sgd_tf.training.records import SAMPLINGS
 
 sizes = st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n)))
 few = settings(max_examples=25)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sgd_tf import pipeline
-from sgd_tf.counting import iterations_per_epoch, last_minibatch_size, num_updates
-from sgd_tf.playback import Playback
+from sgd_tf.double_loop.playback import Playback
+from sgd_tf.training import pipeline
+from sgd_tf.training.counting import iterations_per_epoch, last_minibatch_size, num_updates
 
 
 @st.composite

@@ -9,8 +9,9 @@ import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sgd_tf import presets, problems
-from sgd_tf.records import MAX_LEARNING_RATE, ModelConfig
+from sgd_tf import problems
+from sgd_tf.training import models, tuned_rates
+from sgd_tf.training.records import MAX_LEARNING_RATE, ModelConfig
 
 
 @pytest.fixture
@@ -18,21 +19,21 @@ def table(monkeypatch):
     values = {
         "toy": {kind: {"target": 0.3, "learning_rates": {"1": 0.01, "100": 1.0}} for kind in ("linear", "mlp")},
     }
-    monkeypatch.setattr(presets, "_table", lambda: values)
+    monkeypatch.setattr(tuned_rates, "_table", lambda: values)
 
 
 @pytest.mark.usefixtures("table")
 @pytest.mark.parametrize(("k", "rate"), [(1, 0.01), (10, 0.1), (100, 1.0), (32, 0.32), ("all", 1.0)])
 def test_rates_lie_on_the_line_in_log_log_coordinates(k, rate):
-    assert presets.tuned_learning_rate("toy", "mlp", k) == rate
+    assert tuned_rates.tuned_learning_rate("toy", "mlp", k) == rate
 
 
 @pytest.mark.usefixtures("table")
 @given(num_examples=st.integers(2, 10**6))
 def test_gradient_descent_has_its_own_rate_whatever_n(num_examples):
     for k in ("all", num_examples):
-        assert presets.tuned_learning_rate("toy", "mlp", k, num_examples) == 1.0
-    assert presets.tuned_learning_rate("toy", "mlp", 1, num_examples) == 0.01
+        assert tuned_rates.tuned_learning_rate("toy", "mlp", k, num_examples) == 1.0
+    assert tuned_rates.tuned_learning_rate("toy", "mlp", 1, num_examples) == 0.01
 
 
 @pytest.mark.usefixtures("table")
@@ -42,7 +43,7 @@ def test_gradient_descent_has_its_own_rate_whatever_n(num_examples):
     [(10, 100, 0.1), (100, 10_000, 0.1), (4, 16, 0.1)],
 )
 def test_between_the_searched_sizes_the_line_goes_on_to_gradient_descent_at_n(k, num_examples, rate):
-    assert presets.tuned_learning_rate("toy", "mlp", k, num_examples) == pytest.approx(rate)
+    assert tuned_rates.tuned_learning_rate("toy", "mlp", k, num_examples) == pytest.approx(rate)
 
 
 @pytest.mark.usefixtures("table")
@@ -50,7 +51,7 @@ def test_between_the_searched_sizes_the_line_goes_on_to_gradient_descent_at_n(k,
 def test_a_batch_size_outside_1_to_n_has_no_rate(k, num_examples):
     message = rf'`batch_size` must be in \[1, {num_examples or 100}\] or "all"; received {k}\.'
     with pytest.raises(ValueError, match=message):
-        presets.tuned_learning_rate("toy", "mlp", k, num_examples)
+        tuned_rates.tuned_learning_rate("toy", "mlp", k, num_examples)
 
 
 @pytest.mark.usefixtures("table")
@@ -71,17 +72,17 @@ def test_a_batch_size_outside_1_to_n_has_no_rate(k, num_examples):
     ],
 )
 def test_searched_is_only_what_was_tried_with_this_model_k_and_n(model, k, num_examples, searched):
-    assert presets.is_searched("toy", model, k, num_examples) is searched
+    assert tuned_rates.is_searched("toy", model, k, num_examples) is searched
 
 
 @pytest.mark.usefixtures("table")
 def test_what_was_never_searched_has_no_rate_and_no_target():
-    assert presets.tuned_learning_rate("toy", "cnn", 1) is None
-    assert presets.target_loss("toy", "cnn") is None
-    assert presets.target_loss("toy", "mlp") == 0.3
+    assert tuned_rates.tuned_learning_rate("toy", "cnn", 1) is None
+    assert tuned_rates.target_loss("toy", "cnn") is None
+    assert tuned_rates.target_loss("toy", "mlp") == 0.3
 
 
-TABLE = presets._table()
+TABLE = tuned_rates._table()
 SEARCHED = [(name, kind) for name, kinds in TABLE.items() for kind in kinds]
 OFFLINE = [name for name, info in problems.CATALOGUE.items() if info.kind != "download"]
 # A contestant is at most 2 % above the lowest loss after 10 ms: no loss is left to race for.
@@ -129,7 +130,7 @@ def test_a_race_has_a_target_that_nobody_has_at_the_start_and_somebody_reaches_w
 
 @pytest.mark.parametrize(("name", "kind"), SEARCHED)
 def test_the_runs_of_a_sweep_reach_its_target_in_time_and_not_at_their_start(name, kind):
-    measured, budget = TABLE[name][kind]["sweep"], presets.sweep_budget(name, kind)
+    measured, budget = TABLE[name][kind]["sweep"], tuned_rates.sweep_budget(name, kind)
     assert measured["target"] == budget.target  # measured with the target that the page has
     assert budget.target <= 0.9 * TABLE[name][kind]["race"]["untrained_loss"]
     *_, of_all = measured["reached"].values()
@@ -142,7 +143,6 @@ def test_the_runs_of_a_sweep_reach_its_target_in_time_and_not_at_their_start(nam
 
 @pytest.mark.parametrize("name", OFFLINE)
 def test_targets_lie_well_below_the_loss_of_the_untrained_network(name):
-    from sgd_tf import models
 
     problem = problems.load(name)
     x, y = problem.x_train, problem.y_train

@@ -5,10 +5,11 @@ import sys
 
 import pytest
 
-from sgd_tf import data_parallel, memory
+from sgd_tf.devices import replicas
+from sgd_tf.jobs.children import ChildError, Children
+from sgd_tf.memory import prediction
 from sgd_tf.problems import DownloadError
-from sgd_tf.processes import ChildError, Children
-from sgd_tf.records import ModelConfig
+from sgd_tf.training.records import ModelConfig
 
 MODULE = "tests.child_functions"
 
@@ -19,7 +20,7 @@ def ask(request, into):
 
 
 def test_what_a_child_prints_goes_to_the_log_and_never_among_its_rows(caplog, capfd):
-    caplog.set_level(logging.DEBUG, "sgd_tf.processes")
+    caplog.set_level(logging.DEBUG, "sgd_tf.jobs.children")
     rows = []
     ask("nothing", rows)
     assert rows == [1, 2, 3]
@@ -81,12 +82,12 @@ class _Refused:
 @pytest.mark.parametrize(
     "run",
     [
-        lambda: memory.measure("mnist", ModelConfig(), [memory.Trial(batch_size=16)]),
-        lambda: data_parallel.over_devices(data_parallel.ParallelPlan(problem="mnist"), [2]),
+        lambda: prediction.measure("mnist", ModelConfig(), [prediction.Trial(batch_size=16)]),
+        lambda: replicas.over_devices(replicas.ParallelPlan(problem="mnist"), [2]),
     ],
 )
 def test_a_download_that_fails_in_a_child_fails_as_in_this_process(run, monkeypatch):
-    for module in (memory, data_parallel):
+    for module in (prediction, replicas):
         monkeypatch.setattr(module, "Children", _Refused)
     with pytest.raises(DownloadError, match=r"^`mnist` could not be downloaded: timed out\. These need no download"):
         list(run())

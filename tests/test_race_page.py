@@ -11,7 +11,8 @@ from sgd_tf import problems
 from sgd_tf.jobs import JobFailure, tasks
 from sgd_tf.jobs.worker import describe
 from sgd_tf.problems import DownloadError
-from sgd_tf.ui import controls, experiment, race_view, runs
+from sgd_tf.racing import controls, view
+from sgd_tf.ui import experiment, runs
 from tests.lab import APP, LANGUAGES, FakeCluster, FakeJob, checked, open_app
 
 
@@ -449,13 +450,13 @@ def test_run_can_be_pressed_when_the_job_of_another_page_has_ended(monkeypatch):
     job = FakeJob("function", ())
     app.session_state["runs"] = {"sweep": runs.SessionRun(kind="sweep", plan=None, job=job)}
     assert checked(app.run()).button(key="run").disabled
-    draw_clock = race_view._clock
+    draw_clock = view._clock
 
     def end_meanwhile(*arguments):
         job.status = "done"
         draw_clock(*arguments)
 
-    monkeypatch.setattr(race_view, "_clock", end_meanwhile)
+    monkeypatch.setattr(view, "_clock", end_meanwhile)
     assert not checked(app.run()).button(key="run").disabled
 
 

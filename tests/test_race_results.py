@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sgd_tf import race_results
-from sgd_tf.history import time_to_target, to_frame
-from sgd_tf.records import ModelConfig, Progress, RacePlan, TrainConfig
-from sgd_tf.ui import race_verdict
+from sgd_tf.racing import standings, verdict
+from sgd_tf.training.history import time_to_target, to_frame
+from sgd_tf.training.records import ModelConfig, Progress, RacePlan, TrainConfig
 
 NUM_EXAMPLES, NUM_TEST = 1437, 360  # of the digits
 
@@ -48,7 +47,7 @@ def table(**runs):
 
 def test_a_contestant_is_first_if_no_other_can_have_been_there_before_it():
     history = table(gd=[(0, 0, 2.0), (2, 20, 1.0), (4, 40, 0.0)], sgd=[(0, 0, 2.0), (1, 99, 1.0), (1.5, 150, 0.0)])
-    found = race_results.verdict(time_to_target(history, 0.5))
+    found = standings.verdict(time_to_target(history, 0.5))
     # The one crosses between 2 and 4 s, at 3 s, the other between 1 and 1.5 s, at 1.25 s.
     assert (found.outcome, found.leaders, found.order) == ("first", ("sgd",), ("sgd", "gd"))
     assert (found.rival, found.times, found.is_lower_bound) == ("gd", pytest.approx(3 / 1.25), False)
@@ -56,13 +55,13 @@ def test_a_contestant_is_first_if_no_other_can_have_been_there_before_it():
 
 def test_two_crossings_between_records_that_overlap_are_a_tie():
     history = table(gd=[(0, 0, 2.0), (1.4, 20, 0.6), (4, 40, 0.0)], sgd=[(0, 0, 2.0), (1, 99, 1.0), (1.5, 150, 0.0)])
-    found = race_results.verdict(time_to_target(history, 0.5))
+    found = standings.verdict(time_to_target(history, 0.5))
     assert (found.outcome, found.leaders, found.rival, found.times) == ("tie", ("sgd", "gd"), None, None)
 
 
 def test_a_crossing_before_the_first_record_gives_a_bound_of_the_ratio_only():
     history = table(gd=[(0, 0, 2.0), (1, 20, 1.0), (2, 40, 0.0)], sgd=[(0, 0, 2.0), (0.1, 99, 0.0)])
-    found = race_results.verdict(time_to_target(history, 0.5))
+    found = standings.verdict(time_to_target(history, 0.5))
     # Somewhere in the first 0.1 s, against somewhere between 1 and 2 s.
     assert (found.outcome, found.times, found.is_lower_bound) == ("first", pytest.approx(10.0), True)
 
@@ -70,25 +69,25 @@ def test_a_crossing_before_the_first_record_gives_a_bound_of_the_ratio_only():
 def test_the_rival_is_gradient_descent_also_where_it_did_not_arrive_else_the_next_one():
     runs = {"gd": [(0, 0, 2.0), (5, 9, 1.0)], "a": [(0, 0, 2.0), (1, 9, 1.0), (2, 18, 0.0)],
             "b": [(0, 0, 2.0), (3, 9, 1.0), (4, 18, 0.0)]}  # fmt: skip
-    found = race_results.verdict(time_to_target(table(**runs), 0.5))
+    found = standings.verdict(time_to_target(table(**runs), 0.5))
     assert (found.leaders, found.rival, found.times) == (("a",), "gd", None)
     del runs["gd"]
-    found = race_results.verdict(time_to_target(table(**runs), 0.5))
+    found = standings.verdict(time_to_target(table(**runs), 0.5))
     assert (found.leaders, found.rival, found.times) == (("a",), "b", pytest.approx(3.5 / 1.5))
 
 
 def test_a_target_that_the_initial_weights_meet_and_one_that_nobody_meets_have_no_leader():
     history = table(gd=[(0, 0, 2.0), (5, 9, 1.0)], sgd=[(0, 0, 2.0), (1, 9, 1.0)])
     for target, outcome in [(5.0, "at the start"), (2.0, "at the start"), (0.5, "nobody")]:
-        found = race_results.verdict(time_to_target(history, target))
+        found = standings.verdict(time_to_target(history, target))
         assert (found.outcome, found.leaders, found.times) == (outcome, (), None)
 
 
 def test_steps_are_too_long_where_a_loss_diverged_or_ended_no_lower_than_it_began():
     wild = rows_of("wild", [(0, 0, 2.0), (1, 9, math.inf)], diverged_at=5)
     history = pd.concat([table(calm=[(0, 0, 2.0), (1, 9, 1.9)], grew=[(0, 0, 2.0), (1, 9, 40.0)]), to_frame(wild)])
-    assert race_results.too_fast(history) == ("grew", "wild")
-    assert race_results.too_fast(table(untrained=[(0, 0, 2.0)])) == ()
+    assert standings.too_fast(history) == ("grew", "wild")
+    assert standings.too_fast(table(untrained=[(0, 0, 2.0)])) == ()
 
 
 def after(**accuracies):
@@ -104,7 +103,7 @@ def after(**accuracies):
     [("a", ("a", "c")), ("b", ("b", "c")), ("c", ("c", "a")), (None, ("c", "a"))],
 )
 def test_the_first_is_compared_with_the_best_of_the_others_or_as_the_best_with_the_worst(first, pair):
-    found = race_results.unseen(after(a=348 / 360, b=350 / 360, c=351 / 360), num_test=360, first=first)
+    found = standings.unseen(after(a=348 / 360, b=350 / 360, c=351 / 360), num_test=360, first=first)
     assert (found.one, found.other) == pair
 
 
@@ -120,7 +119,7 @@ def test_the_first_is_compared_with_the_best_of_the_others_or_as_the_best_with_t
     ],
 )
 def test_a_difference_in_test_accuracy_is_clear_where_a_sign_test_says_so(correct, other, num_test, is_clear):
-    found = race_results.unseen(after(a=correct / num_test, b=other / num_test), num_test=num_test, first="a")
+    found = standings.unseen(after(a=correct / num_test, b=other / num_test), num_test=num_test, first="a")
     assert (found.num_apart, found.is_clear) == (abs(correct - other), is_clear)
     wrong, other_wrong = num_test - correct, num_test - other
     tosses = wrong + other_wrong
@@ -130,8 +129,8 @@ def test_a_difference_in_test_accuracy_is_clear_where_a_sign_test_says_so(correc
 
 def test_diverged_contestants_are_not_compared_on_unseen_samples():
     wild = to_frame(rows_of("wild", [(0, 0, 2.0), (1, 9, math.inf)], accuracies=[0.1, 0.1], diverged_at=5))
-    assert race_results.unseen(pd.concat([after(a=0.9), wild]), num_test=360) is None
-    found = race_results.unseen(table(gd=[(0, 0, 2.0), (1, 9, 0.5)], sgd=[(0, 0, 2.0), (1, 9, 0.4)]), num_test=360)
+    assert standings.unseen(pd.concat([after(a=0.9), wild]), num_test=360) is None
+    found = standings.unseen(table(gd=[(0, 0, 2.0), (1, 9, 0.5)], sgd=[(0, 0, 2.0), (1, 9, 0.4)]), num_test=360)
     assert (found.one, found.one_value, found.num_apart, found.is_clear) == ("sgd", 0.4, None, None)
 
 
@@ -143,9 +142,9 @@ def test_the_largest_stable_rate_is_two_over_the_largest_eigenvalue(make_problem
     mean, square = x.mean(), np.mean(x**2)
     half = 1 + square
     largest = half + math.sqrt(half**2 - 4 * (square - mean**2))
-    assert race_results.largest_stable_rate(problem, linear) == pytest.approx(2 / largest, rel=1e-5)
-    assert race_results.largest_stable_rate(problem, ModelConfig()) is None
-    assert race_results.largest_stable_rate(make_problem["classification"](50), linear) is None
+    assert standings.largest_stable_rate(problem, linear) == pytest.approx(2 / largest, rel=1e-5)
+    assert standings.largest_stable_rate(problem, ModelConfig()) is None
+    assert standings.largest_stable_rate(make_problem["classification"](50), linear) is None
 
 
 FACTORS = st.sampled_from([0.5, 0.7, 0.2, 0.9, 1.0, 1.3, 30.0, 0.0, math.nan, math.inf])
@@ -183,10 +182,10 @@ def sentences(monkeypatch, history, plan, *, prediction, status):
         **dict.fromkeys(("markdown", "caption", "info", "success", "warning", "subheader", "table"), said.append),
         container=lambda **_: contextlib.nullcontext(),
     )
-    monkeypatch.setattr(race_verdict, "st", page)
-    monkeypatch.setattr(race_verdict, "_", str)
+    monkeypatch.setattr(verdict, "st", page)
+    monkeypatch.setattr(verdict, "_", str)
     job = SimpleNamespace(status=status, rows=[])
-    race_verdict.draw(SimpleNamespace(plan=plan, job=job, prediction=prediction), history)
+    verdict.draw(SimpleNamespace(plan=plan, job=job, prediction=prediction), history)
     return [text for text in said if isinstance(text, str)], [text for text in said if not isinstance(text, str)]
 
 
@@ -206,7 +205,7 @@ def test_whatever_a_race_gives_the_verdict_is_sound(history, target, metric, sta
         said, [shown] = sentences(monkeypatch, history, plan, prediction=prediction, status=status)
     for sentence in said:
         assert not re.search(r"\bnan\b|–|∞|\binf\b|None|[^.\d]0 times|[^.\d]1 times|e[+]\d", sentence), sentence
-    found = race_results.verdict(time_to_target(history, target, metric=metric))
+    found = standings.verdict(time_to_target(history, target, metric=metric))
     # The table's order is the verdict's; its seconds are numbers exactly where the target was reached.
     seconds = shown["Seconds"][shown["Seconds"] != "not reached"].astype(float)
     assert seconds[list(found.order)].is_monotonic_increasing

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sgd_tf import models, presets, problems, racing
+from sgd_tf import problems
 from sgd_tf.jobs import tasks
-from sgd_tf.racing import Trial, best_trial, race, try_learning_rates
-from sgd_tf.records import ModelConfig, RacePlan, TrainConfig
-from sgd_tf.training import train
+from sgd_tf.racing import race as racing
+from sgd_tf.racing.race import Trial, best_trial, race, try_learning_rates
+from sgd_tf.training import models, tuned_rates
+from sgd_tf.training.records import ModelConfig, RacePlan, TrainConfig
+from sgd_tf.training.run import train
 
 CONFIGS = {"GD": TrainConfig(batch_size="all"), "SGD": TrainConfig(batch_size=8)}
 
@@ -193,7 +195,7 @@ def test_the_search_goes_on_until_the_loss_has_turned_whereever_it_begins(losses
 
 def test_beyond_its_grid_the_search_goes_on_in_the_steps_of_its_grid(losses_of):
     trials = losses_of(lambda rate: 1 / rate)  # the larger the better
-    assert [t.learning_rate for t in trials] == [*presets.LEARNING_RATES, 18.0, 32.0, 56.0, 100.0]
+    assert [t.learning_rate for t in trials] == [*tuned_rates.LEARNING_RATES, 18.0, 32.0, 56.0, 100.0]
     assert not racing.has_turned(trials)
     trials = losses_of(lambda rate: rate, learning_rates=[0.01, 0.1])  # the smaller the better
     assert [t.learning_rate for t in trials] == [0.01, 0.1, 0.001, 1e-4, 1e-5, 1e-6]
@@ -264,7 +266,7 @@ def test_of_equal_trials_the_smaller_learning_rate_is_best():
 
 
 def test_learning_rates_run_evenly_in_the_logarithm():
-    ratios = np.diff(np.log10(presets.LEARNING_RATES))
-    assert presets.LEARNING_RATES[0] == 0.0001
-    assert presets.LEARNING_RATES[-1] == 10
+    ratios = np.diff(np.log10(tuned_rates.LEARNING_RATES))
+    assert tuned_rates.LEARNING_RATES[0] == 0.0001
+    assert tuned_rates.LEARNING_RATES[-1] == 10
     np.testing.assert_allclose(ratios, 0.25, atol=0.02)

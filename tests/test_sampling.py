@@ -10,11 +10,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 
-from sgd_tf import ledger, pipeline, problems, sampling
-from sgd_tf.records import SAMPLINGS
-from sgd_tf.sampling_rows import FLOOR_EXAMPLES, FloorPlan, Measurement
-from sgd_tf.training import Run
-from sgd_tf.ui import sampling_view
+from sgd_tf import problems
+from sgd_tf.sampling import trials, visit_counts, visits_view
+from sgd_tf.sampling.rows import FLOOR_EXAMPLES, FloorPlan, Measurement
+from sgd_tf.training import pipeline
+from sgd_tf.training.records import SAMPLINGS
+from sgd_tf.training.run import Run
 
 N = 256
 
@@ -34,7 +35,7 @@ def digits():
 
 @pytest.fixture(scope="module")
 def orders():
-    return {way: sampling.epoch_orders(N, 3, sampling=way, buffer_size=32, seed=4) for way in SAMPLINGS}
+    return {way: trials.epoch_orders(N, 3, sampling=way, buffer_size=32, seed=4) for way in SAMPLINGS}
 
 
 @pytest.mark.parametrize("way", SAMPLINGS)
@@ -47,12 +48,12 @@ def test_the_batch_size_cuts_the_order_and_does_not_change_it(orders, way, k):
 
 @pytest.mark.parametrize("way", ["reshuffle", "shuffle_once", "in_order", "buffer"])
 def test_four_ways_visit_each_sample_once_per_epoch(orders, way):
-    assert (ledger.visits(orders[way], N) == 3).all()
+    assert (visit_counts.visits(orders[way], N) == 3).all()
     assert (np.sort(orders[way], axis=1) == np.arange(N)).all()
 
 
 def test_two_ways_repeat_their_order_and_three_do_not(orders):
-    same = {way: ledger.same_places(order[0], order[1]) for way, order in orders.items()}
+    same = {way: visit_counts.same_places(order[0], order[1]) for way, order in orders.items()}
     assert same["shuffle_once"] == same["in_order"] == N
     # Two random permutations share a place by chance, 1 on average; more than 9 in one of 10 million cases (Poisson).
     assert max(same["reshuffle"], same["with_replacement"]) < 10
@@ -62,31 +63,31 @@ def test_two_ways_repeat_their_order_and_three_do_not(orders):
 @pytest.mark.parametrize("num_epochs", [1, 3])
 def test_drawing_with_replacement_misses_the_share_that_chance_says(num_epochs):
     n = 20_000
-    order = sampling.epoch_orders(n, num_epochs, sampling="with_replacement", seed=0)
-    expected = ledger.expected_missed_share(n, num_epochs)
+    order = trials.epoch_orders(n, num_epochs, sampling="with_replacement", seed=0)
+    expected = visit_counts.expected_missed_share(n, num_epochs)
     deviation = math.sqrt(expected * (1 - expected) / n)  # of independent samples; those here vary even less
-    assert abs(ledger.missed_shares(order, n)[-1] - expected) < 4 * deviation
+    assert abs(visit_counts.missed_shares(order, n)[-1] - expected) < 4 * deviation
 
 
 def test_no_sample_leaves_the_buffer_before_it_has_come_in(orders):
     for order in orders["buffer"]:
-        assert (np.arange(N) >= ledger.earliest_position(order, 32)).all()
+        assert (np.arange(N) >= visit_counts.earliest_position(order, 32)).all()
     # And the bound is reached: of 768 samples one at least goes as soon as it can.
-    assert any((np.arange(N) == ledger.earliest_position(order, 32)).any() for order in orders["buffer"])
+    assert any((np.arange(N) == visit_counts.earliest_position(order, 32)).any() for order in orders["buffer"])
 
 
 # The error floor
 
 
 def test_the_optimum_is_that_of_scikit_learn(regression):
-    best = sampling.least_squares(regression)
+    best = trials.least_squares(regression)
     theirs = LinearRegression().fit(regression.x_train.astype(np.float64), regression.y_train.astype(np.float64))
     np.testing.assert_allclose(best, [*theirs.coef_, theirs.intercept_], rtol=1e-10)
 
 
 def test_the_expected_floor_is_where_many_chains_of_plain_sgd_hover(line):
     k, rate, num_chains = 4, 0.1, 4_000
-    random, best = np.random.default_rng(0), sampling.least_squares(line)
+    random, best = np.random.default_rng(0), trials.least_squares(line)
     x, y = line.x_train[:, 0].astype(np.float64), line.y_train.astype(np.float64)
     weights = np.tile(best, (num_chains, 1))
     for _ in range(150):  # the memory of the start fades as (1 − 2γ)^t
@@ -96,11 +97,11 @@ def test_the_expected_floor_is_where_many_chains_of_plain_sgd_hover(line):
         weights -= rate * gradient
     distances = np.square(weights - best).sum(axis=1)
     standard_error = distances.std() / math.sqrt(num_chains)
-    assert sampling.expected_floor(line, k, rate) == pytest.approx(distances.mean(), abs=4 * standard_error)
+    assert trials.expected_floor(line, k, rate) == pytest.approx(distances.mean(), abs=4 * standard_error)
 
 
 def test_the_expected_floor_is_in_proportion_to_a_small_learning_rate(line):
-    floors = [sampling.expected_floor(line, 4, rate) for rate in (1e-4, 5e-5)]
+    floors = [trials.expected_floor(line, 4, rate) for rate in (1e-4, 5e-5)]
     assert floors[0] / floors[1] == pytest.approx(2.0, rel=1e-3)
 
 
@@ -108,7 +109,7 @@ def second_moments(problem, batch_size, rate, num_updates):
     """E δδᵀ after so many updates from 0, and by how much the last update multiplied a start without gradients."""
     a = np.c_[problem.x_train, np.ones(problem.num_examples)].astype(np.float64)
     hessians = 2 * a[:, :, None] * a[:, None, :]
-    gradients = 2 * a * (a @ sampling.least_squares(problem) - problem.y_train)[:, None]
+    gradients = 2 * a * (a @ trials.least_squares(problem) - problem.y_train)[:, None]
     H, G = hessians.mean(axis=0), gradients.T @ gradients / len(a)
 
     def update(C):
@@ -134,21 +135,19 @@ def test_the_expected_floor_is_where_the_second_moments_come_to_rest_or_it_is_re
     C, growth = second_moments(small_line, batch_size, rate, 300)
     assume(abs(growth - 1) > 1e-6)
     if growth < 1:
-        floor = sampling.expected_floor(small_line, batch_size, rate)
+        floor = trials.expected_floor(small_line, batch_size, rate)
         assert floor > 0
         if growth**300 < 1e-8:
             assert floor == pytest.approx(np.trace(C), rel=1e-5)
     else:
         with pytest.raises(ValueError, match=refusal):
-            sampling.expected_floor(small_line, batch_size, rate)
+            trials.expected_floor(small_line, batch_size, rate)
 
 
 def test_each_floor_of_the_page_exists():
     line = problems.load("line", num_examples=FLOOR_EXAMPLES)
-    for k in map(int, sampling_view.FLOOR_SIZES):
-        floors = [
-            sampling.expected_floor(line, k, rate) for rate in FloorPlan(batch_size=k, num_seeds=1).learning_rates
-        ]
+    for k in map(int, visits_view.FLOOR_SIZES):
+        floors = [trials.expected_floor(line, k, rate) for rate in FloorPlan(batch_size=k, num_seeds=1).learning_rates]
         assert all(0 < floor < 20 for floor in floors)
 
 
@@ -157,27 +156,27 @@ def test_a_rate_at_which_sgd_never_rests_is_refused(rate):
     line = problems.load("line", num_examples=100)
     message = r"`learning_rate` must be in \(0, 0.2828\), else SGD with k = 1 never comes to rest; received"
     with pytest.raises(ValueError, match=message):
-        sampling.expected_floor(line, 1, rate)
+        trials.expected_floor(line, 1, rate)
     with pytest.raises(ValueError, match=message):  # at the call
-        sampling.error_floors(line, batch_size=1, learning_rates=[0.1, rate])
+        trials.error_floors(line, batch_size=1, learning_rates=[0.1, rate])
 
 
 def test_a_floor_needs_one_optimum_and_a_regression():
     few = problems.load("diabetes", num_examples=10)
     with pytest.raises(ValueError, match="independent samples than features: with N = 10 and d = 10 many weights"):
-        sampling.expected_floor(few, 1, 0.01)
+        trials.expected_floor(few, 1, 0.01)
     classes = problems.load("breast_cancer", num_examples=50)
     for refused in (
-        lambda: sampling.least_squares(classes),
-        lambda: sampling.expected_floor(classes, 1, 0.01),
-        lambda: sampling.error_floors(classes, batch_size=1, learning_rates=[0.01], samplings=["reshuffle"]),
+        lambda: trials.least_squares(classes),
+        lambda: trials.expected_floor(classes, 1, 0.01),
+        lambda: trials.error_floors(classes, batch_size=1, learning_rates=[0.01], samplings=["reshuffle"]),
     ):
         with pytest.raises(ValueError, match="`problem` must be a regression; received one with 2 classes"):
             refused()
 
 
 def test_a_run_that_diverges_has_no_finite_floor(line):
-    (row,) = sampling.error_floors(
+    (row,) = trials.error_floors(
         line, batch_size=1, learning_rates=[5.0], samplings=["reshuffle"], num_epochs=4, seeds=[0]
     )
     assert math.isfinite(row.distances[0])
@@ -187,14 +186,14 @@ def test_a_run_that_diverges_has_no_finite_floor(line):
 
 @pytest.mark.parametrize("way", ["reshuffle", "with_replacement"])
 def test_a_run_is_sgd_as_numpy_does_it_on_the_order_of_the_pipeline(line, way):
-    [row] = sampling.error_floors(line, batch_size=4, learning_rates=[0.1], samplings=[way], num_epochs=6, seeds=[3])
+    [row] = trials.error_floors(line, batch_size=4, learning_rates=[0.1], samplings=[way], num_epochs=6, seeds=[3])
     x, y = np.c_[line.x_train, np.ones(64)].astype(np.float64), line.y_train.astype(np.float64)
-    best, config = sampling.least_squares(line), sampling.TrainConfig(batch_size=4, seed=3)
-    run = Run(line, config, model=sampling.LINEAR)
+    best, config = trials.least_squares(line), trials.TrainConfig(batch_size=4, seed=3)
+    run = Run(line, config, model=trials.LINEAR)
     weights = np.concatenate([np.ravel(w.numpy()) for w in run.model.trainable_variables]).astype(np.float64)
     run.close()
     distances = [np.square(weights - best).sum()]
-    for order in sampling.epoch_orders(64, 6, sampling=way, seed=3):
+    for order in trials.epoch_orders(64, 6, sampling=way, seed=3):
         for rows in order.reshape(-1, 4):
             weights = weights - 0.1 * 2 * x[rows].T @ (x[rows] @ weights - y[rows]) / 4
         distances.append(np.square(weights - best).sum())
@@ -203,7 +202,7 @@ def test_a_run_is_sgd_as_numpy_does_it_on_the_order_of_the_pipeline(line, way):
 
 
 def test_reshuffling_has_the_lower_floor_and_the_other_one_is_as_computed(line):
-    rows = list(sampling.error_floors(line, batch_size=4, learning_rates=[0.0125], num_epochs=60, seeds=range(6)))
+    rows = list(trials.error_floors(line, batch_size=4, learning_rates=[0.0125], num_epochs=60, seeds=range(6)))
     table = pd.DataFrame(rows)
     floors = table.groupby("sampling")["floor"].mean()
     assert floors["reshuffle"] < floors["with_replacement"] / 5
@@ -217,7 +216,7 @@ def test_reshuffling_has_the_lower_floor_and_the_other_one_is_as_computed(line):
 
 
 def test_sorting_by_class_keeps_every_sample_with_its_label(digits):
-    ordered = sampling.sorted_by_class(digits)
+    ordered = trials.sorted_by_class(digits)
     assert (np.diff(ordered.y_train) >= 0).all()
     assert ordered.class_counts == digits.class_counts
 
@@ -228,7 +227,7 @@ def test_sorting_by_class_keeps_every_sample_with_its_label(digits):
 
 
 def test_sorted_data_read_in_order_are_learned_worse_than_reshuffled(digits):
-    rows = sampling.sorted_runs(
+    rows = trials.sorted_runs(
         digits, batch_size=32, learning_rate=0.1, buffer_size=50, num_epochs=6, records_per_epoch=4, seeds=[0]
     )
     table = pd.DataFrame(rows)
@@ -240,9 +239,7 @@ def test_sorted_data_read_in_order_are_learned_worse_than_reshuffled(digits):
 
 
 def test_a_run_that_diverges_ends_and_the_next_one_goes_on(digits):
-    rows = list(
-        sampling.sorted_runs(digits, batch_size=32, learning_rate=100.0, buffer_size=50, num_epochs=1, seeds=[0])
-    )
+    rows = list(trials.sorted_runs(digits, batch_size=32, learning_rate=100.0, buffer_size=50, num_epochs=1, seeds=[0]))
     table = pd.DataFrame(rows)
     for _, run in table.groupby("sampling"):
         assert run["update"].tolist() == [round(16 * i / 8) for i in range(9)]
@@ -281,7 +278,7 @@ class FakeRun:
 def test_a_run_has_a_row_at_each_measurement_with_numbers_until_it_diverges(num_examples, data, updates, diverges_at):
     k = data.draw(st.integers(1, num_examples))
     run = FakeRun(SimpleNamespace(num_examples=num_examples), k, diverges_at)
-    rows = list(sampling._measured(run, sorted(updates), Measurement))
+    rows = list(trials._measured(run, sorted(updates), Measurement))
     per_epoch = math.ceil(num_examples / k)
     assert run.closed
     assert [row.update for row in rows] == sorted(updates)
@@ -298,7 +295,7 @@ def test_a_run_has_a_row_at_each_measurement_with_numbers_until_it_diverges(num_
 
 @pytest.mark.parametrize("num_copies", [1, 3])
 def test_copies_change_neither_the_mean_nor_the_labels(digits, num_copies):
-    copied = sampling.with_copies(digits, num_copies)
+    copied = trials.with_copies(digits, num_copies)
     assert copied.num_examples == num_copies * 512
     assert copied.class_counts == tuple(num_copies * count for count in digits.class_counts)
     np.testing.assert_allclose(copied.x_train.mean(axis=0), digits.x_train.mean(axis=0), rtol=1e-5)
@@ -306,12 +303,12 @@ def test_copies_change_neither_the_mean_nor_the_labels(digits, num_copies):
 
 
 def test_gradient_descent_makes_the_same_updates_with_and_without_copies(digits):
-    difference = sampling.copies_difference(digits, 3, learning_rate=0.5, updates=10)
+    difference = trials.copies_difference(digits, 3, learning_rate=0.5, updates=10)
     assert difference < 1e-5  # rounding: the weights are of size 1, in float32
 
 
 def test_copies_cost_gradient_descent_and_not_sgd(digits):
-    table = pd.DataFrame(sampling.genie_runs(digits, num_copies=4, batch_size=32, num_epochs=3, seeds=[0]))
+    table = pd.DataFrame(trials.genie_runs(digits, num_copies=4, batch_size=32, num_epochs=3, seeds=[0]))
     ends = table.drop_duplicates(["method", "copies"], keep="last").set_index(["method", "copies"])
     assert ends["examples"].tolist() == [4 * 3 * 512] * 4
     assert ends["update"].to_dict() == {("gd", 1): 12, ("gd", 4): 3, ("sgd", 1): 192, ("sgd", 4): 192}
@@ -325,10 +322,10 @@ def test_copies_cost_gradient_descent_and_not_sgd(digits):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda p: sampling.epoch_orders(p.num_examples, 0, sampling="reshuffle"),
-        lambda p: sampling.with_copies(p, 0),
-        lambda p: sampling.expected_floor(p, 65, 0.1),
-        lambda p: next(sampling.error_floors(p, batch_size=4, learning_rates=[0.1], num_epochs=1)),
+        lambda p: trials.epoch_orders(p.num_examples, 0, sampling="reshuffle"),
+        lambda p: trials.with_copies(p, 0),
+        lambda p: trials.expected_floor(p, 65, 0.1),
+        lambda p: next(trials.error_floors(p, batch_size=4, learning_rates=[0.1], num_epochs=1)),
     ],
 )
 def test_what_is_out_of_range_is_refused_by_name(line, call):

@@ -4,12 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sgd_tf import charts, ledger, over_seeds
 from sgd_tf.charts import DRAWN
 from sgd_tf.charts.axes import Axis
-from sgd_tf.charts.sampling import SAMPLING_COLORS, Line
 from sgd_tf.charts.style import BACKGROUND
-from sgd_tf.records import SAMPLINGS
+from sgd_tf.sampling import chart as sampling_chart
+from sgd_tf.sampling import visit_counts, visits_chart
+from sgd_tf.sampling.chart import SAMPLING_COLORS, Line
+from sgd_tf.training import over_seeds
+from sgd_tf.training.records import SAMPLINGS
 
 N, K, B = 40, 8, 10
 
@@ -23,8 +25,8 @@ def luminance(color):
 
 def places(**options):
     """The specification of the places in one epoch; what Vega-Lite's schema does not allow is refused."""
-    table = ledger.positions(np.random.default_rng(0).permutation(N), K)
-    return charts.positions(table, sampling="buffer", num_examples=N, **options).to_dict()
+    table = visit_counts.positions(np.random.default_rng(0).permutation(N), K)
+    return visits_chart.positions(table, sampling="buffer", num_examples=N, **options).to_dict()
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -48,7 +50,9 @@ def test_the_samples_of_the_first_minibatch_are_yellow_and_the_others_are_not():
 
 def test_the_line_of_the_buffer_is_where_a_sample_can_come_at_the_earliest():
     line = pd.DataFrame(places(buffer_size=B)["datasets"]["line"])
-    assert line["position"].tolist() == ledger.earliest_position(line["sample"].to_numpy(), B).tolist() == [0, N - B]
+    assert (
+        line["position"].tolist() == visit_counts.earliest_position(line["sample"].to_numpy(), B).tolist() == [0, N - B]
+    )
 
 
 @pytest.mark.parametrize("buffer_size", [None, N, N + 5])
@@ -57,20 +61,20 @@ def test_there_is_no_line_where_the_buffer_holds_all(buffer_size):
 
 
 def test_from_epoch_to_epoch_only_the_tables_change():
-    before = ledger.positions(np.arange(N), K)
+    before = visit_counts.positions(np.arange(N), K)
     one, other = places(before=before), places(before=before[::-1])
     assert one["layer"] == other["layer"]
     assert one["datasets"]["before"] == other["datasets"]["before"][::-1] != []
 
 
 def test_a_sample_that_was_never_visited_has_a_stripe_and_the_others_a_bar():
-    bars, stripes = charts.visits([2, 0, 1], sampling="with_replacement", max_visits=2).to_dict()["layer"]
+    bars, stripes = visits_chart.visits([2, 0, 1], sampling="with_replacement", max_visits=2).to_dict()["layer"]
     assert bars["encoding"]["y"]["field"] == "visits"
     assert stripes["transform"] == [{"filter": "datum.visits == 0"}, {"calculate": "2", "as": "top"}]
 
 
 def test_visits_stand_below_the_places_of_the_same_samples():
-    strip = charts.visits(np.ones(N), sampling="buffer", max_visits=2).to_dict()
+    strip = visits_chart.visits(np.ones(N), sampling="buffer", max_visits=2).to_dict()
     across, upward = ([spec["layer"][0]["encoding"][channel] for spec in (places(), strip)] for channel in ("x", "y"))
     assert across[0]["scale"]["domain"] == across[1]["scale"]["domain"]
     assert upward[0]["axis"]["minExtent"] == upward[1]["axis"]["maxExtent"]
@@ -80,7 +84,7 @@ def curve(runs, *, log_x=False):
     bands = over_seeds.band(pd.DataFrame(runs, columns=["line", "x", "seed", "loss"]), ["line", "x"], "loss")
     lines = {"a": Line(label="A", color="#000000"), "b": Line(label="B", color="#333333", end="b\nlast")}
     x, y = Axis("x", (1, 10) if log_x else (0, 10), log=log_x), Axis("median", (0.1, 10), log=True)
-    return charts.seed_curves(bands, lines=lines, x=x, y=y, title="Title").to_dict()
+    return sampling_chart.seed_curves(bands, lines=lines, x=x, y=y, title="Title").to_dict()
 
 
 def test_each_curve_bears_its_words_at_its_end_and_none_lies_upon_another():
@@ -123,10 +127,10 @@ def floor_chart(power=1.0, guide=None):
         for way, expected in (("with_replacement", rate), ("reshuffle", None))
     ]
     table = pd.DataFrame(rows)
-    return charts.floors(
+    return sampling_chart.floors(
         table,
         over_seeds.band(table, ["sampling", "learning_rate"], "floor"),
-        lines=charts.sampling_lines({"with_replacement": "with", "reshuffle": "re"}),
+        lines=sampling_chart.sampling_lines({"with_replacement": "with", "reshuffle": "re"}),
         learning_rates=[0.1, 0.2],
         y_domain=(1e-4, 1),
         guide=guide,

@@ -5,9 +5,9 @@ import math
 
 import pytest
 
-from sgd_tf import sampling, sampling_rows
 from sgd_tf.jobs import JobFailure
-from sgd_tf.sampling_rows import (
+from sgd_tf.sampling import rows, trials
+from sgd_tf.sampling.rows import (
     CopiesDifference,
     Floor,
     FloorPlan,
@@ -62,7 +62,7 @@ def test_the_ledger_of_five_ways_is_drawn_from_the_real_pipeline(real, language)
     app = open_page(language, sampling_n="50", sampling_epochs="3")
     (job,) = real.jobs
     plan = OrdersPlan(num_examples=50, buffer_size=20, seed=0)
-    assert (job.function, job.arguments) == (sampling_rows.draw_orders, (plan,))
+    assert (job.function, job.arguments) == (rows.draw_orders, (plan,))
     assert app.subheader[0].value == {"ko": "표본을 뽑는 법", "en": "How samples are drawn"}[language]
     words = texts(app)
     for way in {
@@ -149,7 +149,7 @@ def floor_rows(power, *, num_seeds=3):
     """Floors γ with replacement and γ^power reshuffled."""
     return [
         Floor(
-            sampling=way,
+            trials=way,
             learning_rate=rate,
             seed=seed,
             floor=rate**p,
@@ -173,7 +173,7 @@ def test_the_floors_decide_whether_the_guess_was_right(cluster, power, answer):
 def test_the_floor_asks_for_five_halvings_in_proportion_to_k(cluster):
     app = open_page(sampling_part="floor", sampling_floor_k="16", sampling_seeds="10")
     app.button(key="sampling_floor_run").click().run()
-    assert cluster.jobs[-1].function is sampling_rows.error_floors
+    assert cluster.jobs[-1].function is rows.error_floors
     (plan,) = cluster.jobs[-1].arguments
     assert plan == FloorPlan(batch_size=16, num_seeds=10)
     assert plan.learning_rates == (0.4, 0.2, 0.1, 0.05, 0.025)
@@ -188,9 +188,7 @@ def test_a_stopped_run_keeps_its_picture_and_gives_no_verdict(cluster):
 
 def sorted_rows(accuracy, *, num_epochs=10):
     return [
-        SortedMeasurement(
-            sampling=way, seed=seed, epoch=e / 2, update=e, examples=e, train_loss=1.0, test_accuracy=value
-        )
+        SortedMeasurement(trials=way, seed=seed, epoch=e / 2, update=e, examples=e, train_loss=1.0, test_accuracy=value)
         for way, value in accuracy.items()
         for seed in range(3)
         for e in range(2 * num_epochs + 1)
@@ -275,7 +273,7 @@ def test_each_part_shows_what_its_worker_really_sends(cluster, part, language):
 def test_the_code_asks_for_what_the_controls_say(monkeypatch, part, function, given):
     app = open_page(sampling_part=part, sampling_seeds="3", **ADDRESS[part])
     asked = []
-    monkeypatch.setattr(sampling, function, lambda problem, **given: asked.append((problem.name, given)) or [])
+    monkeypatch.setattr(trials, function, lambda problem, **given: asked.append((problem.name, given)) or [])
     exec(app.code[0].value, {})
     ((name, told),) = asked
     assert name == ("line" if part == "floor" else "digits")

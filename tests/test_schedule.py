@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sgd_tf import schedule
+from sgd_tf.training import schedule
 
 
 def simulated(budget, *, evaluation_seconds, seconds_per_update):

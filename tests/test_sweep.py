@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sgd_tf import presets, problems, sweep
+from sgd_tf import problems
 from sgd_tf.problems import Problem
-from sgd_tf.records import ModelConfig, Progress, TrainConfig
-from sgd_tf.sweep import Cell, SweepPlan
+from sgd_tf.sweep import plans
+from sgd_tf.sweep.plans import Cell, SweepPlan
+from sgd_tf.training import tuned_rates
+from sgd_tf.training.records import ModelConfig, Progress, TrainConfig
 
-SEARCHED = [(name, kind) for name, kinds in presets._table().items() for kind in kinds]
+SEARCHED = [(name, kind) for name, kinds in tuned_rates._table().items() for kind in kinds]
 
 LINEAR = ModelConfig(kind="linear", widths=())
 
@@ -60,8 +62,8 @@ def gd_loss(problem, rate, updates):
 @pytest.fixture(scope="module")
 def gd_run():
     problem, cell = quadratic(), Cell(batch_size=64, learning_rate=0.01, seed=0)
-    records = list(sweep.train_cell(problem, plan(), cell))
-    return problem, records, sweep.cell_row(plan(), cell, records)
+    records = list(plans.train_cell(problem, plan(), cell))
+    return problem, records, plans.cell_row(plan(), cell, records)
 
 
 def test_each_record_of_gradient_descent_lies_on_the_solved_quadratic(gd_run):
@@ -98,7 +100,7 @@ def test_a_run_ends_when_epochs_seconds_and_target_are_reached_and_not_before(gd
 def test_above_the_stable_rate_a_run_diverges_at_the_update_at_which_float32_ends():
     problem, cell = quadratic(), Cell(batch_size=64, learning_rate=1.5, seed=0)
     wanted = plan(epochs=100)
-    row = sweep.cell_row(wanted, cell, list(sweep.train_cell(problem, wanted, cell)))
+    row = plans.cell_row(wanted, cell, list(plans.train_cell(problem, wanted, cell)))
     # b − ȳ doubles in each update; the sum of 64 squares passes the largest float32 after log₄(max / 64 ȳ²) of them.
     limit = math.log(float(np.finfo(np.float32).max) / (64 * float(problem.y_train.mean()) ** 2), 4)
     assert row["diverged_at"] == math.ceil(limit)
@@ -107,7 +109,7 @@ def test_above_the_stable_rate_a_run_diverges_at_the_update_at_which_float32_end
 
 def test_the_same_cell_gives_the_same_numbers_but_for_the_seconds():
     problem, cell = quadratic(), Cell(batch_size=8, learning_rate=0.05, seed=3)
-    rows = [sweep.cell_row(plan(), cell, list(sweep.train_cell(problem, plan(), cell))) for _ in range(2)]
+    rows = [plans.cell_row(plan(), cell, list(plans.train_cell(problem, plan(), cell))) for _ in range(2)]
     timed = (
         "seconds",
         "seconds_to_target",
@@ -123,8 +125,8 @@ def test_a_run_gives_up_when_its_seconds_are_over():
     ticks = iter(range(10**9))
     impatient = plan(target=1e-3, seconds=1.0, max_seconds=5.0)  # the loss never falls below the variance
     cell = Cell(batch_size=64, learning_rate=0.01, seed=0)
-    records = list(sweep.train_cell(quadratic(), impatient, cell, clock=lambda: float(next(ticks))))
-    row = sweep.cell_row(impatient, cell, records)
+    records = list(plans.train_cell(quadratic(), impatient, cell, clock=lambda: float(next(ticks))))
+    row = plans.cell_row(impatient, cell, records)
     assert row["updates_to_target"] is None
     assert 5.0 <= row["seconds"] <= 6.0
     assert row["test_loss_after_epochs"] is None  # 20 updates take 20 ticks at least
@@ -133,14 +135,14 @@ def test_a_run_gives_up_when_its_seconds_are_over():
 def test_a_run_that_is_no_better_than_at_its_start_ends_with_its_budgets():
     stuck = plan(epochs=3, learning_rates=(1.0,))  # 1 − 2γ = −1: b jumps to and fro about ȳ
     cell = Cell(batch_size=64, learning_rate=1.0, seed=0)
-    records = list(sweep.train_cell(quadratic(), stuck, cell))
+    records = list(plans.train_cell(quadratic(), stuck, cell))
     assert records[-1].update <= 5
     assert records[-1].train_loss == pytest.approx(records[0].train_loss, rel=1e-4)
 
 
 def test_noise_scale_and_limit_of_the_rate_are_those_of_the_quadratic():
     problem = quadratic()
-    rows = list(sweep.landscape(problem, plan(), TrainConfig(batch_size=64, learning_rate=0.01)))
+    rows = list(plans.landscape(problem, plan(), TrainConfig(batch_size=64, learning_rate=0.01)))
     y = problem.y_train.astype(np.float64)
     assert [row["landscape"] for row in rows] == ["start", "middle", "target"]
     for row in rows:
@@ -171,7 +173,7 @@ def records_of(losses, *, seconds=0.1, k=4, num_examples=8, diverged_at=None):
 def test_a_row_reads_target_epochs_and_seconds_off_the_records():
     cell = Cell(batch_size=4, learning_rate=0.1, seed=1)
     wanted = plan(target=2.5, epochs=1, seconds=0.25)  # 1 epoch is 2 updates
-    row = sweep.cell_row(wanted, cell, records_of([5.0, 4.0, 3.0, 2.0, 1.0]), wall_seconds=7.0)
+    row = plans.cell_row(wanted, cell, records_of([5.0, 4.0, 3.0, 2.0, 1.0]), wall_seconds=7.0)
     assert (row["updates_to_target"], row["examples_to_target"]) == (2.5, 10.0)
     assert row["seconds_to_target"] == pytest.approx(0.25)
     assert (row["train_loss_after_epochs"], row["test_loss_after_epochs"]) == (3.0, 6.0)
@@ -184,7 +186,7 @@ def test_a_row_reads_target_epochs_and_seconds_off_the_records():
 
 def test_a_run_that_diverged_has_no_losses_after_its_budgets():
     cell = Cell(batch_size=4, learning_rate=9.0, seed=0)
-    row = sweep.cell_row(plan(epochs=1), cell, records_of([5.0, 9.0, 99.0, math.inf], diverged_at=3))
+    row = plans.cell_row(plan(epochs=1), cell, records_of([5.0, 9.0, 99.0, math.inf], diverged_at=3))
     assert row["diverged_at"] == 3
     assert row["train_loss"] is row["test_loss_after_epochs"] is row["test_loss_after_seconds"] is None
 
@@ -207,13 +209,13 @@ def fake_row(cell, **changes):
 
 def run_all(wanted, rows):
     made = []
-    while cells := sweep.missing_cells(wanted, rows):
+    while cells := plans.missing_cells(wanted, rows):
         made += cells
         rows += [fake_row(cell) for cell in cells]
     return made
 
 
-rules = st.sampled_from(sweep.RULES)
+rules = st.sampled_from(plans.RULES)
 sizes = st.lists(st.integers(1, 5000), min_size=1, max_size=6, unique=True)
 rates = st.lists(st.sampled_from([0.01, 0.03, 0.1, 0.3, 1.0]), min_size=1, max_size=5, unique=True)
 
@@ -234,8 +236,8 @@ def test_no_run_is_made_twice_and_each_k_gets_its_best_rate_with_all_seeds(
             range(num_seeds)
         )
         assert {cell.learning_rate for cell in made if cell.batch_size == k} == set(wanted.rates(k))
-    assert sweep.num_missing(wanted, rows) == 0
-    assert len(sweep.rows_of(wanted, rows)) == len(made)
+    assert plans.num_missing(wanted, rows) == 0
+    assert len(plans.rows_of(wanted, rows)) == len(made)
 
 
 def test_more_seeds_and_more_sizes_make_only_what_is_missing():
@@ -260,12 +262,12 @@ def test_plans_that_differ_in_sizes_rates_and_seeds_share_their_runs_and_others_
 
 def test_the_first_runs_show_every_k_with_ends_first():
     wanted = plan(batch_sizes=(1, 2, 4, 8, 16), learning_rates=(0.1, 0.2))
-    assert [cell.batch_size for cell in sweep.first_cells(wanted)[:5]] == [1, 16, 4, 2, 8]
+    assert [cell.batch_size for cell in plans.first_cells(wanted)[:5]] == [1, 16, 4, 2, 8]
 
 
 @given(st.lists(st.integers(), unique=True, max_size=40))
 def test_coarse_first_keeps_every_item_once(items):
-    assert sorted(sweep.coarse_first(items)) == sorted(items)
+    assert sorted(plans.coarse_first(items)) == sorted(items)
 
 
 def test_a_rate_for_the_test_loss_is_repeated_only_where_it_is_five_percent_better():
@@ -275,15 +277,15 @@ def test_a_rate_for_the_test_loss_is_repeated_only_where_it_is_five_percent_bett
             fake_row(Cell(batch_size=32, learning_rate=0.1, seed=0), test_loss_after_epochs=1.0),
             fake_row(Cell(batch_size=32, learning_rate=0.2, seed=0), test_loss_after_epochs=loss),
         ]
-        assert {cell.learning_rate for cell in sweep.missing_cells(wanted, rows)} == repeated
+        assert {cell.learning_rate for cell in plans.missing_cells(wanted, rows)} == repeated
 
 
 def test_the_time_that_is_left_counts_compiling_once_for_each_new_k():
     wanted = plan(batch_sizes=(8, 16), learning_rates=(0.1, 0.2), num_seeds=1)
-    cells = sweep.first_cells(wanted)
+    cells = plans.first_cells(wanted)
     mine = [cell for cell in cells if cell.batch_size == 8]
     rows = [fake_row(mine[0], wall_seconds=5.0), fake_row(mine[1], wall_seconds=2.0)]
-    assert sweep.seconds_left(wanted, rows) == pytest.approx(2 * 2.0 + 3.0)
+    assert plans.seconds_left(wanted, rows) == pytest.approx(2 * 2.0 + 3.0)
 
 
 @pytest.mark.parametrize(
@@ -327,28 +329,28 @@ def test_what_can_not_be_swept_is_named(changes, message):
 
 def test_a_batch_size_above_n_is_refused_before_anything_is_run():
     with pytest.raises(ValueError, match=r"`batch_sizes` must be an integer in \[1, 64\]; received 65"):
-        next(sweep.sweep(quadratic(), plan(batch_sizes=(8, 65))))
+        next(plans.sweep(quadratic(), plan(batch_sizes=(8, 65))))
 
 
 def test_a_sweep_takes_n_from_the_samples_that_it_is_given():
     N = 2 * problems.CATALOGUE["line"].num_examples
     whole = plan(problem="line", batch_sizes=(N,), learning_rates=(0.1,), num_seeds=1, seconds=0.01, max_seconds=0.01)
-    (row,) = sweep.sweep(problems.load("line", num_examples=N), whole)
+    (row,) = plans.sweep(problems.load("line", num_examples=N), whole)
     assert (row["batch_size"], row["num_examples"]) == (N, N)
 
 
 def test_a_sweep_in_a_notebook_yields_the_rows_of_all_its_runs():
     wanted = plan(learning_rates=(0.01, 0.1), num_seeds=2, epochs=2)
-    rows = list(sweep.sweep(quadratic(), wanted))
-    assert not sweep.missing_cells(wanted, rows)
-    assert len(rows) == len({sweep.cell_key(row) for row in rows})
+    rows = list(plans.sweep(quadratic(), wanted))
+    assert not plans.missing_cells(wanted, rows)
+    assert len(rows) == len({plans.cell_key(row) for row in rows})
     assert {row["seed"] for row in rows} == {0, 1}
 
 
 @pytest.mark.parametrize(("problem", "kind"), SEARCHED)
 def test_each_rate_of_a_grid_is_tried_once_and_the_searched_ones_lie_within(problem, kind):
-    grid = sweep.rate_grid(problem, ModelConfig(kind=kind))
+    grid = plans.rate_grid(problem, ModelConfig(kind=kind))
     assert list(grid) == sorted(set(grid))
-    searched = presets.tuned_learning_rates(problem, kind).values()
+    searched = tuned_rates.tuned_learning_rates(problem, kind).values()
     assert grid[0] <= min(searched)
     assert max(searched) <= grid[-1]

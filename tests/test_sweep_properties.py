@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sgd_tf import comparison, critical_batch_size
-from sgd_tf import sweep_results as results
-from sgd_tf.sweep import SweepPlan
-from sgd_tf.ui import language, sweep_words
+from sgd_tf.sweep import analysis as results
+from sgd_tf.sweep import comparison, critical_batch_size, wording
+from sgd_tf.sweep.plans import SweepPlan
+from sgd_tf.ui import language
 
 SIZES = (1, 8, 32, 256, 1437)
 RATES = (0.1, 0.4)
@@ -221,19 +221,19 @@ def all_sentences(table, scale):
             compared.append((comparison.compare(one, other, measure), measure))
 
     def say():
-        sentences = sweep_words.unfinished(PLAN, sizes, 3)
+        sentences = wording.unfinished(PLAN, sizes, 3)
         if isinstance(found, str):
-            sentences += sweep_words.no_answer(found, None)
+            sentences += wording.no_answer(found, None)
         else:
-            sentences += sweep_words.answer(PLAN, found, sizes)
+            sentences += wording.answer(PLAN, found, sizes)
         if fit is not None:
             scales = {"start": {"noise_scale": 12.0}, "target": {"noise_scale": scale}}
-            sentences += sweep_words.critical(PLAN, fit, scales)
-        sentences += sweep_words.verdicts(PLAN, verdicts)
+            sentences += wording.critical(PLAN, fit, scales)
+        sentences += wording.verdicts(PLAN, verdicts)
         for verdict in verdicts:
-            sentences += [words(PLAN, verdict) for words in (sweep_words.budget, sweep_words.rate)]
-            sentences += [sweep_words.practical(verdict)]
-            sentences += [sweep_words.large(verdict)] if verdict.practical else []
-        return [*sentences, *(sweep_words.compared(*pair, "k = 1", "k = 8") for pair in compared)]
+            sentences += [words(PLAN, verdict) for words in (wording.budget, wording.rate)]
+            sentences += [wording.practical(verdict)]
+            sentences += [wording.large(verdict)] if verdict.practical else []
+        return [*sentences, *(wording.compared(*pair, "k = 1", "k = 8") for pair in compared)]
 
     return say

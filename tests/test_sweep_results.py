@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sgd_tf import sweep_results as results
-from sgd_tf.sweep_results import to_table
+from sgd_tf.sweep import analysis as results
+from sgd_tf.sweep.analysis import to_table
 
 
 def row(k, rate=0.1, seed=0, **changes):

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from sgd_tf import history, terminal
-from sgd_tf.records import Progress
+from sgd_tf.racing import terminal
+from sgd_tf.training import history
+from sgd_tf.training.records import Progress
 
 LOSSES = {"GD": [(0.0, 2.0), (1.0, 1.0), (2.0, 0.5)], "k = 2": [(0.0, 2.0), (1.0, 0.25), (2.0, float("nan"))]}
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sgd_tf import compiled, counting, history, models, pipeline, pool
-from sgd_tf.compilers import Speed
-from sgd_tf.records import SAMPLINGS, ModelConfig, TrainConfig
-from sgd_tf.training import Run, train
+from sgd_tf.training import compiled, counting, history, models, pipeline, pool
+from sgd_tf.training.compilers import Speed
+from sgd_tf.training.records import SAMPLINGS, ModelConfig, TrainConfig
+from sgd_tf.training.run import Run, train
 
 
 def zeros(problem, *, seed):

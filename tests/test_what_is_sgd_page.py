@@ -9,11 +9,13 @@ import sys
 
 import pytest
 
-from sgd_tf import export, problems
+from sgd_tf import problems
+from sgd_tf.double_loop import player
+from sgd_tf.double_loop import view as view
+from sgd_tf.double_loop.playback import Playback
 from sgd_tf.jobs import JobFailure, tasks
-from sgd_tf.playback import Playback
-from sgd_tf.ui import player, runs
-from sgd_tf.ui import what_is_sgd_view as view
+from sgd_tf.racing import scripts
+from sgd_tf.ui import runs
 from tests.lab import APP, LANGUAGES, FakeCluster, checked, open_app
 
 PAGE = "pages/learn/what_is_sgd.py"
@@ -434,7 +436,7 @@ print([name for name in ("tensorflow", "keras", "sklearn") if name in sys.module
 
 def test_the_loop_that_a_learner_puts_together_is_held_against_the_real_one():
     app = open_page()
-    right = [line.strip() for line in export.double_loop_lines()[2:]]
+    right = [line.strip() for line in scripts.double_loop_lines()[2:]]
     lines = app.multiselect(key="sgd_lines")
     assert sorted(lines.options) == sorted(right) != right
     lines.set_value(right[:3]).run()
@@ -445,7 +447,7 @@ def test_the_loop_that_a_learner_puts_together_is_held_against_the_real_one():
     app.multiselect(key="sgd_lines").set_value(right).run()
     assert [e.value for e in checked(app).success] == ["All 8 lines are right: this is the double loop."]
     (code,) = [e.value for e in app.code if "for epoch" in e.value and "def " not in e.value]
-    assert code.splitlines() == export.double_loop_lines()[2:]
+    assert code.splitlines() == scripts.double_loop_lines()[2:]
 
 
 def test_the_data_of_the_page_are_known():

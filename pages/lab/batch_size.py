@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from sgd_tf.ui import experiment, sweep_controls, sweep_runs, sweep_view
+from sgd_tf.sweep import controls, known_runs, view
+from sgd_tf.ui import experiment
 from sgd_tf.ui.language import _, prose
 
 question, settings = st.columns([3, 1.2], gap="medium", vertical_alignment="bottom")
@@ -12,19 +13,19 @@ with settings, st.container(horizontal=True, horizontal_alignment="right"):
 left, right = st.columns([1, 2], gap="medium")
 
 with left, st.container(key="sweep_controls"):
-    plan = sweep_controls.draw(more)
+    plan = controls.draw(more)
     prediction = experiment.predict(
-        _("Predict: which k reaches the target in the fewest seconds?"), sweep_controls.RANGES, key="sweep_prediction"
+        _("Predict: which k reaches the target in the fewest seconds?"), controls.RANGES, key="sweep_prediction"
     )
-    if experiment.run_and_stop(sweep_runs.KIND, disabled=plan is None) and plan:
-        sweep_runs.start(plan, prediction)
+    if experiment.run_and_stop(known_runs.KIND, disabled=plan is None) and plan:
+        known_runs.start(plan, prediction)
         st.rerun()
 
 with right:
-    sweep_view.views()
-    sweep_view.picture(plan)
+    view.views()
+    view.picture(plan)
 
-sweep_view.results(plan)
+view.results(plan)
 
 notice, method = st.columns(2, gap="medium")
 notice.markdown(prose(__file__, "notice"))

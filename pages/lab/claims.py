@@ -2,28 +2,29 @@
 
 import streamlit as st
 
-from sgd_tf.claims import CLAIMS
-from sgd_tf.ui import claims_view, experiment
+from sgd_tf.claims import view
+from sgd_tf.claims.catalogue import CLAIMS
+from sgd_tf.ui import experiment
 from sgd_tf.ui.language import _, prose
 
 question, settings = st.columns([3, 1], gap="medium", vertical_alignment="bottom")
 question.markdown(prose(__file__, "question"))
 with settings:
-    num_seeds = claims_view.seeds()
+    num_seeds = view.seeds()
 guess = experiment.predict(
-    _("Predict: how many of the 18 claims will hold just as they stand?"), claims_view.HOW_MANY, key="claims_guess"
+    _("Predict: how many of the 18 claims will hold just as they stand?"), view.HOW_MANY, key="claims_guess"
 )
 buttons, progress = st.columns([1, 3], gap="medium", vertical_alignment="center")
 with buttons:
-    if experiment.run_and_stop(claims_view.KIND, label=_("Run all")):
-        claims_view.start(list(CLAIMS), num_seeds, guess)
+    if experiment.run_and_stop(view.KIND, label=_("Run all")):
+        view.start(list(CLAIMS), num_seeds, guess)
         st.rerun()
 
-found = claims_view.collect()
+found = view.collect()
 with progress:
-    claims_view.follow()
-claims_view.summary(found)
-claims_view.rows(found, num_seeds)
+    view.follow()
+view.summary(found)
+view.rows(found, num_seeds)
 
 notice, method = st.columns(2, gap="medium")
 notice.markdown(prose(__file__, "notice"))

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
+from sgd_tf.devices import view as view
 from sgd_tf.jobs import tasks
-from sgd_tf.ui import data_parallel_view as view
 from sgd_tf.ui import experiment, runs
 from sgd_tf.ui.language import _, prose
 

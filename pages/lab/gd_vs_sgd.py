@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from sgd_tf.ui import controls, race_view, runs, search_view
+from sgd_tf.racing import controls, search_view, view
+from sgd_tf.ui import runs
 from sgd_tf.ui.language import _, prose
 
 question, start = st.columns([3, 1.2], gap="medium", vertical_alignment="bottom")
@@ -32,10 +33,10 @@ if plan and (wants_race or wants_search):
     st.rerun()
 
 with right:
-    race_view.picture(plan)
+    view.picture(plan)
 
 search_view.draw()
-race_view.results()
+view.results()
 
 notice, method = st.columns(2, gap="medium")
 notice.markdown(prose(__file__, "notice"))

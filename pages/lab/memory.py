@@ -3,8 +3,8 @@
 import streamlit as st
 
 from sgd_tf.jobs import tasks
+from sgd_tf.memory import view as view
 from sgd_tf.ui import experiment, runs
-from sgd_tf.ui import memory_view as view
 from sgd_tf.ui.language import _, prose
 
 st.markdown(prose(__file__, "question"))

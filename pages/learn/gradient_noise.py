@@ -2,29 +2,29 @@
 
 import streamlit as st
 
-from sgd_tf.ui import noise_path_view, noise_view
+from sgd_tf.noise import path_view, view
 from sgd_tf.ui.language import prose
 
-part = noise_view.part()
+part = view.part()
 
 if part == "path":
     st.markdown(prose(__file__, "path"))
-    noise_path_view.draw()
+    path_view.draw()
     st.markdown(prose(__file__, "path: notice"))
 
 elif part == "law":
     st.markdown(prose(__file__, "law"))
-    noise_view.law()
+    view.law()
     st.markdown(prose(__file__, "law: notice"))
 
 elif part == "escape":
     st.markdown(prose(__file__, "escape"))
-    noise_view.escape()
+    view.escape()
     st.markdown(prose(__file__, "escape: notice"))
 
 else:
     st.markdown(prose(__file__, "edge"))
-    noise_view.edge()
+    view.edge()
     st.markdown(prose(__file__, "edge: notice"))
 
-noise_view.code(part)
+view.code(part)

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from sgd_tf import sampling_rows
+from sgd_tf.sampling import rows
+from sgd_tf.sampling import view as trials
+from sgd_tf.sampling import visits_view as view
 from sgd_tf.ui import experiment, runs
-from sgd_tf.ui import sampling_experiments as trials
-from sgd_tf.ui import sampling_view as view
 from sgd_tf.ui.language import _, prose
 
 st.markdown(prose(__file__, "question"))
@@ -37,7 +37,7 @@ if part == "floor":
         )
         plan = trials.floor_plan()
         if experiment.run_and_stop("sampling_floor"):
-            runs.start("sampling_floor", sampling_rows.error_floors, plan, seconds=30, prediction=guess)
+            runs.start("sampling_floor", rows.error_floors, plan, seconds=30, prediction=guess)
             st.rerun()
     with right:
         experiment.follow("sampling_floor", trials.floor_picture)
@@ -53,7 +53,7 @@ if part == "sorted":
         )
         plan = trials.sorted_plan()
         if experiment.run_and_stop("sampling_sorted"):
-            runs.start("sampling_sorted", sampling_rows.sorted_runs, plan, seconds=30, prediction=guess)
+            runs.start("sampling_sorted", rows.sorted_runs, plan, seconds=30, prediction=guess)
             st.rerun()
     with right:
         trials.measure()
@@ -70,7 +70,7 @@ if part == "genie":
         )
         plan = trials.genie_plan()
         if experiment.run_and_stop("sampling_genie"):
-            runs.start("sampling_genie", sampling_rows.genie_runs, plan, seconds=30, prediction=guess)
+            runs.start("sampling_genie", rows.genie_runs, plan, seconds=30, prediction=guess)
             st.rerun()
     with right:
         trials.counter()

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from sgd_tf.ui import what_is_sgd_view as view
+from sgd_tf.double_loop import view as view
 from sgd_tf.ui.language import prose
 
 question, guess = st.columns([1.15, 1], gap="medium", vertical_alignment="center")

@@ -28,7 +28,7 @@ from sgd_tf.charts.labels import (
 )
 from sgd_tf.charts.style import LIGHT, Domain, Theme, Translate
 from sgd_tf.checks import check_int
-from sgd_tf.history import COLUMNS, LOWER_IS_BETTER, divergences
+from sgd_tf.training.history import COLUMNS, LOWER_IS_BETTER, divergences
 
 Label: TypeAlias = tuple[str, float, float, str, str]  # LABEL_COLUMNS
 Runs = tuple[tuple[str, int, bool], ...]  # name, batch size, and whether it is gradient descent
@@ -96,7 +96,7 @@ def curves(
     Raises:
         ValueError: if an argument is out of its range.
 
-    >>> from sgd_tf.history import to_frame
+    >>> from sgd_tf.training.history import to_frame
     >>> curves(to_frame([]), x=Axis("epoch", (0, 10))).to_dict()["title"]["text"]
     'Training loss against epochs'
     """
@@ -140,7 +140,7 @@ def _checked(name: str, axis: str | Axis, choices: Sequence[Any], history: pd.Da
 def default_x_domain(history: pd.DataFrame, x: Counter, *, log: bool = False) -> Domain:
     """From 0, or from the first positive record on a logarithmic axis, to the last record of any run.
 
-    >>> from sgd_tf.history import to_frame
+    >>> from sgd_tf.training.history import to_frame
     >>> default_x_domain(to_frame([]), "seconds")
     (0.0, 1.0)
     """
@@ -160,7 +160,7 @@ def default_y_domain(history: pd.DataFrame, y: Metric, *, log: bool = False) -> 
     values that the runs start from, if that is lower. It begins at 0, or, on a logarithmic axis, at the
     lowest value.
 
-    >>> from sgd_tf.history import to_frame
+    >>> from sgd_tf.training.history import to_frame
     >>> default_y_domain(to_frame([]), "test_accuracy")
     (0.0, 1.0)
     """

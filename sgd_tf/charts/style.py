@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from sgd_tf.records import check_int
+from sgd_tf.training.records import check_int
 
 Translate = Callable[[str], str]  # gives a word of a chart in the reader's language
 Domain = tuple[float, float]

@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from sgd_tf import history, playback, problems
-from sgd_tf.data_parallel import ParallelPlan
-from sgd_tf.memory import Trial
-from sgd_tf.race_results import largest_stable_rate
-from sgd_tf.records import BatchSize, ModelConfig, RacePlan, TrainConfig
-from sgd_tf.sweep import Cell, SweepPlan
+from sgd_tf import problems
+from sgd_tf.devices.replicas import ParallelPlan
+from sgd_tf.double_loop import playback
+from sgd_tf.memory.prediction import Trial
+from sgd_tf.racing.standings import largest_stable_rate
+from sgd_tf.sweep.plans import Cell, SweepPlan
+from sgd_tf.training import history
+from sgd_tf.training.records import BatchSize, ModelConfig, RacePlan, TrainConfig
 
 DEFAULT_BATCH_SIZES: tuple[BatchSize, ...] = ("all", 256, 32)  # of the race that a learner meets first
 HEARTBEAT_SECONDS = 0.5  # between two signs of life of a long run of a sweep
@@ -32,11 +34,11 @@ def run_race(plan: RacePlan) -> Iterator[dict[str, Any]]:
         Rows of `history.row`; the first names the device that trains, as {"device": …}. After a contestant has diverged
         {"largest_stable_rate": …}, 2/λmax of gradient descent, where it is known.
     """
-    from sgd_tf import racing
+    from sgd_tf.racing import race
 
     yield {"device": _device()}
     problem = problems.load(plan.problem, num_examples=plan.num_examples)
-    for record in racing.race(problem, plan.configs, seconds=plan.seconds, model=plan.model, progress=False):
+    for record in race.race(problem, plan.configs, seconds=plan.seconds, model=plan.model, progress=False):
         yield history.row(record)
         if record.diverged_at is not None and (limit := largest_stable_rate(problem, plan.model)):
             yield {"largest_stable_rate": limit}
@@ -52,11 +54,11 @@ def search_learning_rates(plan: RacePlan, seconds: float) -> Iterator[dict[str, 
     Yields:
         A row {"run", "learning_rate", "mean_loss", "train_loss", "updates", "diverged_at"} for each trial.
     """
-    from sgd_tf import racing
+    from sgd_tf.racing import race
 
     problem = problems.load(plan.problem, num_examples=plan.num_examples)
     for name, config in plan.configs.items():
-        for trial in racing.try_learning_rates(problem, config, seconds=seconds, model=plan.model):
+        for trial in race.try_learning_rates(problem, config, seconds=seconds, model=plan.model):
             yield {"run": name, **asdict(trial)}
 
 
@@ -66,7 +68,7 @@ def warm_up() -> Iterator[None]:
     Yields:
         None after each step.
     """
-    from sgd_tf import racing  # noqa: F401
+    from sgd_tf import race  # noqa: F401
 
     yield
     for k in DEFAULT_BATCH_SIZES:
@@ -104,7 +106,8 @@ def record_double_loop(
         {"sample", "target", "features"} for each training sample; then for each update of the run "gd" and of the run
         "sgd", from number 0, the fields of `lesson.Update`, of its outputs the first eight.
     """
-    from sgd_tf import lesson, models
+    from sgd_tf.double_loop import lesson
+    from sgd_tf.training import models
 
     data = problems.load(problem, num_examples=num_examples, seed=seed)
     config = playback.MODELS[problem]
@@ -164,7 +167,8 @@ def weight_paths(
     """
     import numpy as np
 
-    from sgd_tf import gradient_noise, models, noise_law, pipeline
+    from sgd_tf.noise import gradient_noise, noise_law
+    from sgd_tf.training import models, pipeline
 
     line = problems.load("line", num_examples=num_examples, noise=noise)
     (epoch,) = pipeline.order(num_examples, "all", seed=seed)
@@ -207,7 +211,7 @@ def measure_noise(
         First {"s_squared", "signal", "noise_scale", "num_parameters", "train_loss"} from all per-sample gradients;
         then the fields of `gradient_noise.MeasuredNoise` for each k; last those of `gradient_noise.NoiseScale`.
     """
-    from sgd_tf import gradient_noise
+    from sgd_tf.noise import gradient_noise
 
     data = problems.load(problem, num_examples=num_examples)
     N = data.num_examples
@@ -245,7 +249,7 @@ def escape_runs(
     """
     import numpy as np
 
-    from sgd_tf.escape import escapes
+    from sgd_tf.noise.escape import escapes
 
     for k in batch_sizes:
         result = escapes(k, num_examples=num_examples, spread=spread, num_runs=num_runs, seed=seed)
@@ -282,9 +286,10 @@ def descend_around_the_limit(
         {"factor", "ratio"}, by how much its first update multiplied the gradient in the steepest direction, and if it
         did not diverge {"factor", "eigenvalue", "converged"} at its end.
     """
-    from sgd_tf import curvature, models
-    from sgd_tf.gradient_noise import Gradients
-    from sgd_tf.vectors import set_weights
+    from sgd_tf.noise import curvature
+    from sgd_tf.noise.gradient_noise import Gradients
+    from sgd_tf.training import models
+    from sgd_tf.training.vectors import set_weights
 
     data = problems.load(problem, num_examples=num_examples)
     data = replace(data, x_test=data.x_test[:100], y_test=data.y_test[:100])  # the training loss alone is shown
@@ -327,7 +332,7 @@ def run_cells(plan: SweepPlan, cells: Sequence[Cell], seconds: float) -> Iterato
         A row of `sweep.cell_row` for each run; and {"heartbeat": updates so far} during a long one, so that Stop is
         heard.
     """
-    from sgd_tf import sweep
+    from sgd_tf.sweep import plans
 
     problem = problems.load(plan.problem, num_examples=plan.num_examples)
     begin = time.monotonic()
@@ -336,12 +341,12 @@ def run_cells(plan: SweepPlan, cells: Sequence[Cell], seconds: float) -> Iterato
         if start - begin > seconds:
             return
         records = []
-        for record in sweep.train_cell(problem, plan, cell):
+        for record in plans.train_cell(problem, plan, cell):
             records.append(record)
             if time.monotonic() - last > HEARTBEAT_SECONDS:
                 last = time.monotonic()
                 yield {"heartbeat": record.update}
-        yield sweep.cell_row(plan, cell, records, wall_seconds=time.monotonic() - start)
+        yield plans.cell_row(plan, cell, records, wall_seconds=time.monotonic() - start)
 
 
 def measure_landscape(plan: SweepPlan, config: TrainConfig) -> Iterator[dict[str, Any]]:
@@ -354,9 +359,9 @@ def measure_landscape(plan: SweepPlan, config: TrainConfig) -> Iterator[dict[str
     Yields:
         Rows of `sweep.landscape`.
     """
-    from sgd_tf import sweep
+    from sgd_tf.sweep import plans
 
-    yield from sweep.landscape(problems.load(plan.problem, num_examples=plan.num_examples), plan, config)
+    yield from plans.landscape(problems.load(plan.problem, num_examples=plan.num_examples), plan, config)
 
 
 def hit_the_memory_wall(
@@ -374,13 +379,13 @@ def hit_the_memory_wall(
     Yields:
         First {"device", "device_memory": bytes that it has}; then rows of `memory.measure`, that of the trial first.
     """
-    from sgd_tf import memory
+    from sgd_tf.memory import prediction
 
     limit = _memory_limit()
-    yield {"device": _device(), "device_memory": memory.gpu_memory() or limit}
+    yield {"device": _device(), "device_memory": prediction.gpu_memory() or limit}
     most = limit // 2  # the measuring process has TensorFlow of its own beside this worker
     trial = replace(trial, limit=min(trial.limit or most, most))
-    yield from memory.measure(
+    yield from prediction.measure(
         problem, model, [trial, *(Trial(batch_size=k, limit=most) for k in batch_sizes)], num_examples=num_examples
     )
 
@@ -400,11 +405,11 @@ def accumulate_gradients(
     Yields:
         Rows of `memory.measure_and_compare`: first the whole minibatch, then each m.
     """
-    from sgd_tf import memory
+    from sgd_tf.memory import prediction
 
     most = _memory_limit() // 2
     trials = [Trial(batch_size=batch_size, micro_batch_size=m, limit=most) for m in (None, *parts)]
-    yield from memory.measure_and_compare(problem, model, trials, batch_size, parts, num_examples=num_examples)
+    yield from prediction.measure_and_compare(problem, model, trials, batch_size, parts, num_examples=num_examples)
 
 
 def _memory_limit() -> int:
@@ -424,10 +429,10 @@ def train_over_devices(plan: ParallelPlan, device_counts: tuple[int, ...]) -> It
         First {"cores"}; then rows of `data_parallel.over_devices`, with "difference" in place of "weights": the
         largest of any parameter to the lab's own loop on one device.
     """
-    from sgd_tf import data_parallel
+    from sgd_tf.devices import replicas
 
     yield {"cores": _num_cores()}
-    yield from _compared(plan, data_parallel.over_devices(plan, device_counts))
+    yield from _compared(plan, replicas.over_devices(plan, device_counts))
 
 
 def train_over_workers(plan: ParallelPlan, num_workers: int, lose_after: int | None) -> Iterator[dict[str, Any]]:
@@ -442,16 +447,16 @@ def train_over_workers(plan: ParallelPlan, num_workers: int, lose_after: int | N
         Rows of `data_parallel.over_workers`, with "difference" in place of "weights"; after a loss the last row is
         {"ended": what the watcher says, "seconds": from the loss until no process is left}.
     """
-    from sgd_tf import data_parallel
+    from sgd_tf.devices import replicas
 
     yield {"cores": _num_cores()}
     lost_at = time.monotonic()
     try:
-        for row in _compared(plan, data_parallel.over_workers(plan, num_workers, lose_after=lose_after)):
+        for row in _compared(plan, replicas.over_workers(plan, num_workers, lose_after=lose_after)):
             if "lost" in row:
                 lost_at = time.monotonic()
             yield row
-    except data_parallel.PeerError as error:
+    except replicas.PeerError as error:
         if lose_after is None:
             raise
         yield {"ended": str(error), "index": error.index, "seconds": time.monotonic() - lost_at}
@@ -461,12 +466,12 @@ def _compared(plan: ParallelPlan, rows: Iterator[dict[str, Any]]) -> Iterator[di
     """Rows with the difference to one device in place of the weights."""
     import numpy as np
 
-    from sgd_tf import data_parallel
+    from sgd_tf.devices import replicas
 
     expected = None
     for row in rows:
         if "weights" in row:
-            expected = data_parallel.alone(plan) if expected is None else expected
+            expected = replicas.alone(plan) if expected is None else expected
             row["difference"] = float(np.abs(np.array(row.pop("weights")) - expected).max())
         yield row
 
@@ -488,8 +493,8 @@ def try_claim(key: str, num_seeds: int) -> Iterator[dict[str, Any]]:
         {"claim", "points": number so far} as it goes; last a row of `claims.Finding.to_row`, or {"claim", "failure"}
         where the experiment could not be made: the other claims go on.
     """
-    from sgd_tf.claim_experiments import try_claim as steps
-    from sgd_tf.claims import CLAIMS, Finding
+    from sgd_tf.claims.catalogue import CLAIMS, Finding
+    from sgd_tf.claims.experiments import try_claim as steps
 
     yield {"claim": key, "points": 0}
     try:

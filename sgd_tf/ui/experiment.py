@@ -7,15 +7,15 @@ from typing import Literal, TypeVar, TypeVarTuple
 
 import streamlit as st
 
-from sgd_tf import memory
 from sgd_tf.jobs import JobFailure
+from sgd_tf.memory import prediction
 from sgd_tf.problems import CATALOGUE
-from sgd_tf.records import RacePlan, TrainConfig
-from sgd_tf.sweep import SweepPlan
+from sgd_tf.sweep.plans import SweepPlan
+from sgd_tf.training.records import RacePlan, TrainConfig
 from sgd_tf.ui import runs
-from sgd_tf.ui.controls import PROBLEMS
 from sgd_tf.ui.language import _, titles
 from sgd_tf.ui.runs import SessionRun
+from sgd_tf.ui.widgets import PROBLEMS
 from sgd_tf.words import N_
 
 Arguments = TypeVarTuple("Arguments")
@@ -223,16 +223,18 @@ def _memory_advice(failure: JobFailure, plan: object) -> str:
         return ""
     info = CATALOGUE[plan.problem]
     num_examples = plan.num_examples or info.num_examples
-    sizes = memory.layers_for(info, plan.model)
+    sizes = prediction.layers_for(info, plan.model)
     if isinstance(plan, RacePlan):
         k = max(config.minibatch_size(num_examples) for config in plan.configs.values())
     else:
         k = min(num_examples, max(plan.batch_sizes))
-    room = max(1, limit - memory.WORKER_BYTES)
-    needed = memory.predict(
+    room = max(1, limit - prediction.WORKER_BYTES)
+    needed = prediction.predict(
         sizes, TrainConfig(batch_size=k), num_examples=num_examples, num_features=info.num_features
     ).total
-    fitting, _m = memory.recommend(sizes, room, batch_size=k, num_examples=num_examples, num_features=info.num_features)
+    fitting, _m = prediction.recommend(
+        sizes, room, batch_size=k, num_examples=num_examples, num_features=info.num_features
+    )
     if fitting is None or fitting >= k:
         return ""
     text = _(

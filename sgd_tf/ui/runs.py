@@ -17,8 +17,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from sgd_tf.jobs import Cluster, Job, Learner, SlicedJob, connect, tasks
 from sgd_tf.jobs.slices import NextSlice
-from sgd_tf.presets import LEARNING_RATES
-from sgd_tf.records import RacePlan
+from sgd_tf.training.records import RacePlan
+from sgd_tf.training.tuned_rates import LEARNING_RATES
 from sgd_tf.ui import visitors
 
 SEARCH_SECONDS = 0.5  # of training for each learning rate that a search tries

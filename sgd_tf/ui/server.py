@@ -23,7 +23,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.web.server.server_util import get_url
 
-from sgd_tf import ui
+import sgd_tf
 from sgd_tf.jobs import settings
 from sgd_tf.ui import early_end, guard, runs
 
@@ -64,7 +64,7 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
 
 
 def _import_first_page() -> None:
-    importlib.import_module("sgd_tf.ui.race_view")
+    importlib.import_module("sgd_tf.racing.view")
     # Each call of Arrow lets other threads go first. With thirty learners, whose tables are small, that costs a sixth
     # of the server's time.
     pd.set_option("mode.string_storage", "python")
@@ -84,8 +84,9 @@ def _send_at_once() -> None:
 
 def _make_ready() -> None:
     """Import what the other pages need, and start the workers."""
-    for module in pkgutil.iter_modules(ui.__path__, "sgd_tf.ui."):
-        importlib.import_module(module.name)
+    for module in pkgutil.walk_packages(sgd_tf.__path__, "sgd_tf."):
+        if module.name.endswith(("view", "controls")):
+            importlib.import_module(module.name)
     # What has been imported now never is garbage: no collection needs to look at it.
     gc.collect()
     gc.freeze()

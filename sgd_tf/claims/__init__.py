@@ -1,0 +1,1 @@
+"""What is said of SGD, each claim beside its experiment."""

@@ -1,0 +1,1 @@
+"""One minibatch over several devices or machines."""

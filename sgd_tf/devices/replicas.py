@@ -1,0 +1,448 @@
+"""Data-parallel SGD: one minibatch over several devices or machines, and the same update as on one device.
+
+    sgd-tf data-parallel --devices 4                         one process, 4 devices
+    sgd-tf data-parallel --workers 2                         2 processes on this machine, for trial
+    sgd-tf data-parallel --hosts a:2222,b:2222 --index 0     on each machine, with its own index
+
+Each replica r has a copy of the weights and the part B_r of the minibatch B. With the loss divided by k, not by the
+size of the part, the sum of the gradients is that of the whole minibatch (Goyal et al. 2017, arXiv 1706.02677):
+Σ_r (1/k) Σ_{i∈B_r} ∇loss_i = ∇ (1/k) Σ_{i∈B} loss_i. TensorFlow is used in child processes alone, which are watched: a
+peer that is missing or dies blocks the others for good, and they ignore a friendly request to end.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sgd_tf.jobs.children import ChildError, Children, serve
+from sgd_tf.problems import CATALOGUE, DownloadError
+from sgd_tf.training.records import ModelConfig, TrainConfig, check_int
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+PATIENCE = 20.0  # seconds without a word, with TensorFlow there, after which a peer counts as missing
+START_PATIENCE = 120.0  # the same for loading TensorFlow itself
+MAX_REPLICAS = 16
+# What TensorFlow raises where a peer has gone. Any other exception of a process has a cause of its own.
+PEER_GONE = (
+    *("AbortedError", "CancelledError", "DeadlineExceededError", "FailedPreconditionError"),
+    *("InternalError", "UnavailableError", "UnknownError"),
+)
+# The words of the lab's workers, which train one run on a few cores, would keep several devices from working at once.
+ENVIRONMENT = {"TF_NUM_INTEROP_THREADS": str(2 * MAX_REPLICAS)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParallelPlan:
+    """A run over several devices, in plain values.
+
+    Raises:
+        ValueError: if a field is out of its range.
+    """
+
+    problem: str = "digits"  # name for `problems.load`
+    num_examples: int | None = None  # N; None for as many as the problem has
+    model: ModelConfig = field(default_factory=ModelConfig)
+    batch_size: int = 256  # k, of the whole minibatch
+    learning_rate: float = 0.1
+    num_updates: int = 20
+    seed: int = 0  # of the initial weights and of the order of the samples
+
+    def __post_init__(self) -> None:
+        if self.problem not in CATALOGUE:
+            raise ValueError(f"`problem` must be one of {', '.join(CATALOGUE)}; received {self.problem!r}.")
+        if not isinstance(self.model, ModelConfig):
+            raise ValueError(f"`model` must be a ModelConfig; received {self.model!r}.")
+        info, N = CATALOGUE[self.problem], self.num_examples
+        if N is not None:
+            check_int("num_examples", N, info.min_examples, info.max_examples)
+        if self.model.kind == "cnn" and not info.is_image:
+            raise ValueError(f"`model` is a CNN, which needs images; received the problem {self.problem!r}.")
+        check_int("batch_size", self.batch_size, 1, N or info.num_examples)
+        check_int("num_updates", self.num_updates, 1, 100_000)
+        TrainConfig(learning_rate=self.learning_rate, seed=self.seed)  # checks them
+
+
+class PeerError(RuntimeError):
+    """A process of the run is missing, or has died; all others were ended.
+
+    Attributes:
+        index: number of that process.
+        status: its exit status, negative for a signal; None if it says nothing.
+    """
+
+    def __init__(self, error: ChildError) -> None:
+        hint = " A peer may be missing." if not error.kind or error.kind in PEER_GONE else ""
+        super().__init__(f"{error}{hint} All processes of this run were ended.")
+        self.index, self.status = error.index, error.status
+
+
+def split(num: int, num_replicas: int) -> list[slice]:
+    """Parts of a minibatch, one for each replica, that differ by one sample at most.
+
+    Args:
+        num: samples in the minibatch, at least 0.
+        num_replicas: R, at least 1.
+
+    >>> [part.stop - part.start for part in split(10, 4)]
+    [3, 3, 2, 2]
+    """
+    check_int("num", num, 0)
+    check_int("num_replicas", num_replicas, 1)
+    size, more = divmod(num, num_replicas)
+    ends = [size * (r + 1) + min(r + 1, more) for r in range(num_replicas)]
+    return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def plane(gradients: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The gradients of the replicas, seen in the plane that shows most of them.
+
+    The first axis is the direction of their weighted mean g = Σ_r s_r g_r, the second the direction in which they
+    differ most across it (first right singular vector). The projection is linear: the mean of the arrows is the
+    arrow of the mean, which lies on the first axis.
+
+    Args:
+        gradients: (R, P), the mean gradient of the samples of each replica.
+        shares: (R,), s_r = k_r / k, which sum to 1.
+
+    Returns:
+        (R,) along the first axis, and (R,) along the second.
+
+    >>> import numpy as np
+    >>> along, across = plane(np.array([[3.0, 1.0], [3.0, -1.0]]), np.array([0.5, 0.5]))
+    >>> along.tolist(), np.abs(across).round(6).tolist()
+    ([3.0, 3.0], [1.0, 1.0])
+    """
+    import numpy as np
+
+    mean = shares @ gradients
+    length = np.linalg.norm(mean)
+    first = mean / length if length > 0 else np.zeros_like(mean)
+    along = gradients @ first
+    rest = gradients - np.outer(along, first)
+    _left, _sizes, right = np.linalg.svd(rest, full_matrices=False)
+    return along, rest @ right[0]
+
+
+def alone(plan: ParallelPlan) -> np.ndarray:
+    """All parameters after the same run by the lab's own loop on one device, in this process.
+
+    Args:
+        plan: the run.
+
+    Returns:
+        (P,) float32, in the order of `Model.get_weights`.
+    """
+    import numpy as np
+
+    from sgd_tf import problems
+    from sgd_tf.training import models
+    from sgd_tf.training.run import Run
+
+    problem = problems.load(plan.problem, num_examples=plan.num_examples)
+    model = models.build(problem, plan.model, seed=plan.seed)
+    config = TrainConfig(batch_size=plan.batch_size, learning_rate=plan.learning_rate, seed=plan.seed)
+    run = Run(problem, config, model=model)
+    run.advance(update=plan.num_updates)
+    return np.concatenate([np.ravel(weights) for weights in model.get_weights()])
+
+
+def over_devices(
+    plan: ParallelPlan, device_counts: Sequence[int], *, seeds: Sequence[int] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Train over several devices of this machine, with `tf.distribute.MirroredStrategy`, in a fresh process.
+
+    The devices are GPUs where there are as many as the largest count, else logical devices that share the processor's
+    cores.
+
+    Args:
+        plan: the run, made once for each count from the same weights.
+        device_counts: R of each run, in [1, 16].
+        seeds: all counts are run with the first, then with the second, and so on; None for that of the plan.
+
+    Yields:
+        A row for each update: {"replicas": R, "seed", "update", "seconds", "loss", "device" ("CPU" or "GPU")}; the
+        first "seconds" of a run are mostly compiling. In the first row of a run also, by replica, "indices_<r>"
+        (samples), "norm_<r>" (length of the mean gradient of these), "along_<r>" and "across_<r>" (of `plane`), and
+        "norm" of the gradient of all. The last row of a run has "weights": all parameters in one list. {"stage": text}
+        tells how far the start is, {"waiting": seconds so far} that nothing has come for half a second.
+
+    Raises:
+        ValueError: if an argument is out of range.
+        DownloadError: if the data must be downloaded and cannot be.
+        PeerError: if the process dies or says nothing for too long.
+    """
+    if not len(device_counts):
+        raise ValueError("`device_counts` must hold at least one number of devices; received none.")
+    for count in device_counts:
+        check_int("device_counts", count, 1, MAX_REPLICAS)
+    request = asdict(plan) | {"device_counts": list(device_counts), "seeds": list(seeds or [plan.seed])}
+    return _watched([request], [ENVIRONMENT])
+
+
+def over_workers(plan: ParallelPlan, num_workers: int, *, lose_after: int | None = None) -> Iterator[dict[str, Any]]:
+    """Train over several processes of this machine, with `tf.distribute.MultiWorkerMirroredStrategy`.
+
+    Args:
+        plan: the run.
+        num_workers: R, in [1, 16].
+        lose_after: update after which the last process is killed, to see what happens then; None for never.
+
+    Yields:
+        Rows as `over_devices` gives them, those of the first process, without what is told by replica; "loss" is that
+        of the whole minibatch. {"stage", "worker"} of each process, and {"lost": its number} when it is killed.
+
+    Raises:
+        ValueError: if an argument is out of range.
+        DownloadError: if the data must be downloaded and cannot be.
+        PeerError: if a process is missing, dies or says nothing for too long; then none is left behind.
+    """
+    check_int("num_workers", num_workers, 1, MAX_REPLICAS)
+    if lose_after is not None:
+        check_int("lose_after", lose_after, 1)
+    hosts = [f"127.0.0.1:{port}" for port in _free_ports(num_workers)]
+    request = asdict(plan) | {"num_workers": num_workers, "on_cpu": True}  # they can not share one GPU
+    environments = [_tf_config(hosts, index) for index in range(num_workers)]
+    return _watched([request] * num_workers, environments, lose_after=lose_after)
+
+
+def as_worker(
+    plan: ParallelPlan, hosts: Sequence[str], index: int, *, patience: float | None = None
+) -> Iterator[dict[str, Any]]:
+    """This machine's part of a run over several machines, each of which calls this with the same list.
+
+    Args:
+        plan: the run, the same on all machines.
+        hosts: "name:port" of each machine.
+        index: of this machine in the list.
+        patience: seconds that the others may be silent, or not there yet; by default 20.
+
+    Yields:
+        Rows as `over_workers`.
+
+    Raises:
+        ValueError: if an argument is out of range.
+        DownloadError: if the data must be downloaded and cannot be.
+        PeerError: if a machine is missing, or a process dies or says nothing for too long.
+    """
+    if not len(hosts):
+        raise ValueError("`hosts` must hold at least one address; received none.")
+    for host in hosts:
+        name, _colon, port = host.rpartition(":")
+        if not name or not port.isdecimal() or not 0 < int(port) < 2**16 or list(hosts).count(host) > 1:
+            raise ValueError(f"`hosts` must be different addresses, name:port each; received {host!r}.")
+    check_int("index", index, 0, len(hosts) - 1)
+    if patience is not None and not 0 < patience < math.inf:
+        raise ValueError(f"`patience` must be a number of seconds greater than 0; received {patience!r}.")
+    request = asdict(plan) | {"num_workers": len(hosts)}
+    return _watched([request], [_tf_config(hosts, index)], patience=patience)
+
+
+def _tf_config(hosts: Sequence[str], index: int) -> dict[str, str]:
+    cluster = {"cluster": {"worker": list(hosts)}, "task": {"type": "worker", "index": index}}
+    return ENVIRONMENT | ({"TF_CONFIG": json.dumps(cluster)} if len(hosts) > 1 else {})
+
+
+def _free_ports(num: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(num)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def _watched(
+    requests: Sequence[dict[str, Any]],
+    environments: Sequence[dict[str, str]],
+    *,
+    lose_after: int | None = None,
+    patience: float | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Rows of the first child; all are ended when one is silent or dies."""
+    start = time.monotonic()
+    with Children("sgd_tf.devices.replicas", requests, environments) as children:
+        rows = children.rows(start_patience=START_PATIENCE, patience=PATIENCE if patience is None else patience)
+        try:
+            for index, row in rows:
+                if "stage" in row:
+                    yield row | {"worker": index}
+                elif index == 0:
+                    yield row
+                elif index < 0:
+                    yield {"waiting": time.monotonic() - start}
+                if index == 0 and lose_after is not None and row.get("update") == lose_after:
+                    children.kill(len(requests) - 1)
+                    yield {"lost": len(requests) - 1}
+        except ChildError as error:
+            if error.kind == "DownloadError":
+                raise DownloadError(*error.arguments) from error
+            raise PeerError(error) from error
+
+
+def _child(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """In a child process: train with each number of devices, and tell each update."""
+    import tensorflow as tf
+
+    yield {"stage": "tensorflow"}
+    counts = request.get("device_counts", [1])
+    gpus = tf.config.list_physical_devices("GPU")
+    is_worker = "TF_CONFIG" in os.environ
+    on_gpu = bool(gpus) and not request.get("on_cpu") and (is_worker or len(gpus) >= max(counts))
+    kind = "GPU" if on_gpu else "CPU"
+    if not on_gpu:
+        tf.config.set_visible_devices([], "GPU")
+        if not is_worker:
+            parts = [tf.config.LogicalDeviceConfiguration()] * max(counts)
+            tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
+    if is_worker:
+        strategies: list[Any] = [tf.distribute.MultiWorkerMirroredStrategy()]  # waits for all others
+    else:
+        # The usual way on CPUs, a collective, can not serve groups of different sizes in one process.
+        adding = None if on_gpu else tf.distribute.ReductionToOneDevice()
+        strategies = [
+            tf.distribute.MirroredStrategy([f"{kind}:{r}" for r in range(count)], cross_device_ops=adding)
+            for count in counts
+        ]
+    yield {"stage": "devices"}
+    from sgd_tf import problems
+
+    problem = problems.load(request["problem"], num_examples=request["num_examples"])
+    for seed, strategy in itertools.product(request.get("seeds", [request["seed"]]), strategies):
+        yield {"stage": "training"}
+        for row in _train(strategy, problem, request | {"seed": seed}):
+            yield row | {"device": kind, "seed": seed}
+
+
+def _train(strategy: Any, problem: Any, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The double loop: a minibatch, its parts to the replicas, one update of all copies of the weights."""
+    import numpy as np
+    import tensorflow as tf
+
+    from sgd_tf.training import pipeline
+
+    model, update = _compiled(strategy, problem, request)
+    num_replicas = strategy.num_replicas_in_sync
+    order = pipeline.order(problem.num_examples, request["batch_size"], seed=request["seed"])
+    for number, indices in enumerate(order.repeat().take(request["num_updates"]), 1):
+        parts = [indices[part] for part in split(len(indices), num_replicas)]
+        start = time.perf_counter()
+        rows = strategy.experimental_distribute_values_from_function(
+            lambda context, parts=parts: parts[context.replica_id_in_sync_group]
+        )
+        losses, gradients = map(strategy.experimental_local_results, update(rows, tf.constant(float(len(indices)))))
+        loss = float(losses[0])
+        seconds = time.perf_counter() - start
+        row: dict[str, Any] = {"replicas": num_replicas, "update": number, "seconds": seconds, "loss": loss}
+        if number == 1 and len(gradients) == num_replicas:  # all of them are in this process
+            row |= _arrows([part.numpy() for part in parts], np.stack([each.numpy() for each in gradients]))
+        if number == request["num_updates"]:
+            row["weights"] = np.concatenate([np.ravel(weights) for weights in model.get_weights()]).tolist()
+        yield row
+
+
+def _compiled(strategy: Any, problem: Any, request: dict[str, Any]) -> tuple[keras.Model, Any]:
+    """The model, and a function of (indices of each replica, k) that makes one update of it.
+
+    The function returns for each replica the mean loss of the whole minibatch before the update, and the gradient of
+    the replica's part as one vector.
+    """
+    import keras
+    import tensorflow as tf
+
+    from sgd_tf.training import losses, models, vectors
+
+    config = ModelConfig(**{**request["model"], "widths": tuple(request["model"]["widths"])})
+    with strategy.scope():
+        model = models.build(problem, config, seed=request["seed"])
+        optimizer = keras.optimizers.SGD(request["learning_rate"])
+        optimizer.build(model.trainable_variables)
+    loss_of = losses.per_example_loss(model, problem)
+    x, y = tf.constant(problem.x_train), tf.constant(problem.y_train)
+
+    @tf.function(reduce_retracing=True)
+    def update(rows: Any, k: tf.Tensor) -> tuple[Any, Any]:
+        def replica(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            part_loss, gradients = part_of_minibatch(model, loss_of, tf.gather(x, rows), tf.gather(y, rows), k)
+            loss = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, part_loss)
+            optimizer.apply(gradients, model.trainable_variables)  # adds up the gradients of all replicas
+            return loss, vectors.flat(gradients)
+
+        return strategy.run(replica, args=(rows,))
+
+    return model, update
+
+
+def part_of_minibatch(
+    model: keras.Model, loss_of: Any, x: tf.Tensor, y: tf.Tensor, k: float | tf.Tensor
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """What one replica adds to the loss and the gradient of a minibatch: (1/k) Σ_{i∈B_r} loss_i, and its gradient.
+
+    The divisor is k, not k_r. So the sum over the replicas is the mean over the minibatch, for parts of any sizes.
+
+    Args:
+        model: with the weights of this moment.
+        loss_of: loss of each sample, from (y, predictions) to (k_r,).
+        x: (k_r, …) samples of this replica; k_r may be 0.
+        y: (k_r,) their labels or targets.
+        k: samples in the whole minibatch.
+
+    Returns:
+        The replica's summand of the loss, and those of the gradients of `model.trainable_variables`.
+    """
+    import tensorflow as tf
+
+    variables = model.trainable_variables
+
+    def of_samples() -> tuple[tf.Tensor, list[tf.Tensor]]:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(loss_of(y, model(x, training=True))) / k
+        return loss, tape.gradient(loss, variables)
+
+    def of_none() -> tuple[tf.Tensor, list[tf.Tensor]]:
+        return tf.zeros([]), [tf.zeros(variable.shape) for variable in variables]
+
+    # Some kernels take no tensor without samples: the convolutions of oneDNN.
+    return tf.cond(tf.shape(x)[0] > 0, of_samples, of_none)
+
+
+def _arrows(parts: Sequence[np.ndarray], summands: np.ndarray) -> dict[str, Any]:
+    """The columns of `over_devices` by replica.
+
+    Args:
+        parts: (k_r,) samples of each replica.
+        summands: (R, P), what each replica adds to the gradient of the minibatch.
+    """
+    import numpy as np
+
+    sizes = np.array([len(part) for part in parts])
+    shares, filled = sizes / sizes.sum(), sizes > 0
+    means = np.zeros(summands.shape)  # of a replica without samples: 0
+    means[filled] = summands[filled] / shares[filled, None]
+    along, across = plane(means, shares)
+    row: dict[str, Any] = {"norm": float(np.linalg.norm(summands.sum(axis=0, dtype=np.float64)))}
+    for r, mean in enumerate(means):
+        row |= {
+            f"indices_{r}": parts[r].tolist(),
+            f"norm_{r}": float(np.linalg.norm(mean)),
+            f"along_{r}": float(along[r]),
+            f"across_{r}": float(across[r]),
+        }
+    return row
+
+
+if __name__ == "__main__":  # a child process
+    serve(_child)

@@ -1,0 +1,1 @@
+"""The double loop of SGD, step by step."""

@@ -1,0 +1,282 @@
+"""Child processes that send rows over a pipe of their own, are watched, and never outlive their parent."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import json
+import logging
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, TextIO
+
+HEARTBEAT_SECONDS = 0.5  # without a row, after which the waiting caller hears that
+ENDING_SECONDS = 5.0  # that the others of a group have to say why they end, when one of them has ended
+LOG_LINES = 100  # last printed lines of a child, which the log gets when the child fails
+MAX_LINE = 1_000  # characters of a line of an error message
+# Lines in which TensorFlow tells where an error arose.
+PLACES = re.compile(r'Graph execution error|Detected at node|File "|\[\[\{\{node|\d+ (root|derived) error')
+
+logger = logging.getLogger(__name__)
+
+
+class ChildError(RuntimeError):
+    """A child process has ended with an error, or says nothing.
+
+    Attributes:
+        index: number of the child.
+        status: its exit status, negative for a signal; None if it was silent for too long.
+        kind: name of the exception's class, "" if the child has raised none.
+        arguments: of that exception, as far as they are plain values.
+    """
+
+    def __init__(
+        self, index: int, status: int | None, message: str, *, kind: str = "", arguments: Sequence[Any] = ()
+    ) -> None:
+        super().__init__(message)
+        self.index, self.status, self.kind, self.arguments = index, status, kind, tuple(arguments)
+
+
+class Children:
+    """Processes ``python -m <module> --child …``, one for each request; at the end of the block none is left.
+
+    A child calls `serve`. Its rows come over a pipe made for them. Whatever it prints goes to the log: each line at
+    level DEBUG, the last lines as a warning if it fails. It ends by itself when this process does, however that ends.
+
+    Example::
+
+        with Children("sgd_tf.memory.prediction", [request]) as children:
+            for index, row in children.rows():
+                …
+    """
+
+    def __init__(self, module: str, requests: Sequence[Any], environments: Sequence[Mapping[str, str]] = ()) -> None:
+        """Start them.
+
+        Args:
+            module: dotted name.
+            requests: one for each child, of plain values.
+            environments: variables of each child, beside those of this process.
+        """
+        self._lines: queue.Queue[tuple[int, str | None]] = queue.Queue()
+        self._printed = [collections.deque[str](maxlen=LOG_LINES) for _ in requests]
+        self.processes: list[subprocess.Popen[str]] = []
+        self._listeners: list[threading.Thread] = []
+        self._keepers: list[threading.Thread] = []
+        try:
+            for request, environment in zip(requests, environments or [{}] * len(requests), strict=True):
+                self._start(module, request, environment)
+        except BaseException:
+            self._end()
+            raise
+
+    def _start(self, module: str, request: Any, environment: Mapping[str, str]) -> None:
+        index = len(self.processes)
+        ours, theirs = os.pipe()
+        try:
+            number, inheriting = _inherited(theirs)
+            child = subprocess.Popen(
+                [sys.executable, "-u", "-W", "ignore", "-m", module, "--child", json.dumps(request), str(number)],
+                env={**os.environ, **environment},
+                stdin=subprocess.PIPE,  # its end tells the child that we are gone
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,  # a group of its own, to be ended as a whole
+                **inheriting,
+            )
+        except BaseException:
+            os.close(ours)
+            raise
+        finally:
+            os.close(theirs)  # the child's copy must be the last one: its end is the end of the pipe
+        assert child.stdout is not None
+        self.processes.append(child)
+        rows = os.fdopen(ours, encoding="utf-8")
+        self._listeners.append(threading.Thread(target=self._listen, args=(index, rows), daemon=True))
+        self._keepers.append(threading.Thread(target=self._keep, args=(index, child.stdout), daemon=True))
+        self._listeners[-1].start()
+        self._keepers[-1].start()
+
+    def _listen(self, index: int, pipe: TextIO) -> None:
+        """Queue the rows of a child."""
+        with pipe:
+            for line in pipe:
+                if line.endswith("\n"):  # else the child was killed while it wrote
+                    self._lines.put((index, line))
+        self._lines.put((index, None))
+
+    def _keep(self, index: int, pipe: TextIO) -> None:
+        """Log what a child prints, and keep the last lines."""
+        with pipe:
+            for line in pipe:
+                self._printed[index].append(line)
+                logger.debug("process %d: %s", index, line.rstrip())
+
+    def __enter__(self) -> Children:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        for index in range(len(self.processes)):
+            self.kill(index)
+        for child in self.processes:
+            child.wait()
+            assert child.stdin is not None
+            child.stdin.close()
+        for thread in (*self._listeners, *self._keepers):
+            thread.join()
+
+    def kill(self, index: int) -> None:
+        """End a child, and what it has started, at once: SIGKILL, as one that waits for its peer ignores SIGTERM."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(self.processes[index].pid, signal.SIGKILL)
+            else:
+                self.processes[index].kill()
+
+    def rows(self, *, start_patience: float, patience: float) -> Iterator[tuple[int, dict[str, Any]]]:
+        """What the children say, until all have ended.
+
+        Args:
+            start_patience: seconds that a child may be silent before all have said their first row.
+            patience: seconds that a child may be silent from then on.
+
+        Yields:
+            (number of the child, row); and (-1, {}) when none has come for half a second.
+
+        Raises:
+            ChildError: if a child ends with an error, or is silent for too long.
+        """
+        heard = dict.fromkeys(range(len(self.processes)), time.monotonic())
+        unheard = set(heard)
+        while heard:
+            allowed = start_patience if unheard else patience
+            for index, when in heard.items():
+                if time.monotonic() - when > allowed:
+                    raise self._failed(
+                        ChildError(index, None, f"Process {index} has said nothing for {allowed:.0f} s.")
+                    )
+            try:
+                index, line = self._lines.get(timeout=HEARTBEAT_SECONDS)
+            except queue.Empty:
+                yield -1, {}
+                continue
+            row = {} if line is None else json.loads(line)
+            if line is None and self.processes[index].wait() == 0:
+                del heard[index]
+                unheard.discard(index)
+            elif line is None or "error" in row:
+                raise self._failed(self._why(index, row))
+            else:
+                unheard.discard(index)
+                if not unheard and allowed == start_patience:
+                    heard = dict.fromkeys(heard, time.monotonic())  # from here on the other patience counts
+                heard[index] = time.monotonic()
+                yield index, row
+
+    def _why(self, index: int, row: Mapping[str, Any]) -> ChildError:
+        """The first cause: a child that a signal has ended, before those that complain of its absence."""
+        deadline = time.monotonic() + ENDING_SECONDS
+        while True:
+            states = [child.poll() for child in self.processes]
+            killed = [each for each, status in enumerate(states) if status is not None and status < 0]
+            if killed:
+                return ChildError(
+                    killed[0],
+                    states[killed[0]],
+                    f"Process {killed[0]} was ended by signal {-(states[killed[0]] or 0)}.",
+                )
+            if states[index] is not None or time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        said = f": {row['error']}" if row else f" with exit status {states[index]}."
+        kind, arguments = row.get("kind", ""), row.get("arguments", ())
+        return ChildError(index, states[index], f"Process {index} ended{said}", kind=kind, arguments=arguments)
+
+    def _failed(self, error: ChildError) -> ChildError:
+        """The error itself, after the log has got what its child has printed."""
+        if error.status == -9:  # SIGKILL leaves a child no last words
+            return error
+        if self.processes[error.index].poll() is not None:
+            self._keepers[error.index].join(1)
+        logger.warning("%s It printed last:\n%s", error, "".join(self._printed[error.index]))
+        return error
+
+
+def _inherited(end: int) -> tuple[int, dict[str, Any]]:
+    """A number by which a child knows this end of a pipe, and the arguments of `Popen` that hand the end down."""
+    if sys.platform != "win32":
+        return end, {"pass_fds": [end]}
+    import msvcrt
+
+    handle = msvcrt.get_osfhandle(end)
+    os.set_handle_inheritable(handle, True)
+    return handle, {"startupinfo": subprocess.STARTUPINFO(lpAttributeList={"handle_list": [handle]})}
+
+
+def _own_pipe(number: int) -> TextIO:
+    """In a child: the pipe for its rows, from the number that `_inherited` has given."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        number = msvcrt.open_osfhandle(number, os.O_WRONLY)
+    return os.fdopen(number, "w", encoding="utf-8")
+
+
+def serve(function: Callable[[Any], Iterator[Mapping[str, Any]]]) -> None:
+    """In a child: send the rows of a request; after an error send its message and end with exit status 1.
+
+    Args:
+        function: of the request that `Children` was given; yields the rows.
+    """
+    end_with_parent()
+    request, pipe = json.loads(sys.argv[2]), _own_pipe(int(sys.argv[3]))
+    try:
+        for row in function(request):
+            print(json.dumps(row), file=pipe, flush=True)
+    except Exception as error:
+        traceback.print_exc()
+        kind, text = type(error).__name__, _in_short(str(error))
+        arguments = [value for value in error.args if isinstance(value, str | int | float)]
+        print(json.dumps({"error": f"{kind}: {text}", "kind": kind, "arguments": arguments}), file=pipe, flush=True)
+        os._exit(1)  # not sys.exit: an orderly end would wait for a peer
+
+
+def _in_short(message: str) -> str:
+    r"""The first and the last line that name a cause: TensorFlow writes around it where the error arose.
+
+    >>> _in_short('Graph execution error:\n\nDetected at node Conv2D\n  File "a.py"\nNo samples.\n\t [[{{node a}}]]')
+    'No samples.'
+    """
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    causes = [line for line in lines if not PLACES.match(line)] or lines or [""]
+    return " … ".join(
+        dict.fromkeys(textwrap.shorten(line, MAX_LINE, placeholder=" …") for line in (causes[0], causes[-1]))
+    )
+
+
+def end_with_parent() -> None:
+    """End this process as soon as its standard input closes, which it does however the parent ends."""
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,1 @@
+"""The memory of an update: the wall, and accumulation of gradients."""

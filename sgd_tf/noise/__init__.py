@@ -1,0 +1,1 @@
+"""Gradients of k samples: their noise, its law, escapes, curvature."""

@@ -1,0 +1,1 @@
+"""Gradient descent against SGD on one clock, and the search for learning rates."""

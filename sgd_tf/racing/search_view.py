@@ -1,0 +1,65 @@
+"""The search for learning rates: what each rate reached, as it comes, and which one was kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from sgd_tf.racing import controls, search_chart
+from sgd_tf.ui import experiment, runs
+from sgd_tf.ui.language import _
+from sgd_tf.ui.runs import SessionRun
+from sgd_tf.ui.theme import page_theme, show_chart
+
+
+def draw() -> None:
+    """Draw the search of this session, if there is one, and follow it while it runs."""
+    if runs.get("search"):
+        experiment.follow("search", _draw)
+
+
+def _draw(search: SessionRun | None) -> None:
+    if search is None:
+        return
+    rows = search.job.rows
+    with st.container(key="search_results"):
+        st.subheader(_("Which learning rate is best for each k?"))
+        if search.job.status == "failed":
+            st.error(experiment.failure_text(search.job.failure, search.plan))
+        elif not search.is_active:
+            found = controls.searched_rates()
+            lost = _without_winner(rows)
+            if found and len(lost) < len(search.plan.configs):
+                st.success(_("Found. With “Tuned” the next race uses these rates."))
+            elif not rows:
+                st.success(_("Stopped."))
+            if lost:
+                text = _("{names}: every learning rate that was tried diverged, so none was kept.")
+                st.warning(text.format(names=", ".join(lost)))
+            if names := [name for name in _best_at_an_end(rows) if name not in lost]:
+                text = _("{names}: the best rate is the last one that was tried; one beyond it may be better.")
+                st.caption(text.format(names=", ".join(names)))
+        trials = pd.DataFrame(rows, columns=["run", "learning_rate", "mean_loss", "diverged_at"])
+        sizes = {name: config.batch_size for name, config in search.plan.configs.items()}
+        chart = search_chart.learning_rates(trials, batch_sizes=sizes, theme=page_theme(260))
+        show_chart(chart, _("Mean training loss of each learning rate"), key="search_chart")
+
+
+def _without_winner(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The contestants without a rate at which the training did not diverge."""
+    finite = {row["run"] for row in rows if math.isfinite(row["mean_loss"])}
+    return [name for name in dict.fromkeys(row["run"] for row in rows) if name not in finite]
+
+
+def _best_at_an_end(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The contestants with no worse rate beside the best one, on one side."""
+    names = []
+    for name in dict.fromkeys(row["run"] for row in rows):
+        trials = {row["learning_rate"]: row["mean_loss"] for row in rows if row["run"] == name}
+        if min(trials, key=lambda rate: (trials[rate], rate)) in (min(trials), max(trials)):
+            names.append(name)
+    return names

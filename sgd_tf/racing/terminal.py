@@ -1,0 +1,173 @@
+"""What a terminal shows: a progress bar while something runs, and the results as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from sgd_tf.claims import catalogue
+from sgd_tf.training import history, records
+
+PIPE_WIDTH = 1_000  # of a line that is not broken
+WORDS: dict[str, str] = {"holds": "holds", "fails": "does not hold", "depends": "depends", "open": "not judged"}
+COLOURS: dict[str, str] = {"holds": "green", "fails": "red", "depends": "yellow", "open": "bright_black"}
+
+
+def show_progress(
+    runs: Iterable[records.Progress], *, total: float, shown: bool | None = None
+) -> Iterator[records.Progress]:
+    """Pass records on, and show how much of the training time is over and the loss of each contestant.
+
+    Args:
+        runs: progress records of one or several contestants.
+        total: seconds of training of all contestants together.
+        shown: whether to show the bar; None for on a terminal or in a notebook alone.
+
+    Yields:
+        The same records.
+    """
+    console = Console(stderr=True)
+    if shown is None:
+        shown = console.is_terminal or console.is_jupyter
+    if not shown:
+        yield from runs
+        return
+    seconds: dict[str, float] = {}
+    losses: dict[str, float] = {}
+    columns = (BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=total)
+        for record in runs:
+            yield record
+            losses[record.run] = record.train_loss
+            is_over = record.diverged_at is not None
+            seconds[record.run] = total / max(len(seconds), 1) if is_over else record.seconds
+            text = "  ".join(f"{name}: {loss:.4g}" for name, loss in losses.items())
+            bar.update(task, completed=min(total, sum(seconds.values())), description=text)
+
+
+def print_race(
+    table: pd.DataFrame,
+    *,
+    target: float | None,
+    learning_rates: Mapping[str, str],
+    target_note: str = "",
+    target_metric: records.TargetMetric = "train_loss",
+) -> None:
+    """Print how each contestant ended: on a terminal with lines, in a pipe as plain text.
+
+    Args:
+        table: of `history.to_frame`.
+        target: value to reach, whose time is printed; None for none.
+        learning_rates: as they are printed, by contestant.
+        target_note: is printed after the target.
+        target_metric: what the target is a value of.
+    """
+    last = history.latest(table)
+    rows = pd.DataFrame(
+        {
+            "contestant": last["run"],
+            "learning rate": [learning_rates[name] for name in last["run"]],
+            "training loss": [_loss(record) for record in last.to_dict("records")],
+            "test accuracy": last["test_accuracy"].map("{:.1%}".format),
+            "updates": [f"{history.num_updates(record):,}" for record in last.to_dict("records")],
+            "updates/s": last["updates_per_second"].map("{:,.0f}".format),
+            "samples/s": last["examples_per_second"].map("{:,.0f}".format),
+        }
+    )
+    title = "After the race"
+    if target is not None:
+        words = (
+            f"training loss of {target:g}"
+            if target_metric == "train_loss"
+            else f"test accuracy of {100 * target:.4g} %"
+        )
+        title = f"To a {words}{target_note}"
+        reached = history.time_to_target(table, target, metric=target_metric)
+        rows["seconds to target"] = reached["seconds"].map("{:.3g}".format)
+        rows["updates to target"] = reached["updates"].map("{:,.0f}".format)
+        rows["epochs to target"] = reached["epochs"].map("{:,.1f}".format)
+    rows = rows.replace(r"^nan%?$", "–", regex=True)
+    console = Console()
+    if not console.is_terminal:
+        print(title, rows.to_string(index=False), sep="\n")
+        return
+    grid = Table(title=title)
+    for column in rows.columns:
+        grid.add_column(column, justify="left" if column == "contestant" else "right")
+    for row in rows.itertuples(index=False):
+        grid.add_row(*row)
+    console.print(grid)
+
+
+def _loss(record: Mapping[Any, Any]) -> str:
+    """The training loss of a last record; of a run that diverged, the update after which it was not finite."""
+    diverged_at = record["diverged_at"]
+    return f"{record['train_loss']:.3g}" if pd.isna(diverged_at) else f"diverged at update {diverged_at:,}"
+
+
+def show_claims(keys: Sequence[str]) -> Iterator[str]:
+    """Pass the keys of claims on, and show on a terminal which one is tried and how long the rest may take.
+
+    Args:
+        keys: of `claims.CLAIMS`.
+
+    Yields:
+        The same keys.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield from keys
+        return
+    columns = (BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=sum(catalogue.CLAIMS[key].seconds for key in keys))
+        for key in keys:
+            bar.update(task, description=catalogue.CLAIMS[key].sentence)
+            yield key
+            bar.advance(task, catalogue.CLAIMS[key].seconds)
+
+
+def print_claims(rows: Sequence[Mapping[str, Any]], failures: Mapping[str, str]) -> None:
+    """Print the verdicts with their numbers: on a terminal as a table with lines, in a pipe as one of Markdown.
+
+    Args:
+        rows: of `claims.Finding.to_row`.
+        failures: why an experiment could not be run, by key of the claim.
+    """
+    console = Console()
+    on_terminal = console.is_terminal
+    grid = Table(title="Claims", box=box.HEAVY_HEAD, show_lines=True) if on_terminal else Table(box=box.MARKDOWN)
+    for column in ("claim", "verdict", "numbers", "seeds", "seconds"):
+        grid.add_column(column, justify="right" if column in ("seeds", "seconds") else "left", no_wrap=not on_terminal)
+    for row in rows:
+        claim = catalogue.CLAIMS[row["claim"]]
+        lines = []
+        for found in catalogue.measured(row):
+            asked = f" ({found.condition()})" if found.outcome else ""
+            lines.append(f"{found.mark} {found.measure.title}: {found.text()}{asked}")
+        verdict = WORDS[row["verdict"]] + (f" on {claim.depends_on}" if row["verdict"] == "depends" else "")
+        grid.add_row(
+            Text(f"{claim.key}: {claim.sentence}"),
+            Text(verdict, style=COLOURS[row["verdict"]]),
+            Text(("\n" if on_terminal else "; ").join(lines)),
+            str(row["num_seeds"]),
+            f"{row['seconds']:.1f}",
+        )
+    for key, why in failures.items():
+        grid.add_row(Text(f"{key}: {catalogue.CLAIMS[key].sentence}"), Text("could not be tried"), Text(why), "–", "–")
+    if on_terminal:
+        console.print(grid)
+    else:
+        Console(width=PIPE_WIDTH).print(grid)
+    counts = catalogue.tally(row["verdict"] for row in rows)
+    total = sum(row["seconds"] for row in rows)
+    words = ", ".join(f"{WORDS[verdict]}: {number}" for verdict, number in counts.items())
+    print(f"{words}, could not be tried: {len(failures)}; {total:.0f} s")

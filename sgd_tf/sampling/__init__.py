@@ -1,0 +1,1 @@
+"""How samples are drawn: visits, the error floor, sorted data, copies."""

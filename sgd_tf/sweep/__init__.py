@@ -1,0 +1,1 @@
+"""Which batch size: a sweep over k, and what it says."""
