@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from sgd_tf.jobs.children import serve
+from sgd_tf.children import serve
 from sgd_tf.memory import prediction
 from sgd_tf.problems import DownloadError
 

@@ -15,7 +15,7 @@ from babel.messages import extract
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sgd_tf import charts
+import sgd_tf
 from sgd_tf.charts import COUNTERS, DRAWN, METRICS, Axis, Theme, batch_size_color, curves, save_html, specification
 from sgd_tf.charts.curves import default_x_domain, default_y_domain
 from sgd_tf.charts.labels import LABEL_GAP, spread_labels
@@ -504,7 +504,7 @@ def test_all_messages_can_be_extracted_by_babel():
         for y in METRICS:
             curves(race(), x=x, y=y, target=0.5, theme=Theme(translate=translate))
     learning_rates(trials(), batch_sizes={"GD": "all", "k = 8": 8}, theme=Theme(translate=translate))
-    files = [Path(charts.__file__).parent / name for name in ("curves.py", "rate_search.py")]
+    files = [Path(sgd_tf.__file__).parent / name for name in ("charts/curves.py", "racing/search_chart.py")]
     found = {message for file in files for _, message, _, _ in extract.extract_from_file("python", file)}
     assert asked == found
 

@@ -47,7 +47,7 @@ def test_every_name_in_the_documents_is_reachable_after_importing_the_package():
 
     text = "".join(file.read_text(encoding="utf-8") for file in (*ROOT.glob("*.md"), *ROOT.glob("pages/**/*.md")))
     names = set(re.findall(r"\bsgd_tf\.([a-z]\w*)(?!\w*/)", text))
-    assert {"race", "memory", "data_parallel"} <= names
+    assert {"race", "memory", "devices"} <= names
     assert all(sgd_tf.__getattr__(name) is not None for name in names)  # whatever was imported before
 
 

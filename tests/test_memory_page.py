@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from sgd_tf.children import WORKER_BYTES
 from sgd_tf.jobs import JobFailure, tasks
 from sgd_tf.memory import prediction, view
 from sgd_tf.memory.prediction import Trial
@@ -139,7 +140,7 @@ def test_a_race_without_memory_names_the_limit_and_a_k_that_fits(cluster, langua
         ModelConfig(kind="cnn", widths=()), num_features=784, num_outputs=10, image_shape=info.image_shape
     )
     needed = prediction.predict(sizes, TrainConfig(batch_size="all"), num_examples=60_000, num_features=784).total
-    room = cluster.memory_limit - prediction.WORKER_BYTES
+    room = cluster.memory_limit - WORKER_BYTES
     k, _m = prediction.recommend(sizes, room, batch_size=60_000, num_examples=60_000, num_features=784)
     assert needed > room
     for part in ("6 GB", "k = 60,000", f"{needed / 1e9:.2g} GB", f"k = {k:,}"):

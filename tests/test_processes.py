@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from sgd_tf.children import ChildError, Children
 from sgd_tf.devices import replicas
-from sgd_tf.jobs.children import ChildError, Children
 from sgd_tf.memory import prediction
 from sgd_tf.problems import DownloadError
 from sgd_tf.training.records import ModelConfig
@@ -20,7 +20,7 @@ def ask(request, into):
 
 
 def test_what_a_child_prints_goes_to_the_log_and_never_among_its_rows(caplog, capfd):
-    caplog.set_level(logging.DEBUG, "sgd_tf.jobs.children")
+    caplog.set_level(logging.DEBUG, "sgd_tf.children")
     rows = []
     ask("nothing", rows)
     assert rows == [1, 2, 3]

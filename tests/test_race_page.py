@@ -12,6 +12,7 @@ from sgd_tf.jobs import JobFailure, tasks
 from sgd_tf.jobs.worker import describe
 from sgd_tf.problems import DownloadError
 from sgd_tf.racing import controls, view
+from sgd_tf.training import tuned_rates
 from sgd_tf.ui import experiment, runs
 from tests.lab import APP, LANGUAGES, FakeCluster, FakeJob, checked, open_app
 
@@ -255,7 +256,7 @@ def test_steps_that_are_too_long_are_advised_against_with_the_limit_where_it_is_
 
 
 def test_one_contestant_is_compared_with_nobody(cluster):
-    app = raced(cluster, [row for row in RACE[1:] if row["run"] == SGD], k=["32"])
+    app = raced(cluster, [row for row in RACE[1:] if row["run"] == SGD], k=["32"], target="0.004")
     assert said(app, "**k = 32 reached the target in 0.5 s, at update 1,560.**")
     assert not any(said(app, text) for text in ("No other", "On unseen samples", "paired", "Fewest updates"))
 
@@ -313,8 +314,9 @@ def test_a_regression_races_to_a_loss_whatever_the_address_says(cluster):
     app = open_app(problem="line", target_by="test_accuracy", target_accuracy="95")
     app.button(key="run").click().run()
     plan = cluster.jobs[-1].arguments[0]
-    assert (plan.target_metric, plan.target) == ("train_loss", 0.3)
-    assert app.pills(key="prediction").label == "Predict: who reaches a training loss of 0.3 first?"
+    target = tuned_rates.target_loss("line", "mlp")
+    assert (plan.target_metric, plan.target) == ("train_loss", target)
+    assert app.pills(key="prediction").label == f"Predict: who reaches a training loss of {target} first?"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

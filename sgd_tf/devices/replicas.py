@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sgd_tf.jobs.children import ChildError, Children, serve
+from sgd_tf.children import ChildError, Children, serve
 from sgd_tf.problems import CATALOGUE, DownloadError
 from sgd_tf.training.records import ModelConfig, TrainConfig, check_int
 

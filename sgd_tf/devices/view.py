@@ -10,10 +10,10 @@ import streamlit as st
 
 from sgd_tf.devices import chart as devices_chart
 from sgd_tf.devices.replicas import ParallelPlan, split
-from sgd_tf.memory.view import difference_text
 from sgd_tf.problems import CATALOGUE
 from sgd_tf.ui import address, experiment
 from sgd_tf.ui.language import _, segments, selectbox
+from sgd_tf.ui.numbers import difference_text
 from sgd_tf.ui.runs import SessionRun
 from sgd_tf.ui.theme import page_theme, show_chart
 from sgd_tf.ui.widgets import PROBLEMS

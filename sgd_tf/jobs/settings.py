@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from distributed import Security
 
+from sgd_tf.children import WORKER_BYTES
 from sgd_tf.jobs.dask_internals import CPU_COUNT, MEMORY_LIMIT, parse_bytes
-from sgd_tf.memory.prediction import WORKER_BYTES
 
 MEMORY_SHARE = 0.7  # of the machine's memory, for all workers
 MAX_WORKER_MEMORY = 6_000_000_000  # bytes

@@ -22,7 +22,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sgd_tf.jobs.children import ChildError, Children, serve
+from sgd_tf.children import ChildError, Children, serve
 from sgd_tf.problems import DownloadError
 from sgd_tf.training.counting import resolve_batch_size
 from sgd_tf.training.records import BatchSize, ModelConfig, TrainConfig, check_int
@@ -44,7 +44,6 @@ ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": str(2**17), "MALLOC_TRIM_THRESHOLD_": s
 MAX_MEASURED_UPDATES, MEASURED_SECONDS = 50, 0.4  # of one measurement, whichever comes first
 WATCH_SECONDS = 0.004  # between two looks at a process that has a limit
 PATIENCE = 120.0  # seconds that a measurement may take before its process counts as hanging
-WORKER_BYTES = 1_200_000_000  # of a worker that has TensorFlow, its compiled programs and a data set, about
 SAFE_SHARE = 0.5  # of a limit that a recommended size may fill by the prediction, which is right within a factor of 2
 
 
@@ -312,7 +311,7 @@ def measure(
 
     Raises:
         DownloadError: if the data must be downloaded and cannot be.
-        sgd_tf.jobs.children.ChildError: if the measuring process itself ends or hangs.
+        sgd_tf.children.ChildError: if the measuring process itself ends or hangs.
     """
     request = {
         "problem": problem,
@@ -353,7 +352,7 @@ def differences(
     Raises:
         ValueError: if `batch_norm` is asked of another model than an MLP.
         DownloadError: if the data must be downloaded and cannot be.
-        sgd_tf.jobs.children.ChildError: if the measuring process itself ends or hangs.
+        sgd_tf.children.ChildError: if the measuring process itself ends or hangs.
     """
     if batch_norm and model.kind != "mlp":
         raise ValueError(f"`batch_norm` needs an MLP; `model` is of kind {model.kind!r}.")

@@ -18,6 +18,7 @@ from sgd_tf.training.counting import resolve_batch_size
 from sgd_tf.training.records import BatchSize, ModelConfig, TrainConfig
 from sgd_tf.ui import address, experiment, runs
 from sgd_tf.ui.language import _, segments, selectbox, titles
+from sgd_tf.ui.numbers import difference_text
 from sgd_tf.ui.runs import SessionRun
 from sgd_tf.ui.theme import page_theme, show_chart
 from sgd_tf.ui.widgets import PROBLEMS
@@ -440,17 +441,6 @@ def _parts_table(rows: list[dict[str, Any]], compared: list[dict[str, Any]], k: 
         )
     with st.container(key="memory_parts_table"):
         st.table(pd.DataFrame(shown).set_index(_("Micro-batch m")))
-
-
-def difference_text(difference: float | None, nothing: str = "…") -> str:
-    """A relative difference, in per cent where it is large; `nothing` where there is none.
-
-    >>> difference_text(6.4e-06), difference_text(0.123), difference_text(None)
-    ('6.4e-06', '12.3%', '…')
-    """
-    if difference is None:
-        return nothing
-    return f"{difference:.1%}" if difference > 1e-3 else f"{difference:.1e}"
 
 
 def _parts_verdict(run: SessionRun, rows: list[dict[str, Any]], compared: list[dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ from typing import Literal, TypeVar, TypeVarTuple
 
 import streamlit as st
 
+from sgd_tf.children import WORKER_BYTES
 from sgd_tf.jobs import JobFailure
 from sgd_tf.memory import prediction
 from sgd_tf.problems import CATALOGUE
@@ -228,7 +229,7 @@ def _memory_advice(failure: JobFailure, plan: object) -> str:
         k = max(config.minibatch_size(num_examples) for config in plan.configs.values())
     else:
         k = min(num_examples, max(plan.batch_sizes))
-    room = max(1, limit - prediction.WORKER_BYTES)
+    room = max(1, limit - WORKER_BYTES)
     needed = prediction.predict(
         sizes, TrainConfig(batch_size=k), num_examples=num_examples, num_features=info.num_features
     ).total

@@ -34,3 +34,14 @@ def count(value: float | None) -> str:
 def target_text(target: float, metric: str) -> str:
     """A target as it is written in a sentence: a loss as a number, an accuracy as a percentage."""
     return f"{100 * target:.4g} %" if metric == "test_accuracy" else f"{target:g}"
+
+
+def difference_text(difference: float | None, nothing: str = "…") -> str:
+    """A relative difference, in per cent where it is large; `nothing` where there is none.
+
+    >>> difference_text(6.4e-06), difference_text(0.123), difference_text(None)
+    ('6.4e-06', '12.3%', '…')
+    """
+    if difference is None:
+        return nothing
+    return f"{difference:.1%}" if difference > 1e-3 else f"{difference:.1e}"

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TextIO
 
+WORKER_BYTES = 1_200_000_000  # of a worker that has TensorFlow, its compiled programs and a data set, about
 HEARTBEAT_SECONDS = 0.5  # without a row, after which the waiting caller hears that
 ENDING_SECONDS = 5.0  # that the others of a group have to say why they end, when one of them has ended
 LOG_LINES = 100  # last printed lines of a child, which the log gets when the child fails
