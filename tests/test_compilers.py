@@ -198,9 +198,9 @@ HIDDEN_NAN = """
 import dataclasses
 import numpy as np
 from sgd_tf import problems
-from sgd_tf.records import TrainConfig
-from sgd_tf.losses import per_example_loss
-from sgd_tf.training import Run
+from sgd_tf.training.records import TrainConfig
+from sgd_tf.training.losses import per_example_loss
+from sgd_tf.training.run import Run
 
 problem = problems.load("digits", num_examples=60)
 x = problem.x_train.copy()

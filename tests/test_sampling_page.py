@@ -149,7 +149,7 @@ def floor_rows(power, *, num_seeds=3):
     """Floors γ with replacement and γ^power reshuffled."""
     return [
         Floor(
-            trials=way,
+            sampling=way,
             learning_rate=rate,
             seed=seed,
             floor=rate**p,
@@ -188,7 +188,9 @@ def test_a_stopped_run_keeps_its_picture_and_gives_no_verdict(cluster):
 
 def sorted_rows(accuracy, *, num_epochs=10):
     return [
-        SortedMeasurement(trials=way, seed=seed, epoch=e / 2, update=e, examples=e, train_loss=1.0, test_accuracy=value)
+        SortedMeasurement(
+            sampling=way, seed=seed, epoch=e / 2, update=e, examples=e, train_loss=1.0, test_accuracy=value
+        )
         for way, value in accuracy.items()
         for seed in range(3)
         for e in range(2 * num_epochs + 1)
