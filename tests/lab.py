@@ -3,17 +3,21 @@
 import functools
 import json
 import math
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 
-from sgd_tf.jobs import rows
+from sgd_tf.jobs import ClusterStatus, JobFailure, JobHandle, JobStatus, Learner, WorkerPool, rows
 from sgd_tf.jobs.worker import check_function
 
 APP = str(Path(__file__).parents[1] / "app.py")
 LANGUAGES = ("ko", "en")
+
+Arguments = TypeVarTuple("Arguments")
 
 # For each app that a test opens, Streamlit looks through all installed packages for components: once is enough.
 manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
@@ -23,20 +27,35 @@ script_runner._clean_problem_modules = lambda: None
 
 
 class FakeJob:
-    def __init__(self, function, arguments, rows=(), status="running"):
+    """A job that a test moves: it sets the rows and the status."""
+
+    place: int | None = None
+    seconds_to_start: float | None = None
+    failure: JobFailure | None = None
+    limit: float | None = None
+    learner: Learner | str = ""
+    typical: float | None = None
+
+    def __init__(
+        self,
+        function: Callable[..., Any] | str,
+        arguments: tuple[Any, ...],
+        rows: Iterable[Any] = (),
+        status: JobStatus = "running",
+    ) -> None:
         self.id, self.function, self.arguments = f"job{id(self)}", function, arguments
-        self.rows, self.status, self.attempt = list(rows), status, 1
-        self.place = self.seconds_to_start = None
-        self.failure = None
+        self.rows: list[Any] = list(rows)
+        self.status: JobStatus = status
+        self.attempt = 1
         self.touches = 0
 
-    def touch(self):
+    def touch(self) -> None:
         self.touches += 1
 
-    def stop(self):
+    def stop(self) -> None:
         self.status = "stopped"
 
-    def wait(self, timeout=None, *, num_rows=math.inf):
+    def wait(self, timeout: float | None = None, *, num_rows: float = math.inf) -> bool:
         del timeout, num_rows
         return self.status not in ("waiting", "running")
 
@@ -44,23 +63,39 @@ class FakeJob:
 class FakeCluster:
     """Takes jobs and leaves them to the test: it sets their rows and their status."""
 
-    status = "ready"
-    num_workers, num_waiting, memory_limit = 1, 0, 6_000_000_000
+    status: ClusterStatus = "ready"
+    failure: JobFailure | None = None
+    num_workers = 1
+    num_waiting = 0
+    memory_limit: int | None = 6_000_000_000
 
-    def __init__(self):
-        self.jobs = []
+    def __init__(self) -> None:
+        self.jobs: list[FakeJob] = []
 
-    def warm_up(self, function):
+    def warm_up(self, function: Callable[[], Any]) -> None:
         self.warmed = function
 
-    def submit(self, function, *arguments, learner, seconds_limit, typical_seconds=None):
+    def submit(
+        self,
+        function: Callable[[*Arguments], Iterator[Any]],
+        *args: *Arguments,
+        learner: Learner | str,
+        seconds_limit: float = 90.0,
+        typical_seconds: float | None = None,
+    ) -> FakeJob:
         check_function(function)
-        self.jobs.append(FakeJob(function, arguments))
-        self.jobs[-1].limit, self.jobs[-1].learner, self.jobs[-1].typical = seconds_limit, learner, typical_seconds
-        return self.jobs[-1]
+        job = FakeJob(function, args)
+        job.limit, job.learner, job.typical = seconds_limit, learner, typical_seconds
+        self.jobs.append(job)
+        return job
 
 
-def travelled(function, *arguments):
+if TYPE_CHECKING:  # the fakes offer what a page uses of the real ones
+    _cluster: WorkerPool = FakeCluster()
+    _job: JobHandle = FakeJob("function", ())
+
+
+def travelled(function: Callable[..., Iterator[Any]], *arguments: Any) -> list[Any]:
     """The rows of a generator function as they arrive from a worker."""
     codec = rows.codec(function)
     return [codec.read(json.loads(json.dumps(codec.write(row)))) for row in function(*arguments)]
@@ -69,14 +104,14 @@ def travelled(function, *arguments):
 class InProcessCluster(FakeCluster):
     """Runs each job to its end as it is submitted, in this process, with the real TensorFlow."""
 
-    def submit(self, function, *arguments, **options):
-        job = super().submit(function, *arguments, **options)
-        job.rows = travelled(function, *arguments)
+    def submit(self, function: Callable[[*Arguments], Iterator[Any]], *args: *Arguments, **options: Any) -> FakeJob:
+        job = super().submit(function, *args, **options)
+        job.rows = travelled(function, *args)
         job.status = "done"
         return job
 
 
-def open_app(language="en", *, page=None, **address):
+def open_app(language: str = "en", *, page: str | None = None, **address: str) -> AppTest:
     """The app, run once.
 
     Args:
@@ -91,7 +126,7 @@ def open_app(language="en", *, page=None, **address):
     return checked((app.switch_page(page) if page else app).run())
 
 
-def checked(app):
+def checked(app: AppTest) -> AppTest:
     """The app, if its last run raised nothing."""
     assert not app.exception, [element.value for element in app.exception]
     return app

@@ -24,8 +24,9 @@ from distributed import Security
 
 import sgd_tf
 from sgd_tf import jobs
+from sgd_tf.jobs.attempt import WorkerLostError, verdict
 from sgd_tf.jobs.fair_queue import FairQueue
-from sgd_tf.jobs.worker import describe
+from sgd_tf.jobs.worker import JobFailure, Outcome, describe
 from tests import job_functions
 
 MEMORY_LIMIT = "400MB"  # of a worker; an idle one takes about 80 MB
@@ -62,8 +63,8 @@ def shared_cluster():
 @pytest.fixture
 def cluster(shared_cluster):
     """Two workers, both free, and learners that had no turn yet."""
-    eventually(lambda: shared_cluster.num_workers == 2 and not shared_cluster._running)
-    shared_cluster._queue = FairQueue()
+    eventually(lambda: shared_cluster.num_workers == 2 and not shared_cluster._table.running)
+    shared_cluster._table.queue = FairQueue()
     return shared_cluster
 
 
@@ -133,6 +134,34 @@ def test_so_many_rows_can_be_waited_for_and_the_end_comes_first(gate, cluster):
     assert job.wait(20.0, num_rows=10**9)
 
 
+MEMORY, LOST, ERROR = (JobFailure(kind, "why") for kind in ("memory", "worker lost", "error"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "by_itself", "failure", "when_asked_to_stop"),
+    [
+        (Outcome(status="done"), "done", None, "done"),
+        (Outcome(status="failed", failure=ERROR), "failed", ERROR, "stopped"),
+        (Outcome(status="stopped"), "failed", JobFailure("time limit", "The job took longer than 9 s."), "stopped"),
+        (None, "failed", JobFailure("time limit", "The job took longer than 9 s."), "stopped"),
+        (WorkerLostError(MEMORY), "failed", MEMORY, "stopped"),
+        (WorkerLostError(LOST), "waiting", LOST, "stopped"),
+    ],
+)
+def test_the_end_of_an_attempt_is_judged_by_its_answer_and_by_who_wanted_it(
+    answer, by_itself, failure, when_asked_to_stop
+):
+    known = {"num_lost_rows": 0, "seconds_limit": 9.0}
+    assert verdict(answer, stop_wanted=False, **known) == (by_itself, failure)
+    assert verdict(answer, stop_wanted=True, **known) == (when_asked_to_stop, None)
+
+
+def test_a_job_that_was_asked_to_stop_and_was_done_before_has_still_failed_if_rows_were_lost():
+    answer = Outcome(status="done", num_rows=5)
+    status, failure = verdict(answer, stop_wanted=True, num_lost_rows=2, seconds_limit=9.0)
+    assert (status, failure.detail) == ("failed", "2 of 5 rows were lost.")
+
+
 def test_the_snapshot_of_rows_belongs_to_the_caller(cluster):
     job = ended(cluster.submit(job_functions.count, 3, learner="a"))
     job.rows.clear()
@@ -151,7 +180,7 @@ def test_messages_that_overtake_or_come_twice_leave_the_rows_in_order(cluster):
 
 
 def test_rows_that_were_lost_on_the_way_are_fetched_again(cluster, monkeypatch):
-    monkeypatch.setattr("sgd_tf.jobs.manager.ROWS_SECONDS", 0.2)
+    monkeypatch.setattr("sgd_tf.jobs.connection.ROWS_SECONDS", 0.2)
     receive = jobs.Job._receive
     dropped = []
 
@@ -262,7 +291,7 @@ def test_a_job_that_nobody_touches_is_stopped(cluster, gate, monkeypatch):
     holders = [cluster.submit(job_functions.until, str(gate), learner=f"holder {i}") for i in range(2)]
     forgotten = cluster.submit(job_functions.count, 1, learner="kim")
     wanted = cluster.submit(job_functions.count, 1, learner="lee")
-    monkeypatch.setattr(cluster, "_abandoned_after", 0.5)
+    monkeypatch.setattr(cluster._connection, "_abandoned_after", 0.5)
 
     def is_stopped(job, *touched):
         for other in touched:
@@ -467,7 +496,7 @@ def test_the_workers_know_their_share_of_the_cores(cluster):
 
 def ports(cluster):
     """What the process of the embedded cluster and its workers listen at, as (address, port)."""
-    process = psutil.Process(cluster._embedded.process.pid)
+    process = psutil.Process(cluster._connection._embedded.process.pid)
     return [
         connection.laddr
         for each in (process, *process.children(recursive=True))
@@ -494,7 +523,7 @@ def speak(address, credentials=None):
 def test_who_has_no_credentials_gets_no_answer_from_the_scheduler_and_the_workers(cluster):
     own, strangers = (
         security.get_connection_args("client")["ssl_context"]
-        for security in (cluster._embedded.credentials, Security.temporary())
+        for security in (cluster._connection._embedded.credentials, Security.temporary())
     )
     strangers.verify_mode = ssl.CERT_NONE  # he does not mind whom he speaks to
     num_closed = 0
@@ -515,9 +544,9 @@ def test_after_the_death_of_the_cluster_another_starts_by_itself_and_nothing_is_
     hung = psutil.Process(eventually(lambda: hanging.rows)[0]["process"])
     eventually(lambda: running.num_rows)
     waiting = cluster.submit(job_functions.count, 1, learner="kim")
-    dead = cluster._embedded
+    dead = cluster._connection._embedded
     dead.process.kill()
-    eventually(lambda: cluster._embedded not in (None, dead))
+    eventually(lambda: cluster._connection._embedded not in (None, dead))
     assert [job.status for job in (running, hanging, waiting)] == ["waiting"] * 3
     assert cluster.status == "starting"
     hanging.stop()
@@ -530,7 +559,7 @@ def test_after_the_death_of_the_cluster_another_starts_by_itself_and_nothing_is_
 
 
 def test_a_cluster_that_can_not_start_says_why_and_jobs_wait_until_it_can(monkeypatch, tmp_path):
-    monkeypatch.setattr("sgd_tf.jobs.manager.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("sgd_tf.jobs.connection.RETRY_SECONDS", 0.01)
     (tmp_path / "dask.py").write_text("raise SystemExit(3)")
     with monkeypatch.context() as broken:
         broken.syspath_prepend(tmp_path)
@@ -582,8 +611,8 @@ def test_a_worker_that_dies_in_a_warm_up_that_was_replaced_does_not_count_for_th
     cluster.warm_up(job_functions.warm)
     for path in begun:
         psutil.Process(int(path.name.removeprefix("begun-"))).kill()
-    eventually(lambda: cluster.num_workers == 2 and not any(worker.busy for worker in cluster._living()))
-    assert cluster._warm_up_deaths == 0
+    eventually(lambda: cluster.num_workers == 2 and not any(worker.busy for worker in cluster._connection.living()))
+    assert cluster._connection._warm_up_deaths == 0
     assert cluster.failure is None
     assert ended(cluster.submit(job_functions.is_warm, learner="kim")).rows[0]["warm"]
 
@@ -678,9 +707,9 @@ def dask_process(what, *arguments, imports=sys.path):
 
 
 def test_what_an_outside_cluster_lacks_is_named_and_jobs_wait_until_it_is_there(monkeypatch, tmp_path):
-    monkeypatch.setattr("sgd_tf.jobs.manager.ANSWER_SECONDS", 2.0)
-    monkeypatch.setattr("sgd_tf.jobs.manager.WORKERS_SECONDS", 0.2)
-    monkeypatch.setattr("sgd_tf.jobs.manager.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("sgd_tf.jobs.attempt.ANSWER_SECONDS", 2.0)
+    monkeypatch.setattr("sgd_tf.jobs.connection.WORKERS_SECONDS", 0.2)
+    monkeypatch.setattr("sgd_tf.jobs.connection.RETRY_SECONDS", 0.01)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,7 +1,9 @@
 """Long computations in worker processes, apart from the web server that shows them."""
 
+from sgd_tf.jobs.cluster import Cluster, connect
 from sgd_tf.jobs.fair_queue import Learner
-from sgd_tf.jobs.manager import Cluster, ClusterStatus, Job, JobStatus, connect
+from sgd_tf.jobs.interface import ClusterStatus, JobHandle, JobStatus, WorkerPool
+from sgd_tf.jobs.job import Job
 from sgd_tf.jobs.slices import Slice, SlicedJob
 from sgd_tf.jobs.worker import FailureKind, JobFailure
 
@@ -11,9 +13,11 @@ __all__ = [
     "FailureKind",
     "Job",
     "JobFailure",
+    "JobHandle",
     "JobStatus",
     "Learner",
     "Slice",
     "SlicedJob",
+    "WorkerPool",
     "connect",
 ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sgd_tf.jobs.manager import Job
+    from sgd_tf.jobs.job import Job
 
 MAX_REMEMBERED = 2_000  # tabs and browsers whose last turn is remembered
 MAX_IN_A_ROW = 3  # turns of one network address while others wait

@@ -27,7 +27,7 @@ NICENESS = 5  # of all processes here: a server that answers thirty learners goe
 # What a training run needs of dask: a hard limit on a worker's memory, nothing that spills, pauses, steals or
 # samples while a race is on, and short logs.
 CONFIG: dict[str, Any] = {  # names below "distributed."
-    "scheduler.allowed-failures": 0,  # the manager decides whether a job is run again
+    "scheduler.allowed-failures": 0,  # the server decides whether a job is run again
     "scheduler.work-stealing": False,
     "scheduler.active-memory-manager.start": False,
     "scheduler.events-cleanup-delay": "1 minute",

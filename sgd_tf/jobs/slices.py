@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVarTuple
 from sgd_tf.jobs.fair_queue import Learner
 
 if TYPE_CHECKING:
-    from sgd_tf.jobs.manager import Cluster, Job, JobStatus
+    from sgd_tf.jobs.interface import JobHandle, JobStatus, WorkerPool
     from sgd_tf.jobs.worker import JobFailure
 
 Rows = list[Any]
@@ -45,7 +45,7 @@ class SlicedJob:
 
     def __init__(
         self,
-        cluster: Cluster,
+        cluster: WorkerPool,
         next_slice: NextSlice,
         *,
         learner: Learner | str,
@@ -68,7 +68,7 @@ class SlicedJob:
         self._status: JobStatus | None = None  # once it has ended
         self._failure: JobFailure | None = None
         self._done: Rows = []
-        self._under_way: dict[int, tuple[Slice, Job]] = {}  # by place
+        self._under_way: dict[int, tuple[Slice, JobHandle]] = {}  # by place
         self._move_on()
 
     @property

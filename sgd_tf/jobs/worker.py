@@ -173,7 +173,7 @@ def run_job(job_id: str, attempt: int, seconds_limit: float, payload: bytes) -> 
     Args:
         job_id: name of the job, for its messages and for `request_stop`.
         attempt: 1, or 2 when a worker died in the first one.
-        seconds_limit: the job ends itself after this; the manager, if it is still there, ends it before.
+        seconds_limit: the job ends itself after this; the server, if it is still there, ends it before.
         payload: the pickled (function, args).
 
     Returns:
@@ -220,7 +220,7 @@ def _memory_share() -> float:
 
 
 def request_stop(job_id: str) -> None:
-    """Ask the job to end at its next row. It may not have begun, or have ended: the manager asks again."""
+    """Ask the job to end at its next row. It may not have begun, or have ended: the server asks again."""
     if job_id in _stops:
         _stops[job_id].set()
 

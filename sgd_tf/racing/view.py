@@ -13,6 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from sgd_tf import charts
+from sgd_tf.jobs import JobHandle
 from sgd_tf.problems import CATALOGUE
 from sgd_tf.racing import scripts, verdict
 from sgd_tf.training import history
@@ -107,7 +108,7 @@ def frame(run: SessionRun) -> pd.DataFrame:
 
 
 # The latest table of each race, as long as somebody has the race.
-_frames: WeakKeyDictionary[runs.AnyJob, tuple[tuple[int, int], pd.DataFrame]] = WeakKeyDictionary()
+_frames: WeakKeyDictionary[JobHandle, tuple[tuple[int, int], pd.DataFrame]] = WeakKeyDictionary()
 
 
 def _film_key(run: SessionRun) -> str:

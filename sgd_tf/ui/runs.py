@@ -9,13 +9,13 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from sgd_tf.jobs import Cluster, Job, Learner, SlicedJob, connect, tasks
+from sgd_tf.jobs import JobHandle, Learner, SlicedJob, WorkerPool, connect, tasks
 from sgd_tf.jobs.slices import NextSlice
 from sgd_tf.training.records import RacePlan
 from sgd_tf.training.tuned_rates import LEARNING_RATES
@@ -34,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 Rows = list[Any]
 Row = TypeVar("Row")
-AnyJob: TypeAlias = Job | SlicedJob
 Arguments = TypeVarTuple("Arguments")
 
 
@@ -44,7 +43,7 @@ class SessionRun:
 
     kind: str  # "race", "search", or what a page calls its experiment
     plan: Any  # what was asked for
-    job: AnyJob
+    job: JobHandle
     prediction: str | None = None  # what the learner expects of it
 
     @property
@@ -53,7 +52,7 @@ class SessionRun:
         return self.job.status in ACTIVE
 
 
-def cluster() -> Cluster:
+def cluster() -> WorkerPool:
     """The workers, told to warm up; the first visitor starts them."""
     workers = connect()
     workers.warm_up(tasks.warm_up)
@@ -182,7 +181,7 @@ def _remember(run: SessionRun) -> SessionRun:
 
 # A job that nobody touches is stopped. Here it is touched for as long as its learner's page is connected, whichever it
 # is: the page's own timers would not do, since browsers let those of a tab in the background rest.
-_held: dict[str, tuple[str, AnyJob]] = {}  # by the job's id: the session, the job
+_held: dict[str, tuple[str, JobHandle]] = {}  # by the job's id: the session, the job
 
 
 def hold() -> None:
