@@ -16,6 +16,8 @@ MAX_RECORDS = 80.0  # about, where evaluations are cheap
 FIRST_GAP = 1 / 500  # share of the budget
 LONGEST_GAP = 1 / 50  # share of the budget
 EARLY_GROWTH = 4  # ratio of the updates of successive records within the first gap
+EARLY_RECORDS = 8  # within the first gap, about
+EARLY_COST = 1 / 200  # share of the budget that an evaluation may take where the first gap has records
 
 
 class Budget:
@@ -57,7 +59,8 @@ def next_record(run: Run, seconds: float) -> tuple[float, float]:
 
     The first gap is 1/500 of the budget. Gaps grow by an eighth, up to 1/50 of the budget; where evaluations take so
     long that they would cost more than a fifth of the budget, there are fewer of them, in the same proportion. Where
-    they are cheap, the first gap has records after 1, 4, 16, … updates: some runs are over before it ends.
+    an evaluation takes less than 1/200 of the budget, the first gap has records after 1, 4, 16, … updates: some runs
+    are over before it ends.
 
     Args:
         run: its clock, its updates and its cost of an evaluation count.
@@ -66,11 +69,13 @@ def next_record(run: Run, seconds: float) -> tuple[float, float]:
     Returns:
         (updates, seconds), both counted from the start of the run.
     """
-    num_records = min(MAX_RECORDS, max(10.0, seconds / 5 / run.evaluation_seconds))
+    shows_first_gap = run.evaluation_seconds <= seconds * EARLY_COST
+    affordable = seconds / 5 / run.evaluation_seconds - (EARLY_RECORDS if shows_first_gap else 0)
+    num_records = min(MAX_RECORDS, max(10.0, affordable))
     is_cheap = num_records == MAX_RECORDS
     growth = max(1 / 8, FIRST_GAP ** (-1 / num_records) - 1)
     longest = max(seconds * LONGEST_GAP, 0.0 if is_cheap else 2 * seconds / num_records)
     second = min(seconds, run.seconds + min(max(growth * run.seconds, seconds * FIRST_GAP), longest))
-    if is_cheap and run.seconds < seconds * FIRST_GAP:
+    if shows_first_gap and run.seconds < seconds * FIRST_GAP:
         return max(1, EARLY_GROWTH * run.update), seconds * FIRST_GAP
     return math.inf, second
