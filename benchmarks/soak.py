@@ -25,6 +25,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import judge
@@ -38,7 +39,7 @@ from tally import Notes, Sample
 
 from sgd_tf.claims import view as claims_view
 from sgd_tf.devices import view as data_parallel_view
-from sgd_tf.double_loop import view as what_is_sgd_view
+from sgd_tf.double_loop import controls as what_is_sgd_controls
 from sgd_tf.memory import view as memory_view
 from sgd_tf.noise import path_view as noise_path_view
 from sgd_tf.noise import view as noise_view
@@ -47,6 +48,7 @@ from sgd_tf.racing import view as race_view
 from sgd_tf.sampling import visits_view as sampling_view
 from sgd_tf.sweep import controls as sweep_controls
 from sgd_tf.sweep import view as sweep_view
+from sgd_tf.ui import settings
 from sgd_tf.ui.address import Setting
 
 FUZZED = 0.2  # share of the visits with nonsense in the address
@@ -71,7 +73,7 @@ class Place:
     page: str  # name in the address; empty for the first
     address: Mapping[str, str] = field(default_factory=dict)  # always there: the part, what keeps runs short
     choices: Mapping[str, Sequence[str | list[str]]] = field(default_factory=dict)  # what differs from visit to visit
-    settings: tuple[Setting, ...]  # all that the address may hold
+    settings: tuple[Setting | settings.Setting[Any], ...]  # all that the address may hold
     run: str = ""  # key of its button; empty where the page asks by itself
     stop: str = ""
     results: str = ""  # key of what stands there after a complete run only
@@ -101,7 +103,7 @@ PLACES = (
         stop="stop",
         weight=6.0,
     ),
-    Place(page="what_is_sgd", settings=what_is_sgd_view.SETTINGS, choices={"sgd_k": ["2", "6", "7"]}),
+    Place(page="what_is_sgd", settings=what_is_sgd_controls.SETTINGS, choices={"sgd_k": ["2", "6", "7"]}),
     Place(page="sampling", settings=sampling_view.SETTINGS, choices={"sampling_k": ["5", "10", "30"]}),
     Place(page="gradient_noise", settings=noise_path_view.PATH_SETTINGS, choices={"noise_k": ["1", "8"]}),
     _of("sampling", "sampling_floor", sampling_view.SETTINGS, sampling_part="floor", sampling_seeds="3"),
@@ -147,11 +149,11 @@ def address_of(place: Place, draw: random.Random) -> tuple[str, list[str]]:
     return urlencode({**words, **place.address}, doseq=True), fuzzed
 
 
-def is_nonsense(setting: Setting, text: str) -> bool:
+def is_nonsense(setting: Setting | settings.Setting[Any], text: str) -> bool:
     """Whether a text is no value of a setting: then its default is used, and the page says so."""
     try:
-        setting.parse(text)
-    except (ValueError, KeyError):
+        setting.parse([text] if isinstance(setting, settings.Setting) else text)
+    except (ValueError, KeyError, OverflowError):
         return True
     return False
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from sgd_tf import problems
 from sgd_tf.checks import check_int, resolve_batch_size
-from sgd_tf.claims import catalogue
+from sgd_tf.claims.catalogue import CLAIMS
+from sgd_tf.claims.claim import MAX_SEEDS, NUM_SEEDS
 from sgd_tf.training import tuned_rates
 from sgd_tf.training.records import BatchSize, ModelConfig, TrainConfig
 
@@ -78,13 +79,11 @@ def _add_race(race: argparse.ArgumentParser) -> None:
 
 def _add_claims(trial: argparse.ArgumentParser) -> None:
     trial.set_defaults(command=_claims)
-    trial.add_argument(
-        "--only", nargs="+", choices=list(catalogue.CLAIMS), metavar="KEY", help=", ".join(catalogue.CLAIMS)
-    )
+    trial.add_argument("--only", nargs="+", choices=list(CLAIMS), metavar="KEY", help=", ".join(CLAIMS))
     trial.add_argument(
         "--seeds",
         type=int,
-        default=catalogue.NUM_SEEDS,
+        default=NUM_SEEDS,
         help="runs of each experiment, at most 20; fewer than 3 judge exact claims only",
     )
     trial.add_argument("--json", metavar="PATH", help="write the findings as JSON; - for the standard output, alone")
@@ -212,28 +211,27 @@ def _check_writable(option: str, path: Path) -> None:
 
 
 def _claims(options: argparse.Namespace) -> int:
-    from sgd_tf.claims import experiments
-    from sgd_tf.racing import terminal
+    from sgd_tf.claims import findings, rows, terminal
 
-    check_int("seeds", options.seeds, 1, catalogue.MAX_SEEDS)
+    check_int("seeds", options.seeds, 1, MAX_SEEDS)
     if options.json and options.json != "-":
         _check_writable("json", Path(options.json))
 
-    keys = options.only or list(catalogue.CLAIMS)
-    rows, failures = [], {}
+    keys = options.only or list(CLAIMS)
+    found, failures = [], {}
     for key in terminal.show_claims(keys):
         try:
-            *_steps, finding = experiments.try_claim(catalogue.CLAIMS[key], num_seeds=options.seeds)
+            *_signs, finding = rows.measure(CLAIMS[key], num_seeds=options.seeds)
         except Exception as error:  # whatever it is: the others go on
             failures[key] = f"{type(error).__name__}: {error}"
         else:
-            assert isinstance(finding, catalogue.Finding)
-            rows.append(finding.to_row())
-    entries = catalogue.to_json(rows) + [{"claim": key, "failure": text} for key, text in failures.items()]
+            assert finding is not None
+            found.append(finding)
+    entries = findings.to_json(found) + [{"claim": key, "failure": text} for key, text in failures.items()]
     if options.json == "-":
         print(json.dumps(entries, indent=1, ensure_ascii=False))
     else:
-        terminal.print_claims(rows, failures)
+        terminal.print_claims(found, failures)
         if options.json:
             Path(options.json).write_text(json.dumps(entries, indent=1, ensure_ascii=False), encoding="utf-8")
             print(options.json)

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,16 +16,20 @@ from hypothesis import strategies as st
 
 from sgd_tf import __main__ as command_line
 from sgd_tf import charts, train
-from sgd_tf.claims import catalogue, experiments, timing
 from sgd_tf.claims import chart as claims_chart
-from sgd_tf.claims.catalogue import CLAIMS, Claim, Picture, Point, Series
+from sgd_tf.claims import findings, rows, timing
+from sgd_tf.claims.cases import double_loop, noise
+from sgd_tf.claims.catalogue import CLAIMS
+from sgd_tf.claims.claim import NUM_SEEDS, Claim, Picture, Point, Series
+from sgd_tf.claims.contestants import LINEAR
 from sgd_tf.claims.measures import Measure
-from sgd_tf.jobs import tasks
-from sgd_tf.jobs.rows import check_row
+from sgd_tf.claims.rows import ClaimPlan, Failure, Finding, SignOfLife, try_claim
 from sgd_tf.noise import gradient_noise
 from sgd_tf.sampling import trials
 from sgd_tf.training import counting, tuned_rates
+from sgd_tf.training import run as training_run
 from sgd_tf.training.records import TrainConfig
+from tests.lab import travelled
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,6 +38,7 @@ def made_up(*, depends_on=None):
     """A claim of two conditions, a ≥ 1 and b ≤ 2."""
     return Claim(
         key="made_up",
+        run=lambda _seeds: None,
         group="elsewhere",
         sentence="It is so.",
         experiment="Look.",
@@ -107,8 +113,8 @@ def test_there_are_fourteen_claims_of_the_chapter_and_four_of_others_each_with_i
     groups = [claim.group for claim in CLAIMS.values()]
     assert (groups.count("chapter"), groups.count("elsewhere"), len(groups)) == (14, 4, 18)
     assert list(CLAIMS) != []
-    assert set(CLAIMS) == set(experiments.EXPERIMENTS)
-    assert all(experiment.__doc__ for experiment in experiments.EXPERIMENTS.values())
+    assert [claim.run.__name__ for claim in CLAIMS.values()] == list(CLAIMS)
+    assert all(claim.run.__doc__ for claim in CLAIMS.values())
 
 
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=list(CLAIMS))
@@ -125,8 +131,8 @@ def test_each_claim_has_conditions_names_of_its_own_and_a_page(claim):
 
 
 def tried(key, *, num_seeds=1):
-    *steps, finding = experiments.try_claim(CLAIMS[key], num_seeds=num_seeds)
-    assert all(step is None or isinstance(step, Point) for step in steps)
+    *signs, finding = rows.measure(CLAIMS[key], num_seeds=num_seeds)
+    assert set(signs) <= {None}
     assert finding.points
     assert {point.series for point in finding.points} == set(CLAIMS[key].picture.series)
     return finding
@@ -150,7 +156,7 @@ def test_an_experiment_leaves_the_seed_of_the_process_as_it_was():
         return list(tf.data.Dataset.range(30).shuffle(30, seed=4).as_numpy_iterator())
 
     before = shuffled()
-    experiments._keras_visits(10, 4)
+    double_loop._keras_visits(10, 4)
     assert shuffled() == before
 
 
@@ -162,14 +168,14 @@ def test_a_pipeline_that_draws_with_replacement_would_lose_its_claims(monkeypatc
         return real(*args, **{**options, "sampling": "with_replacement"})
 
     monkeypatch.setattr(trials, "epoch_orders", with_replacement)
-    monkeypatch.setattr(experiments, "_keras_visits", lambda N, *_: np.ones(N))
+    monkeypatch.setattr(double_loop, "_keras_visits", lambda N, *_: np.ones(N))
     assert tried(key).verdict == "fails"
 
 
 def test_a_formula_that_forgets_the_last_minibatch_would_lose_its_claim(monkeypatch):
     assert tried("iterations").verdict == "holds"
     monkeypatch.setattr(counting, "iterations_per_epoch", lambda N, k: max(1, N // k))
-    monkeypatch.setattr(experiments, "_keras_steps", lambda N, k, num_epochs: counting.num_updates(N, k, num_epochs))
+    monkeypatch.setattr(double_loop, "_keras_steps", lambda N, k, num_epochs: counting.num_updates(N, k, num_epochs))
     finding = tried("iterations")
     assert finding.verdict == "fails"
     assert 0 < finding.numbers["wrong"] <= finding.numbers["checked"]
@@ -223,7 +229,7 @@ def test_the_seconds_of_an_update_are_those_of_the_best_of_turns_that_alternate(
 
 
 def test_updates_to_a_target_do_not_depend_on_the_clock(classification):
-    config, model, target = TrainConfig(batch_size=10, learning_rate=0.1), experiments.LINEAR, 0.8
+    config, model, target = TrainConfig(batch_size=10, learning_rate=0.1), LINEAR, 0.8
 
     def updates(seconds_of_a_look):
         clock = itertools.count(step=seconds_of_a_look)
@@ -260,7 +266,7 @@ def test_sgd_against_gd_is_updates_to_the_target_of_the_race_times_the_best_seco
 
     monkeypatch.setattr(timing, "updates_to", updates_to)
     monkeypatch.setattr(timing, "seconds_per_update", seconds_per_update)
-    monkeypatch.setattr(experiments, "Run", lambda *_, **__: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(training_run, "Run", lambda *_, **__: SimpleNamespace(close=lambda: None))
     finding = tried("efficient", num_seeds=3)
     assert finding.numbers == pytest.approx({"digits": 10, "teacher": 4, "breast_cancer": 0.8, "diabetes": 0.08})
     assert finding.verdict == "depends"
@@ -273,21 +279,21 @@ def test_sgd_against_gd_is_updates_to_the_target_of_the_race_times_the_best_seco
 def test_a_plateau_ends_where_the_loss_leaves_ten_percent_or_exceeds_its_start():
     updates = np.arange(8)
     losses = np.array([4.0, 1.05, 1.0, 1.02, 1.09, 1.3, 5.0, 5.0])
-    assert experiments.longest_plateau(updates, losses) == 3  # updates 1 to 4
-    assert experiments.longest_plateau(updates, losses, width=0.01) == 0
-    assert experiments.longest_plateau(10 * updates, losses) == 30
+    assert noise.longest_plateau(updates, losses) == 3  # updates 1 to 4
+    assert noise.longest_plateau(updates, losses, width=0.01) == 0
+    assert noise.longest_plateau(10 * updates, losses) == 30
 
 
 def test_seeds_out_of_range_are_refused():
     with pytest.raises(ValueError, match=r"`num_seeds` must be an integer in \[1, 20\]; received 0"):
-        experiments.try_claim(CLAIMS["new_order"], num_seeds=0)
+        rows.measure(CLAIMS["new_order"], num_seeds=0)
 
 
 # Rows, tables, files
 
 
-def finding_row(key="efficient", values=(2.0, 3.0, 0.5, math.inf), *, num_seeds=3):
-    """A row as a worker sends it; a tuple among the values holds those of the runs."""
+def a_finding(key="efficient", values=(2.0, 3.0, 0.5, math.inf), *, num_seeds=3):
+    """A finding with these values; a tuple among them holds those of the runs."""
     claim = CLAIMS[key]
     values = {
         measure.name: tuple(value) if isinstance(value, tuple | list) else (float(value),)
@@ -295,23 +301,19 @@ def finding_row(key="efficient", values=(2.0, 3.0, 0.5, math.inf), *, num_seeds=
     }
     points = tuple(Point(series=name, x=float(x)) for x, name in enumerate(claim.picture.series, 1))
     verdict = claim.judge(values, num_seeds)
-    finding = catalogue.Finding(
-        claim=key, verdict=verdict, values=values, points=points, num_seeds=num_seeds, seconds=1.5
-    )
-    return check_row(finding.to_row())
+    return Finding(claim=key, verdict=verdict, values=values, points=points, num_seeds=num_seeds, seconds=1.5)
 
 
-def test_a_finding_travels_as_plain_values_and_comes_back():
-    row = finding_row(values=((2.0, 4.0), 3.0, (0.5, math.nan, 0.25), math.inf))
-    assert row["verdict"] == "open"
-    found = catalogue.measured(row)
+def test_a_finding_says_what_comes_of_each_measure():
+    finding = a_finding(values=((2.0, 4.0), 3.0, (0.5, math.nan, 0.25), math.inf))
+    assert finding.verdict == "open"
+    found = findings.measured(finding)
     assert [one.values for one in found[:2] + found[3:]] == [(2.0, 4.0), (3.0,), (math.inf,)]
     assert [one.outcome for one in found] == ["met", "met", "no number", "met"]
-    assert catalogue.points_of(row)["x"].tolist() == [1, 2, 3, 4]
 
 
 def test_the_table_has_a_row_for_each_number_with_its_condition():
-    table = catalogue.to_table([finding_row()])
+    table = findings.to_table([a_finding()])
     assert table["value"].tolist() == [2.0, 3.0, 0.5, math.inf]
     assert table["outcome"].tolist() == ["met", "met", "missed", "met"]
     assert set(table["condition"]) == {"at least 1"}
@@ -319,23 +321,23 @@ def test_the_table_has_a_row_for_each_number_with_its_condition():
 
 
 def test_json_is_strict_and_tells_what_it_depends_on():
-    (entry,) = json.loads(json.dumps(catalogue.to_json([finding_row()]), allow_nan=False))
+    (entry,) = json.loads(json.dumps(findings.to_json([a_finding()]), allow_nan=False))
     assert entry["depends_on"].startswith("the problem")
     assert [measure["value"] for measure in entry["measures"]] == [2.0, 3.0, 0.5, None]
     assert [measure["text"] for measure in entry["measures"]] == ["2", "3", "0.5", "∞"]
-    (entry,) = catalogue.to_json([finding_row(values=(2.0, 3.0, 1.0, 1.0))])
+    (entry,) = findings.to_json([a_finding(values=(2.0, 3.0, 1.0, 1.0))])
     assert (entry["verdict"], entry["depends_on"]) == ("holds", None)
 
 
 def test_an_open_condition_says_why_and_shows_both_ends_where_the_runs_disagree():
-    row = finding_row(values=((2.0, 0.5, 3.0), 3.0, math.nan, 2.0))
-    assert row["verdict"] == "open"
-    disagree, _met, unknown, _known = catalogue.measured(row)
+    finding = a_finding(values=((2.0, 0.5, 3.0), 3.0, math.nan, 2.0))
+    assert finding.verdict == "open"
+    disagree, _met, unknown, _known = findings.measured(finding)
     assert (disagree.mark, disagree.text()) == ("?", "0.5 … 3")
     assert disagree.condition() == "at least 1; open: the runs disagree"
     assert (unknown.mark, unknown.text()) == ("?", "–")
     assert unknown.condition() == "at least 1; open: a run diverged or did not reach the target"
-    few = catalogue.measured(finding_row(num_seeds=2))[0]
+    few = findings.measured(a_finding(num_seeds=2))[0]
     assert (few.mark, few.condition()) == ("?", "at least 1; open: fewer than 3 seeds")
 
 
@@ -387,18 +389,22 @@ def test_a_run_that_loses_its_number_never_makes_a_verdict(data, key, num_seeds)
 
 @given(data=st.data(), key=claim_keys, num_seeds=st.integers(1, 4))
 def test_no_nan_is_printed_and_json_stays_strict(data, key, num_seeds):
-    row = finding_row(key, list(drawn_values(data, CLAIMS[key], num_seeds).values()), num_seeds=num_seeds)
-    assert not any("nan" in f"{found.text()} {found.condition()}" for found in catalogue.measured(row))
-    json.dumps(catalogue.to_json([row]), allow_nan=False)
+    finding = a_finding(key, list(drawn_values(data, CLAIMS[key], num_seeds).values()), num_seeds=num_seeds)
+    assert not any("nan" in f"{found.text()} {found.condition()}" for found in findings.measured(finding))
+    json.dumps(findings.to_json([finding]), allow_nan=False)
 
 
 def test_the_time_that_is_left_follows_the_pace_so_far():
     keys = list(CLAIMS)[:3]
     expected = [CLAIMS[key].seconds for key in keys]
-    assert catalogue.seconds_left(keys, [], num_seeds=3) == pytest.approx(sum(expected))
-    done = [{"claim": keys[0], "seconds": 2 * expected[0]}, {"claim": "new_order", "seconds": 99.0}]
-    assert catalogue.seconds_left(keys, done, num_seeds=3) == pytest.approx(2 * sum(expected[1:]))
-    assert catalogue.seconds_left(keys, [], num_seeds=6) == pytest.approx(2 * sum(expected))
+    assert findings.seconds_left(keys, [], num_seeds=3) == pytest.approx(sum(expected))
+    others = {"verdict": "open", "values": {}, "points": (), "num_seeds": 3}
+    done = [
+        Finding(claim=keys[0], seconds=2 * expected[0], **others),
+        Finding(claim="new_order", seconds=99.0, **others),
+    ]
+    assert findings.seconds_left(keys, done, num_seeds=3) == pytest.approx(2 * sum(expected[1:]))
+    assert findings.seconds_left(keys, [], num_seeds=6) == pytest.approx(2 * sum(expected))
 
 
 # The chart
@@ -465,18 +471,24 @@ def quick_experiments(monkeypatch):
         yield Point(series="yielded", x=float(seeds[0]))
         raise RuntimeError("no such thing")
 
-    monkeypatch.setattr(experiments, "EXPERIMENTS", {"new_order": holds, "iterations": breaks})
+    for key, run in (("new_order", holds), ("iterations", breaks)):
+        monkeypatch.setitem(CLAIMS, key, replace(CLAIMS[key], run=run))
 
 
 @pytest.mark.usefixtures("quick_experiments")
 def test_a_worker_gives_signs_of_life_then_the_finding_or_why_there_is_none():
-    rows = [check_row(row) for row in tasks.try_claim("new_order", 2)]
-    assert [row.get("points") for row in rows[:-1]] == [0, 1, 2, 3]
-    assert (rows[-1]["verdict"], rows[-1]["num_seeds"]) == ("holds", 2)
-    assert list(tasks.try_claim("iterations", 2))[-1] == {
-        "claim": "iterations",
-        "failure": "RuntimeError: no such thing",
-    }
+    *signs, finding = travelled(try_claim, ClaimPlan(claim="new_order", num_seeds=2))
+    assert signs == [SignOfLife(claim="new_order")] * 4  # before the first step, and one for each
+    assert finding == Finding(
+        claim="new_order",
+        verdict="holds",
+        values={"broken": (0.0,), "correlation": (0.01,), "same": (0.0,)},
+        points=(Point(series="reshuffle", x=0.0, seed=0), Point(series="reshuffle", x=0.0, seed=1)),
+        num_seeds=2,
+        seconds=finding.seconds,
+    )
+    failure = Failure(claim="iterations", reason="RuntimeError: no such thing")
+    assert list(try_claim(ClaimPlan(claim="iterations", num_seeds=2)))[-1] == failure
 
 
 @pytest.mark.usefixtures("quick_experiments")
@@ -504,7 +516,7 @@ def test_an_experiment_that_breaks_down_is_told_the_others_go_on_and_the_status_
 def test_json_on_the_standard_output_stands_there_alone(capsys):
     assert command_line.main(["claims", "--only", "new_order", "--json", "-"]) == 0
     (entry,) = json.loads(capsys.readouterr().out)
-    assert (entry["claim"], entry["verdict"], entry["num_seeds"]) == ("new_order", "holds", catalogue.NUM_SEEDS)
+    assert (entry["claim"], entry["verdict"], entry["num_seeds"]) == ("new_order", "holds", NUM_SEEDS)
 
 
 @pytest.mark.parametrize(

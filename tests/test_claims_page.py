@@ -8,10 +8,11 @@ import re
 import pandas as pd
 import pytest
 
-from sgd_tf.claims import catalogue
-from sgd_tf.claims.catalogue import CLAIMS, Finding, Point
-from sgd_tf.jobs import JobFailure, tasks
-from sgd_tf.jobs.rows import check_row
+from sgd_tf.claims import findings
+from sgd_tf.claims.catalogue import CLAIMS
+from sgd_tf.claims.claim import Point
+from sgd_tf.claims.rows import ClaimPlan, Failure, Finding, SignOfLife, try_claim
+from sgd_tf.jobs import JobFailure
 from sgd_tf.ui import runs
 from tests.lab import LANGUAGES, FakeCluster, checked, open_app
 
@@ -39,7 +40,7 @@ def answer(key, num_seeds, verdict="holds"):
     assert claim.judge(values, num_seeds) == verdict
     points = [Point(series=name, x=x, y=x) for name in claim.picture.series for x in (1.0, 2.0)]
     finding = Finding(claim=key, verdict=verdict, values=values, points=tuple(points), num_seeds=num_seeds, seconds=2.0)
-    return [check_row({"claim": key, "points": 0}), check_row(finding.to_row())]
+    return [SignOfLife(claim=key), finding]
 
 
 def serve(app, cluster, verdicts=(), failures=()):
@@ -47,10 +48,10 @@ def serve(app, cluster, verdicts=(), failures=()):
     while any(job.status == "running" for job in cluster.jobs):
         for job in cluster.jobs:
             if job.status == "running":
-                key, num_seeds = job.arguments
+                key, num_seeds = job.arguments[0].claim, job.arguments[0].num_seeds
                 job.rows = answer(key, num_seeds, dict(verdicts).get(key, "holds"))
                 if key in failures:
-                    job.rows = [{"claim": key, "failure": "RuntimeError: no such thing"}]
+                    job.rows = [Failure(claim=key, reason="RuntimeError: no such thing")]
                 job.status = "done"
         checked(app.run())
     return checked(app.run())
@@ -101,8 +102,8 @@ def finished(cluster):
 
 
 def test_run_all_tries_each_claim_once_in_order_with_the_seeds_that_were_chosen(cluster, finished):
-    assert [job.arguments for job in cluster.jobs] == [(key, 5) for key in CLAIMS]
-    assert {job.function for job in cluster.jobs} == {tasks.try_claim}
+    assert [job.arguments for job in cluster.jobs] == [(ClaimPlan(claim=key, num_seeds=5),) for key in CLAIMS]
+    assert {job.function for job in cluster.jobs} == {try_claim}
     assert not finished.button(key="claims_run").disabled
 
 
@@ -123,13 +124,13 @@ def test_each_verdict_stands_beside_its_claim_with_numbers_and_what_it_depends_o
 
 def test_a_single_claim_completes_the_trial_and_the_files_hold_all(cluster, finished):
     press(finished, "claims_run_iterations")
-    assert cluster.jobs[-1].arguments == ("iterations", 5)
+    assert cluster.jobs[-1].arguments == (ClaimPlan(claim="iterations", num_seeds=5),)
     app = serve(finished, cluster)
     assert "**Holds: 16**" in text_of(app)
     found = [app.session_state["claims_found"][key] for key in CLAIMS]
-    table = pd.read_csv(io.StringIO(catalogue.to_table(found).to_csv(index=False)))
+    table = pd.read_csv(io.StringIO(findings.to_table(found).to_csv(index=False)))
     assert table["claim"].nunique() == 18
-    assert len(json.loads(json.dumps(catalogue.to_json(found), allow_nan=False))) == 18
+    assert len(json.loads(json.dumps(findings.to_json(found), allow_nan=False))) == 18
 
 
 def test_the_prediction_is_judged_by_how_many_hold(cluster):
@@ -221,4 +222,4 @@ def test_a_worker_that_is_lost_is_a_sentence_and_the_rest_stays(cluster):
 def test_nonsense_in_the_address_gives_three_seeds(cluster):
     app = open_app(page=PAGE, claims_seeds="4")
     press(app, "claims_run_new_order")
-    assert cluster.jobs[-1].arguments == ("new_order", 3)
+    assert cluster.jobs[-1].arguments == (ClaimPlan(claim="new_order", num_seeds=3),)

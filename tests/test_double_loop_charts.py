@@ -13,10 +13,9 @@ from babel.messages import extract
 
 from sgd_tf import charts
 from sgd_tf.charts import Theme, specification
-from sgd_tf.double_loop import chart, code_chart
+from sgd_tf.double_loop import chart, code_chart, notebook
 from sgd_tf.double_loop import chart as double_loop_chart
 from sgd_tf.double_loop.code_chart import CODE_COLUMNS
-from sgd_tf.racing import scripts
 
 
 def samples(n=24, **columns):
@@ -138,7 +137,7 @@ def test_the_minibatch_is_yellow_where_it_is_on_its_way():
 
 
 def test_the_code_is_drawn_word_by_word_where_it_stands():
-    lines = scripts.double_loop_lines()
+    lines = notebook.double_loop_lines()
     words = specification(code_chart.code(lines, [4]))["datasets"]["tokens"]
     for row in words.itertuples():
         assert lines[row.line - 1][row.column :].startswith(row.text)

@@ -8,15 +8,16 @@ import re
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import nbformat
 import pytest
 
 from sgd_tf import problems
-from sgd_tf.double_loop import lesson, playback
-from sgd_tf.racing import scripts
+from sgd_tf.double_loop import lesson, notebook
+from sgd_tf.double_loop.rows import DoubleLoopPlan
 
-SETTINGS = {"num_examples": 24, "num_epochs": 2, "learning_rate": 0.2, "seed": 3}
+PLAN = DoubleLoopPlan(problem="digits", num_examples=24, batch_size=10, num_epochs=2, learning_rate=0.2, seed=3)
 
 
 def test_the_source_that_is_shown_is_the_function_that_runs():
@@ -26,41 +27,40 @@ def test_the_source_that_is_shown_is_the_function_that_runs():
         names = [argument.arg for argument in function.args.args]
         return names, [ast.dump(statement) for statement in statements]
 
-    assert body(scripts.double_loop_source()) == body(inspect.getsource(lesson.double_loop))
+    assert body(notebook.double_loop_source()) == body(inspect.getsource(lesson.double_loop))
 
 
 def test_the_lines_that_are_shown_are_those_of_the_source():
-    source = textwrap.dedent(scripts.double_loop_source().split("\n", 1)[1])
-    assert scripts.double_loop_lines() == source.splitlines()
+    source = textwrap.dedent(notebook.double_loop_source().split("\n", 1)[1])
+    assert notebook.double_loop_lines() == source.splitlines()
 
 
 def test_showing_the_source_imports_no_tensorflow():
     code = (
-        "import sys; from sgd_tf.racing import scripts; from sgd_tf.double_loop import playback; "
-        "scripts.double_loop_lines(); "
-        "scripts.double_loop_notebook('digits', num_examples=24, batch_size=6, num_epochs=1, learning_rate=0.1,"
-        "model=playback.MODELS['digits']); "
+        "import sys; from sgd_tf.double_loop import notebook; from sgd_tf.double_loop.rows import DoubleLoopPlan; "
+        "notebook.double_loop_lines(); "
+        f"notebook.double_loop_notebook({PLAN!r}, 'gd'); "
         "print([name for name in ('tensorflow', 'keras', 'sklearn') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize(("name", "k"), [("line", "all"), ("digits", 10)])
-def test_the_notebook_runs_and_prints_the_updates_of_the_page(name, k):
-    model = playback.MODELS[name]
-    text = scripts.double_loop_notebook(name, batch_size=k, model=model, **SETTINGS)
-    notebook = nbformat.reads(text, as_version=4)
-    nbformat.validate(notebook)
+@pytest.mark.parametrize(("name", "way"), [("line", "gd"), ("digits", "sgd")])
+def test_the_notebook_runs_and_prints_the_updates_of_the_page(name, way):
+    plan = replace(PLAN, problem=name)
+    written = nbformat.reads(notebook.double_loop_notebook(plan, way), as_version=4)
+    nbformat.validate(written)
     printed, namespace = io.StringIO(), {}
     with contextlib.redirect_stdout(printed):
-        for cell in notebook.cells:
+        for cell in written.cells:
             if cell.cell_type == "code":
                 exec(compile(cell.source, "cell", "exec"), namespace)
 
-    settings = {key: value for key, value in SETTINGS.items() if key not in ("num_examples",)}
     problem = problems.load(name, num_examples=24, seed=3)
-    updates = list(lesson.record(problem, batch_size=k, model=model, **settings))[1:]
+    k = {"gd": "all", "sgd": 10}[way]
+    run = lesson.record(problem, batch_size=k, model=plan.model, num_epochs=2, learning_rate=0.2, seed=3)
+    updates = list(run)[1:]
     lines = printed.getvalue().splitlines()
     assert len(lines) == len(updates) + 2
     for update, line in zip(updates, lines[1:], strict=False):
@@ -71,10 +71,9 @@ def test_the_notebook_runs_and_prints_the_updates_of_the_page(name, k):
 
 
 def test_the_same_settings_give_the_same_file_and_the_words_are_translated():
-    arguments = {"batch_size": 6, "model": playback.MODELS["line"], **SETTINGS}
-    first = scripts.double_loop_notebook("line", **arguments)
-    assert first == scripts.double_loop_notebook("line", **arguments)
-    translated = nbformat.reads(scripts.double_loop_notebook("line", translate=str.upper, **arguments), as_version=4)
+    first = notebook.double_loop_notebook(PLAN, "sgd")
+    assert first == notebook.double_loop_notebook(PLAN, "sgd")
+    translated = nbformat.reads(notebook.double_loop_notebook(PLAN, "sgd", translate=str.upper), as_version=4)
     words = "".join(cell.source for cell in translated.cells if cell.cell_type == "markdown")
     assert words == words.upper()
-    assert scripts.double_loop_source() in [cell.source for cell in translated.cells]
+    assert notebook.double_loop_source() in [cell.source for cell in translated.cells]

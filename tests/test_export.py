@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 import sgd_tf
 from sgd_tf import problems
+from sgd_tf.double_loop import notebook
+from sgd_tf.double_loop.rows import DoubleLoopPlan
 from sgd_tf.racing import scripts
 from sgd_tf.sweep.plans import SweepPlan
 from sgd_tf.training import models, records
@@ -99,9 +101,10 @@ def test_a_script_and_a_notebook_begin_with_the_weights_of_the_run_that_they_rep
     assert_same(models.build(names["problem"], names["plan"].model, seed=config.seed), wanted, data)
 
     setting = {"num_examples": N, "batch_size": 8, "num_epochs": 1, "learning_rate": rate, "seed": config.seed}
-    notebook = nbformat.reads(scripts.double_loop_notebook(problem, model=model, **setting), as_version=4)
+    lesson = DoubleLoopPlan(problem=problem, **setting)
+    cells = nbformat.reads(notebook.double_loop_notebook(lesson, "sgd", model=model), as_version=4).cells
     names = {}
-    exec(notebook.cells[2].source, names)
+    exec(cells[2].source, names)
     assert names["learning_rate"] == rate
     assert_same(names["model"], models.build(names["problem"], model, seed=config.seed), names["problem"])
 

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from sgd_tf import problems
-from sgd_tf.double_loop import lesson, playback
+from sgd_tf.double_loop import lesson, notebook, playback
 from sgd_tf.double_loop.chart import surface_grid
-from sgd_tf.jobs import tasks
-from sgd_tf.racing import scripts
+from sgd_tf.double_loop.recording import epoch_orders
+from sgd_tf.double_loop.rows import DoubleLoopPlan, Network, Sample, Turn, record_double_loop
 from sgd_tf.training import models, pipeline
 from sgd_tf.training.records import TrainConfig
 from sgd_tf.training.run import train
+from tests.lab import travelled
 
 EPOCHS = 3
 
@@ -33,7 +34,7 @@ def runs(line):
 
 
 def test_the_body_of_the_double_loop_has_ten_lines():
-    assert len(scripts.double_loop_lines()) == 10
+    assert len(notebook.double_loop_lines()) == 10
 
 
 def test_the_lines_that_the_player_lights_are_those_that_python_runs(line):
@@ -149,16 +150,27 @@ def test_a_run_that_diverges_is_told_to_its_end():
 
 
 @pytest.mark.parametrize("name", playback.MODELS)
-def test_a_worker_tells_samples_and_both_runs_in_plain_rows(name):
-    rows = list(tasks.record_double_loop(name, 24, 10, 2, 0.1, 0))
+def test_a_worker_sends_the_network_the_samples_and_both_runs(name):
+    plan = DoubleLoopPlan(problem=name, num_examples=24, batch_size=10, num_epochs=2, learning_rate=0.1)
+    rows = travelled(record_double_loop, plan)
     problem = problems.load(name, num_examples=24)
-    samples = [row for row in rows if "sample" in row]
-    assert [row["target"] for row in samples] == pytest.approx(problem.y_train.tolist(), abs=1e-4)
-    features = np.array([row["features"] for row in samples]) / (16 if problem.image_shape else 1)
+    samples = [row for row in rows if isinstance(row, Sample)]
+    assert [sample.target for sample in samples] == pytest.approx(problem.y_train.tolist(), abs=1e-4)
+    features = np.array([sample.features for sample in samples]) / (16 if problem.image_shape else 1)
     assert features == pytest.approx(problem.x_train, abs=1e-4)
-    gd, sgd = ([row for row in rows if row.get("run") == run] for run in ("gd", "sgd"))
-    assert [len(row["indices"]) for row in gd] == [0, 24, 24]
-    assert [len(row["indices"]) for row in sgd] == [0, 10, 10, 4, 10, 10, 4]
-    assert gd[0]["train_loss"] == sgd[0]["train_loss"]  # the same initial weights
+    gd, sgd = ([row for row in rows if isinstance(row, Turn) and row.way == way] for way in ("gd", "sgd"))
+    assert [len(turn.indices) for turn in gd] == [0, 24, 24]
+    assert [len(turn.indices) for turn in sgd] == [0, 10, 10, 4, 10, 10, 4]
+    assert gd[0].train_loss == sgd[0].train_loss  # the same initial weights
     network = models.build(problem, playback.MODELS[name])
-    assert rows[0]["weights"] == network.count_params()
+    widths = (*playback.MODELS[name].widths, problem.num_classes or 1)
+    assert rows[0] == Network(num_weights=network.count_params(), layers=(problem.num_features, *widths))
+
+
+def test_the_orders_of_a_run_are_its_minibatches_epoch_by_epoch():
+    def turn(update, epoch, *indices):
+        numbers = {"loss": 1.0, "gradient_norm": 1.0, "train_loss": 1.0}
+        return Turn(way="sgd", update=update, epoch=epoch, indices=list(indices), outputs=[], surface=[], **numbers)
+
+    run = [turn(0, 0), turn(1, 0, 2), turn(2, 0, 0, 1), turn(3, 1, 1), turn(4, 1, 2, 0)]
+    assert epoch_orders(run) == [[2, 0, 1], [1, 2, 0]]

@@ -6,25 +6,32 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from sgd_tf import problems
-from sgd_tf.double_loop import player
-from sgd_tf.double_loop import view as view
+from sgd_tf.double_loop import controls, notebook, player, rows
 from sgd_tf.double_loop.playback import Playback
-from sgd_tf.jobs import JobFailure, tasks
-from sgd_tf.racing import scripts
+from sgd_tf.double_loop.rows import DoubleLoopPlan, Turn
+from sgd_tf.jobs import JobFailure
+from sgd_tf.jobs.rows import codec
 from sgd_tf.ui import runs
 from tests.lab import APP, LANGUAGES, FakeCluster, checked, open_app
 
 PAGE = "pages/learn/what_is_sgd.py"
+PLAN = DoubleLoopPlan(problem="digits", num_examples=24, batch_size=6, num_epochs=3, learning_rate=0.2)
 
 
 @functools.cache
-def recorded(*question):
-    """What a worker tells, recorded once for all tests."""
-    return list(tasks.record_double_loop(*question))
+def recorded(plan=PLAN):
+    """The rows of a worker, recorded once for all tests."""
+    return list(rows.record_double_loop(plan))
+
+
+def turns(way):
+    """The updates of a run, from number 0."""
+    return [row for row in recorded() if isinstance(row, Turn) and row.way == way]
 
 
 class RecordedCluster(FakeCluster):
@@ -32,7 +39,7 @@ class RecordedCluster(FakeCluster):
 
     def submit(self, function, *arguments, **options):
         job = super().submit(function, *arguments, **options)
-        assert function is tasks.record_double_loop
+        assert function is rows.record_double_loop
         job.rows, job.status = recorded(*arguments), "done"
         return job
 
@@ -63,7 +70,7 @@ def clock(monkeypatch):
 @pytest.fixture(scope="module", autouse=True)
 def frozen():
     """Streamlit collects garbage after each run of a script, which takes a third of a second beside TensorFlow."""
-    recorded("digits", 24, 6, 3, 0.2, 0)  # imports it
+    recorded()  # imports it
     gc.collect()
     gc.freeze()
     yield
@@ -110,9 +117,8 @@ def orders(app):
     return found
 
 
-def drawn(app_run, epoch):
-    rows = recorded("digits", 24, 6, 3, 0.2, 0)
-    return [row["indices"] for row in rows if row.get("run") == app_run and row["update"] and row["epoch"] == epoch]
+def drawn(way, epoch):
+    return [turn.indices for turn in turns(way) if turn.update and turn.epoch == epoch]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -124,7 +130,7 @@ def test_the_page_opens_with_gradient_descent_before_its_first_line(cluster, lan
     assert app.button(key="loop_back").disabled
     assert app.segmented_control(key="sgd_way").value == "gd"
     (job,) = cluster.jobs
-    assert job.arguments == ("digits", 24, 6, 3, 0.2, 0)
+    assert job.arguments == (PLAN,)
 
 
 def test_gradient_descent_uses_all_samples_for_the_one_update_of_an_epoch():
@@ -158,12 +164,12 @@ def test_an_epoch_of_sgd_draws_what_the_pipeline_drew_until_all_are_used():
 
 def test_the_numbers_of_a_step_are_those_of_the_recorded_update():
     app = open_page(sgd_way="sgd", sgd_at="4")
-    rows = [row for row in recorded("digits", 24, 6, 3, 0.2, 0) if row.get("run") == "sgd"]
-    assert f"their mean is {rows[1]['loss']:.3g}" in narration(app)
+    run = turns("sgd")
+    assert f"their mean is {run[1].loss:.3g}" in narration(app)
     press(app, "step")
-    assert f"Length {rows[1]['gradient_norm']:.3g}." in narration(app)
+    assert f"Length {run[1].gradient_norm:.3g}." in narration(app)
     press(app, "step")
-    assert f"Loss over all 24: {rows[0]['train_loss']:.3g} → {rows[1]['train_loss']:.3g}." in narration(app)
+    assert f"Loss over all 24: {run[0].train_loss:.3g} → {run[1].train_loss:.3g}." in narration(app)
 
 
 def test_back_shows_what_was_there_before():
@@ -256,7 +262,7 @@ def test_another_k_is_another_film(cluster):
     app = open_page(sgd_way="sgd", sgd_at="8")
     app.segmented_control(key="sgd_k").set_value(10).run()
     assert checked(app).session_state["loop_position"] == 0
-    assert cluster.jobs[-1].arguments == ("digits", 24, 10, 3, 0.2, 0)
+    assert cluster.jobs[-1].arguments == (replace(PLAN, batch_size=10),)
     assert legend(go(app, 2 + 5 + 5)) == [24, 4, 20, 0]
 
 
@@ -323,12 +329,11 @@ def test_the_words_have_the_numbers_of_the_run():
 
 
 def test_both_runs_are_compared_by_their_updates_and_losses():
-    rows = recorded("digits", 24, 6, 3, 0.2, 0)
-    last = {row["run"]: row for row in rows if "run" in row}
+    gd, sgd = (turns(way)[-1].train_loss for way in ("gd", "sgd"))
     (text,) = [m.value for m in open_page().markdown if "GD has made" in m.value]
     assert "**3 updates**" in text
     assert "**12**" in text
-    assert f"to {last['gd']['train_loss']:.3g} with GD, and to {last['sgd']['train_loss']:.3g} with SGD" in text
+    assert f"to {gd:.3g} with GD, and to {sgd:.3g} with SGD" in text
 
 
 @pytest.mark.parametrize(
@@ -356,8 +361,8 @@ def test_the_calculator_follows_its_controls_and_the_address_them():
     assert app.query_params["count_k"] == "512"
 
 
-@pytest.mark.parametrize("way", view.WAYS)
-@pytest.mark.parametrize("data", view.DATA)
+@pytest.mark.parametrize("way", rows.WAYS)
+@pytest.mark.parametrize("data", controls.DATA.options)
 def test_all_data_can_be_played_to_the_end(way, data):
     app = open_page("ko", sgd_way=way, sgd_data=data, sgd_at="5")
     press(app, "step", 2)
@@ -369,17 +374,17 @@ def test_all_data_can_be_played_to_the_end(way, data):
 def test_many_samples_are_drawn_too_and_k_stays_within_what_can_be_recorded(cluster, data, n):
     app = open_page(sgd_way="sgd", sgd_data=data, sgd_n=str(n), sgd_k="512" if n > 512 else "256")
     (job,) = cluster.jobs
-    assert legend(go(app, 2))[:2] == [n, job.arguments[2]]
+    assert legend(go(app, 2))[:2] == [n, job.arguments[0].batch_size]
     chips = [int(option.removeprefix("k = ")) for option in app.segmented_control(key="sgd_k").options]
-    assert all(-(-n // k) * 3 <= view.MAX_UPDATES for k in chips)
+    assert all(-(-n // k) * 3 <= controls.MAX_UPDATES for k in chips)
 
 
 def test_other_data_bring_their_own_n_and_learning_rate(cluster):
     app = open_page(sgd_n="100", sgd_rate="0.7")
-    assert cluster.jobs[-1].arguments == ("digits", 100, 6, 3, 0.7, 0)
+    assert cluster.jobs[-1].arguments == (replace(PLAN, num_examples=100, learning_rate=0.7),)
     app.segmented_control(key="sgd_data").set_value("spirals").run()
     assert checked(app)
-    assert cluster.jobs[-1].arguments == ("spirals", 60, 6, 3, 0.5, 0)
+    assert cluster.jobs[-1].arguments == (replace(PLAN, problem="spirals", num_examples=60, learning_rate=0.5),)
 
 
 @pytest.mark.parametrize(
@@ -392,7 +397,7 @@ def test_other_data_bring_their_own_n_and_learning_rate(cluster):
 )
 def test_nonsense_in_the_address_gives_the_defaults(cluster, address):
     app = open_page(**address)
-    assert cluster.jobs[0].arguments == ("digits", 24, 6, 3, 0.2, 0)
+    assert cluster.jobs[0].arguments == (PLAN,)
     assert [metric.value for metric in app.metric] == ["81", "324,000", "160"]
 
 
@@ -410,16 +415,18 @@ def test_as_long_as_the_run_is_recorded_nothing_can_be_played(monkeypatch, langu
 
 def test_the_page_imports_no_tensorflow(tmp_path):
     file = tmp_path / "rows.json"
-    file.write_text(json.dumps(recorded("digits", 24, 6, 3, 0.2, 0)))
+    write = codec(rows.record_double_loop).write
+    file.write_text(json.dumps([write(row) for row in recorded()]))
     code = f"""
 import json, sys
 from unittest.mock import patch
+from sgd_tf.jobs.rows import codec
 from sgd_tf.ui import runs
 from tests.lab import FakeCluster, open_app
 class Recorded(FakeCluster):
     def submit(self, function, *arguments, **options):
         job = super().submit(function, *arguments, **options)
-        job.rows, job.status = json.load(open({str(file)!r})), "done"
+        job.rows, job.status = [codec(function).read(row) for row in json.load(open({str(file)!r}))], "done"
         return job
 recorded = Recorded()
 with patch.object(runs, "connect", lambda: recorded):
@@ -436,7 +443,7 @@ print([name for name in ("tensorflow", "keras", "sklearn") if name in sys.module
 
 def test_the_loop_that_a_learner_puts_together_is_held_against_the_real_one():
     app = open_page()
-    right = [line.strip() for line in scripts.double_loop_lines()[2:]]
+    right = [line.strip() for line in notebook.double_loop_lines()[2:]]
     lines = app.multiselect(key="sgd_lines")
     assert sorted(lines.options) == sorted(right) != right
     lines.set_value(right[:3]).run()
@@ -447,8 +454,8 @@ def test_the_loop_that_a_learner_puts_together_is_held_against_the_real_one():
     app.multiselect(key="sgd_lines").set_value(right).run()
     assert [e.value for e in checked(app).success] == ["All 8 lines are right: this is the double loop."]
     (code,) = [e.value for e in app.code if "for epoch" in e.value and "def " not in e.value]
-    assert code.splitlines() == scripts.double_loop_lines()[2:]
+    assert code.splitlines() == notebook.double_loop_lines()[2:]
 
 
 def test_the_data_of_the_page_are_known():
-    assert set(view.DATA) == set(view.USUAL) <= set(problems.CATALOGUE)
+    assert set(controls.DATA.options) == set(controls.USUAL) <= set(problems.CATALOGUE)

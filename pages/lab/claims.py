@@ -24,7 +24,7 @@ found = view.collect()
 with progress:
     view.follow()
 view.summary(found)
-view.rows(found, num_seeds)
+view.all_claims(found, num_seeds)
 
 notice, method = st.columns(2, gap="medium")
 notice.markdown(prose(__file__, "notice"))

@@ -14,7 +14,7 @@ from sgd_tf.charts import axes
 from sgd_tf.charts.axes import Axis
 from sgd_tf.charts.frame import filled, finish, structure, table
 from sgd_tf.charts.style import LIGHT, Theme
-from sgd_tf.claims.catalogue import Claim, Picture
+from sgd_tf.claims.claim import Claim, Picture
 from sgd_tf.training.over_seeds import band
 
 # Of series that are no batch size, by `dark`; distinct for colour-blind readers, and by dash and shape besides.

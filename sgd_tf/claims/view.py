@@ -5,26 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 
-from sgd_tf.claims import catalogue
 from sgd_tf.claims import chart as claims_chart
-from sgd_tf.claims.catalogue import CLAIMS, Claim
+from sgd_tf.claims import findings
+from sgd_tf.claims.catalogue import CLAIMS
+from sgd_tf.claims.claim import NUM_SEEDS, Claim, Point, Verdict
 from sgd_tf.claims.measures import Measured
-from sgd_tf.jobs import Slice, tasks
+from sgd_tf.claims.rows import ClaimPlan, Failure, Finding, try_claim
+from sgd_tf.jobs import Slice, rows
 from sgd_tf.jobs.slices import Rows
-from sgd_tf.ui import address, experiment, runs
+from sgd_tf.ui import experiment, runs
 from sgd_tf.ui.language import _
 from sgd_tf.ui.runs import SessionRun
+from sgd_tf.ui.settings import Choice
 from sgd_tf.ui.theme import page_theme, show_chart
 from sgd_tf.words import N_
 
 KIND = "claims"
-JOB_SECONDS = 60.0  # of the longest experiment with `claims.NUM_SEEDS` seeds, beside others on a busy server
+JOB_SECONDS = 60.0  # of the longest experiment with `NUM_SEEDS` seeds, beside others on a busy server
 CHART_HEIGHT = 230  # px
-SEEDS = (3, 5, 10)
+SEEDS = Choice(key="claims_seeds", label=N_("Seeds"), options=("3", "5", "10"), default=str(NUM_SEEDS))
+SETTINGS = (SEEDS,)
 GROUPS = {"chapter": N_("What the chapter says"), "elsewhere": N_("What other texts say")}
 VERDICTS = {  # icon, colour and words: the colour is never alone
     "holds": (":material/check_circle:", "green", N_("Holds")),
@@ -50,9 +53,8 @@ PAGES = {  # titles as in the menu
     "lab/memory": N_("The memory wall"),
     "lab/data_parallel": N_("Several devices"),
 }
-SETTINGS = (address.choice("claims_seeds", str(catalogue.NUM_SEEDS), map(str, SEEDS)),)
 
-Finding = Mapping[str, Any]  # a row of `claims.Finding.to_row`
+End = Finding | Failure  # of the trial of a claim
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,17 +67,8 @@ class Plan:
 
 def seeds() -> int:
     """Draw the choice of how many seeds, and return it."""
-    address.restore(SETTINGS)
-    chosen = st.segmented_control(
-        _("Seeds"),
-        [str(number) for number in SEEDS],
-        key="claims_seeds",
-        required=True,
-        persist_state="session",
-        help=_("Runs of each experiment, which must agree. Three that agree may do so by chance; ten hardly."),
-    )
-    address.publish(SETTINGS)
-    return int(chosen or catalogue.NUM_SEEDS)
+    text = _("Runs of each experiment, which must agree. Three that agree may do so by chance; ten hardly.")
+    return int(SEEDS.draw(help=text))
 
 
 def start(keys: Sequence[str], num_seeds: int, prediction: str | None = None) -> None:
@@ -88,27 +81,28 @@ def start(keys: Sequence[str], num_seeds: int, prediction: str | None = None) ->
     """
     plan = Plan(keys=tuple(keys), num_seeds=num_seeds)
 
-    def next_slice(rows: Rows, under_way: Sequence[Slice], num_free: int) -> Slice | None:
+    def next_slice(rows_so_far: Rows, under_way: Sequence[Slice], num_free: int) -> Slice | None:
         del num_free
-        taken = {row["claim"] for row in rows if _is_end(row)} | {part.arguments[0] for part in under_way}
+        taken = set(_ends(rows_so_far)) | {part.arguments[0].claim for part in under_way}
         left = [key for key in plan.keys if key not in taken]
-        return Slice.of(tasks.try_claim, left[0], plan.num_seeds) if left else None
+        return Slice.of(try_claim, ClaimPlan(claim=left[0], num_seeds=plan.num_seeds)) if left else None
 
     collect()  # what an earlier run has found
-    seconds = JOB_SECONDS * num_seeds / catalogue.NUM_SEEDS
+    seconds = JOB_SECONDS * num_seeds / NUM_SEEDS
     runs.start_sliced(KIND, next_slice, seconds=seconds, plan=plan, prediction=prediction)
 
 
-def _is_end(row: Finding) -> bool:
-    return "verdict" in row or "failure" in row
+def _ends(job_rows: Rows) -> dict[str, End]:
+    """How the trials that are over have ended, by claim."""
+    return {row.claim: row for row in job_rows if isinstance(row, Finding | Failure)}
 
 
-def collect() -> dict[str, Finding]:
+def collect() -> dict[str, End]:
     """What this session has found, by claim: kept while the learner looks elsewhere, the latest run of each."""
-    found: dict[str, Finding] = st.session_state.setdefault("claims_found", {})
+    found: dict[str, End] = st.session_state.setdefault("claims_found", {})
     run = runs.get(KIND)
-    ends = [row for row in run.job.rows if _is_end(row)] if run else []
-    found.update({row["claim"]: row for row in ends})
+    ends = _ends(run.job.rows) if run else {}
+    found.update(ends)
     st.session_state["claims_ends"] = len(ends)
     return found
 
@@ -122,21 +116,21 @@ def _progress(run: SessionRun | None) -> None:
     if run is None:
         experiment.status(None)
         return
-    rows = run.job.rows
-    ends = [row for row in rows if _is_end(row)]
+    ends = _ends(run.job.rows)
+    tried = [end for end in ends.values() if isinstance(end, Finding)]
     total = len(run.plan.keys)
     if total == 1:  # not "1 of 1": the summary counts the verdicts of earlier runs too
         text = _("This run: claim {number}.").format(number=_number(run.plan.keys[0]))
     else:
         text = _("This run: {done} of {total} claims.").format(done=len(ends), total=total)
-    if run.is_active and rows:
-        left = catalogue.seconds_left(run.plan.keys, _verdicts(ends), num_seeds=run.plan.num_seeds)
+    if run.is_active and run.job.rows:
+        left = findings.seconds_left(run.plan.keys, tried, num_seeds=run.plan.num_seeds)
         left /= max(1, getattr(run.job, "num_under_way", 1))
         text += " " + _("About {left} left.").format(left=experiment.duration(left))
     elif run.job.status == "done":
-        took = sum(row["seconds"] for row in _verdicts(ends))
+        took = sum(finding.seconds for finding in tried)
         text += " " + _("Computing took {seconds}.").format(seconds=experiment.duration(took))
-    experiment.status(run, len(ends) / total, text if rows else "")
+    experiment.status(run, len(ends) / total, text if run.job.rows else "")
     if run.is_active and len(ends) > st.session_state.get("claims_ends", 0):
         st.rerun()
 
@@ -146,21 +140,18 @@ def _number(key: str) -> int:
     return list(CLAIMS).index(key) + 1
 
 
-def _verdicts(rows: Sequence[Finding]) -> list[Finding]:
-    return [row for row in rows if "verdict" in row]
-
-
-def summary(found: Mapping[str, Finding]) -> None:
+def summary(found: Mapping[str, End]) -> None:
     """How many claims hold, and whether the learner expected that; both files.
 
     Args:
         found: of `collect`.
     """
-    tried = [found[key] for key in CLAIMS if "verdict" in found.get(key, {})]
-    num_failed = sum("failure" in found.get(key, {}) for key in CLAIMS)
-    counts = catalogue.tally(row["verdict"] for row in tried)
+    ends = [found[key] for key in CLAIMS if key in found]
+    tried = [end for end in ends if isinstance(end, Finding)]
+    num_failed = len(ends) - len(tried)
+    counts = findings.tally(finding.verdict for finding in tried)
     parts = [f"{VERDICTS[verdict][0]} **{_(VERDICTS[verdict][2])}: {number}**" for verdict, number in counts.items()]
-    for state, number in ((NO_RESULT, num_failed), (NOT_TRIED, len(CLAIMS) - len(tried) - num_failed)):
+    for state, number in ((NO_RESULT, num_failed), (NOT_TRIED, len(CLAIMS) - len(ends))):
         parts += [f"{state[0]} {_(state[2])}: {number}"] if number else []
     run = runs.get(KIND)
     with st.container(key="claims_summary"):
@@ -171,7 +162,7 @@ def summary(found: Mapping[str, Finding]) -> None:
             _judge(run.prediction, counts)
 
 
-def _judge(prediction: str | None, counts: Mapping[catalogue.Verdict, int]) -> None:
+def _judge(prediction: str | None, counts: Mapping[Verdict, int]) -> None:
     """Hold the prediction against how many claims hold, if those that were not judged can not change the answer."""
     answer = how_many(counts["holds"])
     if answer == how_many(counts["holds"] + counts["open"]):
@@ -190,8 +181,8 @@ def how_many(number: int) -> str:
 
 
 def _files(tried: Sequence[Finding]) -> None:
-    table = catalogue.to_table(tried, _).to_csv(index=False).encode("utf-8-sig")  # for spreadsheets
-    nested = json.dumps(catalogue.to_json(tried, _), ensure_ascii=False, indent=1)
+    table = findings.to_table(tried, _).to_csv(index=False).encode("utf-8-sig")  # for spreadsheets
+    nested = json.dumps(findings.to_json(tried, _), ensure_ascii=False, indent=1)
     for label, data, name, kind, icon in (
         (_("Table (CSV)"), table, "claims.csv", "text/csv", ":material/table:"),
         (_("Findings (JSON)"), nested, "claims.json", "application/json", ":material/data_object:"),
@@ -199,7 +190,7 @@ def _files(tried: Sequence[Finding]) -> None:
         st.download_button(label, data, name, kind, icon=icon, on_click="ignore", disabled=not tried)
 
 
-def rows(found: Mapping[str, Finding], num_seeds: int) -> None:
+def all_claims(found: Mapping[str, End], num_seeds: int) -> None:
     """All claims, group by group.
 
     Args:
@@ -215,17 +206,17 @@ def rows(found: Mapping[str, Finding], num_seeds: int) -> None:
                 _row(number, claim, found.get(claim.key), num_seeds)
 
 
-def _row(number: int, claim: Claim, finding: Finding | None, num_seeds: int) -> None:
+def _row(number: int, claim: Claim, end: End | None, num_seeds: int) -> None:
     """One claim. Its parts stand there before the run already: what is found takes their place, and nothing moves."""
     with st.container(border=True, key=f"claim_{claim.key}"):
         left, right = st.columns([3, 2], gap="medium", vertical_alignment="center")
         with left:
-            icon, color, words = _state(claim, finding)
+            icon, color, words = _state(claim, end)
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{number}. {_(claim.sentence)}**")
-                st.markdown(f":{color}[{icon} **{_(words)}**]" + _seeds_text(finding), width="content")
+                st.markdown(f":{color}[{icon} **{_(words)}**]" + _seeds_text(end), width="content")
             st.caption(_(claim.experiment))
-            st.markdown(_rule(claim, finding))
+            st.markdown(_rule(claim, end))
             with st.container(horizontal=True, vertical_alignment="center"):
                 if st.button(
                     _("Try it"),
@@ -240,38 +231,38 @@ def _row(number: int, claim: Claim, finding: Finding | None, num_seeds: int) -> 
                     f"pages/{claim.page}.py", label=link, icon=":material/explore:", query_params=dict(claim.address)
                 )
         with right, st.container(height=CHART_HEIGHT + 20, border=False, key=f"claim_chart_{claim.key}"):
-            _picture(claim, finding)
+            _picture(claim, end)
 
 
-def _state(claim: Claim, finding: Finding | None) -> tuple[str, str, str]:
+def _state(claim: Claim, end: End | None) -> tuple[str, str, str]:
     run = runs.get(KIND)
     if run and run.is_active and claim.key in run.plan.keys:
-        of_claim = [row for row in run.job.rows if row["claim"] == claim.key]
-        if of_claim and not any(map(_is_end, of_claim)):
+        has_begun = any(row.claim == claim.key for row in run.job.rows)
+        if has_begun and claim.key not in _ends(run.job.rows):
             return IS_TRIED
-    if finding is None:
+    if end is None:
         return NOT_TRIED
-    return VERDICTS[finding["verdict"]] if "verdict" in finding else NO_RESULT
+    return VERDICTS[end.verdict] if isinstance(end, Finding) else NO_RESULT
 
 
-def _seeds_text(finding: Finding | None) -> str:
+def _seeds_text(end: End | None) -> str:
     """How many seeds a verdict is from: not always as many as are chosen now."""
-    if finding is None or "verdict" not in finding:
+    if not isinstance(end, Finding):
         return ""
-    text = _("{n} seeds").format(n=finding["num_seeds"])
+    text = _("{n} seeds").format(n=end.num_seeds)
     return f" :gray[{text}]"
 
 
-def _rule(claim: Claim, finding: Finding | None) -> str:
+def _rule(claim: Claim, end: End | None) -> str:
     """The conditions as a list, with the numbers once they are there."""
-    if finding and "verdict" in finding:
-        lines = [_condition(found) for found in catalogue.measured(finding)]
+    verdict = end.verdict if isinstance(end, Finding) else None
+    if isinstance(end, Finding):
+        lines = [_condition(found) for found in findings.measured(end)]
     else:
         lines = [
             f"○ {_(measure.title)} ({measure.bound(_)})" if measure.is_condition else f"· {_(measure.title)}"
             for measure in claim.measures
         ]
-    verdict = finding.get("verdict") if finding else None
     if verdict == "depends" and claim.depends_on:
         ending = _("It depends on **{what}**.").format(what=_(claim.depends_on))
     elif verdict == "open":
@@ -290,11 +281,11 @@ def _condition(found: Measured) -> str:
     return f"{mark} {_(found.measure.title)}: **{found.text()}**{asked}"
 
 
-def _picture(claim: Claim, finding: Finding | None) -> None:
-    if finding is None:
+def _picture(claim: Claim, end: End | None) -> None:
+    if end is None:
         st.caption(_("The chart of this experiment stands here once it has run."))
-    elif "failure" in finding:
-        st.error(_("The experiment could not be made: {why}").format(why=finding["failure"]))
+    elif isinstance(end, Failure):
+        st.error(_("The experiment could not be made: {why}").format(why=end.reason))
     else:
-        chart = claims_chart.claim_chart(claim, catalogue.points_of(finding), theme=page_theme(CHART_HEIGHT))
+        chart = claims_chart.claim_chart(claim, rows.table(end.points, Point), theme=page_theme(CHART_HEIGHT))
         show_chart(chart, f"{_(claim.picture.title)}: {_(claim.sentence)}", key=f"claim_spec_{claim.key}")

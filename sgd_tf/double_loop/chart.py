@@ -15,9 +15,9 @@ import pandas as pd
 from sgd_tf.charts import axes
 from sgd_tf.charts.frame import bare, filled, structure, table
 from sgd_tf.charts.style import BACKGROUND, DRAWN, FONT, GRID, LIGHT, MUTED_TEXT, TEXT, Domain, Theme
+from sgd_tf.double_loop.rows import NUM_SLOTS, PIXEL_LEVELS
 
 MAX_IMAGES = 60  # more tiles than this become a dense grid without images
-NUM_SLOTS = 8  # samples of a minibatch that are shown on their way through the model
 INK = (23, 23, 23)  # of the images, on paper in both themes
 PAPER = {False: "#F4F5F8", True: "#D9DBE3"}
 USED_PAPER = {False: "#DFE1E8", True: "#4A4E5C"}
@@ -47,7 +47,9 @@ def digit_image(pixels: tuple[float, ...], height: int = 8, width: int = 8) -> s
 def _digit_image(pixels: tuple[float, ...], height: int, width: int) -> str:
     from PIL import Image
 
-    ink = np.clip(np.asarray(pixels, dtype=np.float64).reshape(height, width) * 255 / 16, 0, 255).astype(np.uint8)
+    ink = np.clip(np.asarray(pixels, dtype=np.float64).reshape(height, width) * 255 / PIXEL_LEVELS, 0, 255).astype(
+        np.uint8
+    )
     image = np.empty((height, width, 4), np.uint8)
     image[..., :3], image[..., 3] = INK, ink
     # Larger than its tile is on most screens: browsers blur what they enlarge.

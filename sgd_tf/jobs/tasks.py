@@ -13,7 +13,6 @@ from typing import Any
 
 from sgd_tf import problems
 from sgd_tf.devices.replicas import ParallelPlan
-from sgd_tf.double_loop import playback
 from sgd_tf.memory.prediction import Trial
 from sgd_tf.racing.standings import largest_stable_rate
 from sgd_tf.sweep.plans import Cell, SweepPlan
@@ -86,58 +85,6 @@ def _device() -> str:
     if not gpus:
         return "CPU"
     return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"))
-
-
-def record_double_loop(
-    problem: str, num_examples: int, batch_size: int, num_epochs: int, learning_rate: float, seed: int
-) -> Iterator[dict[str, Any]]:
-    """Run the double loop as gradient descent and as SGD, and tell what each update did.
-
-    Args:
-        problem: name for `problems.load`.
-        num_examples: N, training samples.
-        batch_size: k of SGD.
-        num_epochs: of both runs.
-        learning_rate: of both runs.
-        seed: of initial weights and order of the samples, in both runs.
-
-    Yields:
-        First {"weights", "layers"}, their number and the widths from input to output; then a row
-        {"sample", "target", "features"} for each training sample; then for each update of the run "gd" and of the run
-        "sgd", from number 0, the fields of `lesson.Update`, of its outputs the first eight.
-    """
-    from sgd_tf.double_loop import lesson
-    from sgd_tf.training import models
-
-    data = problems.load(problem, num_examples=num_examples, seed=seed)
-    config = playback.MODELS[problem]
-    network = models.build(data, config)
-    yield {
-        "weights": network.count_params(),
-        "layers": [data.num_features, *config.widths, data.num_classes or 1],
-    }
-    scale, digits = (16, 0) if data.image_shape else (1, 4)  # the pixels are sixteenths
-    for index, (features, target) in enumerate(zip(data.x_train.astype("float64"), data.y_train, strict=True)):
-        values = (scale * features).round(digits).tolist()
-        yield {"sample": index, "target": round(float(target), 4), "features": values}
-    sizes: dict[str, BatchSize] = {"gd": "all", "sgd": batch_size}
-    for run, size in sizes.items():
-        updates = lesson.record(
-            data, batch_size=size, learning_rate=learning_rate, num_epochs=num_epochs, model=config, seed=seed
-        )
-        for update in updates:
-            yield {
-                "run": run,
-                "update": update.update,
-                "epoch": update.epoch,
-                "indices": update.indices.tolist(),
-                "outputs": [round(float(output), 4) for output in update.outputs[:8]],
-                "loss": update.loss,
-                "gradient_norm": update.gradient_norm,
-                "train_loss": update.train_loss,
-                "num_right": update.num_right,
-                "surface": update.surface.round(3).tolist(),
-            }
 
 
 def weight_paths(
@@ -480,25 +427,3 @@ def _num_cores() -> int:
     from sgd_tf.jobs.dask_internals import CPU_COUNT
 
     return CPU_COUNT
-
-
-def try_claim(key: str, num_seeds: int) -> Iterator[dict[str, Any]]:
-    """Make the experiment of a claim and judge it.
-
-    Args:
-        key: of `claims.CLAIMS`.
-        num_seeds: of its runs.
-
-    Yields:
-        {"claim", "points": number so far} as it goes; last a row of `claims.Finding.to_row`, or {"claim", "failure"}
-        where the experiment could not be made: the other claims go on.
-    """
-    from sgd_tf.claims.catalogue import CLAIMS, Finding
-    from sgd_tf.claims.experiments import try_claim as steps
-
-    yield {"claim": key, "points": 0}
-    try:
-        for number, step in enumerate(steps(CLAIMS[key], num_seeds=num_seeds), 1):
-            yield step.to_row() if isinstance(step, Finding) else {"claim": key, "points": number}
-    except (RuntimeError, ValueError, OSError, MemoryError) as error:
-        yield {"claim": key, "failure": f"{type(error).__name__}: {error}"}

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
-from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from rich.text import Text
 
-from sgd_tf.claims import catalogue
 from sgd_tf.training import history, records
-
-PIPE_WIDTH = 1_000  # of a line that is not broken
-WORDS: dict[str, str] = {"holds": "holds", "fails": "does not hold", "depends": "depends", "open": "not judged"}
-COLOURS: dict[str, str] = {"holds": "green", "fails": "red", "depends": "yellow", "open": "bright_black"}
 
 
 def show_progress(
@@ -111,63 +104,3 @@ def _loss(record: Mapping[Any, Any]) -> str:
     """The training loss of a last record; of a run that diverged, the update after which it was not finite."""
     diverged_at = record["diverged_at"]
     return f"{record['train_loss']:.3g}" if pd.isna(diverged_at) else f"diverged at update {diverged_at:,}"
-
-
-def show_claims(keys: Sequence[str]) -> Iterator[str]:
-    """Pass the keys of claims on, and show on a terminal which one is tried and how long the rest may take.
-
-    Args:
-        keys: of `claims.CLAIMS`.
-
-    Yields:
-        The same keys.
-    """
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield from keys
-        return
-    columns = (BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=sum(catalogue.CLAIMS[key].seconds for key in keys))
-        for key in keys:
-            bar.update(task, description=catalogue.CLAIMS[key].sentence)
-            yield key
-            bar.advance(task, catalogue.CLAIMS[key].seconds)
-
-
-def print_claims(rows: Sequence[Mapping[str, Any]], failures: Mapping[str, str]) -> None:
-    """Print the verdicts with their numbers: on a terminal as a table with lines, in a pipe as one of Markdown.
-
-    Args:
-        rows: of `claims.Finding.to_row`.
-        failures: why an experiment could not be run, by key of the claim.
-    """
-    console = Console()
-    on_terminal = console.is_terminal
-    grid = Table(title="Claims", box=box.HEAVY_HEAD, show_lines=True) if on_terminal else Table(box=box.MARKDOWN)
-    for column in ("claim", "verdict", "numbers", "seeds", "seconds"):
-        grid.add_column(column, justify="right" if column in ("seeds", "seconds") else "left", no_wrap=not on_terminal)
-    for row in rows:
-        claim = catalogue.CLAIMS[row["claim"]]
-        lines = []
-        for found in catalogue.measured(row):
-            asked = f" ({found.condition()})" if found.outcome else ""
-            lines.append(f"{found.mark} {found.measure.title}: {found.text()}{asked}")
-        verdict = WORDS[row["verdict"]] + (f" on {claim.depends_on}" if row["verdict"] == "depends" else "")
-        grid.add_row(
-            Text(f"{claim.key}: {claim.sentence}"),
-            Text(verdict, style=COLOURS[row["verdict"]]),
-            Text(("\n" if on_terminal else "; ").join(lines)),
-            str(row["num_seeds"]),
-            f"{row['seconds']:.1f}",
-        )
-    for key, why in failures.items():
-        grid.add_row(Text(f"{key}: {catalogue.CLAIMS[key].sentence}"), Text("could not be tried"), Text(why), "–", "–")
-    if on_terminal:
-        console.print(grid)
-    else:
-        Console(width=PIPE_WIDTH).print(grid)
-    counts = catalogue.tally(row["verdict"] for row in rows)
-    total = sum(row["seconds"] for row in rows)
-    words = ", ".join(f"{WORDS[verdict]}: {number}" for verdict, number in counts.items())
-    print(f"{words}, could not be tried: {len(failures)}; {total:.0f} s")

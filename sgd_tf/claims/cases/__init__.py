@@ -1,0 +1,1 @@
+"""The claims with their experiments, by question."""
