@@ -223,3 +223,12 @@ def test_nonsense_in_the_address_gives_three_seeds(cluster):
     app = open_app(page=PAGE, claims_seeds="4")
     press(app, "claims_run_new_order")
     assert cluster.jobs[-1].arguments == (ClaimPlan(claim="new_order", num_seeds=3),)
+
+
+def test_a_finished_run_survives_a_reload(cluster):
+    app = open_app(page=PAGE)
+    press(app, "claims_run_new_order")
+    serve(app, cluster)
+    name = app.query_params["run"]
+    app = open_app(page=PAGE, run=name)
+    assert "**Holds: 1**" in text_of(app)

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from sgd_tf.claims import view
-from sgd_tf.claims.catalogue import CLAIMS
 from sgd_tf.ui import experiment
 from sgd_tf.ui.language import _, prose
 
@@ -16,9 +15,7 @@ guess = experiment.predict(
 )
 buttons, progress = st.columns([1, 3], gap="medium", vertical_alignment="center")
 with buttons:
-    if experiment.run_and_stop(view.KIND, label=_("Run all")):
-        view.start(list(CLAIMS), num_seeds, guess)
-        st.rerun()
+    view.run_all(num_seeds, guess)
 
 found = view.collect()
 with progress:

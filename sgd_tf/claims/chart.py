@@ -35,7 +35,7 @@ def claim_chart(claim: Claim, points: pd.DataFrame, *, theme: Theme = LIGHT) -> 
     """What the experiment of a claim measured, drawn as its `Picture` says; a dashed line is the bound of a condition.
 
     Args:
-        claim: of `claims.CLAIMS`.
+        claim: of `catalogue.CLAIMS`.
         points: columns series, x, y, seed; a value that is not finite is that of a run that diverged.
         theme: of the page.
 

@@ -71,6 +71,20 @@ def seeds() -> int:
     return int(SEEDS.draw(help=text))
 
 
+def run_all(num_seeds: int, prediction: str | None) -> None:
+    """Draw the two buttons, and try all claims when the first is pressed; a run that the address names is taken up.
+
+    Args:
+        num_seeds: of each experiment.
+        prediction: how many the learner expects to hold.
+    """
+    runs.adopt(KIND)
+    if experiment.run_and_stop(KIND, label=_("Run all")):
+        start(list(CLAIMS), num_seeds, prediction)
+        st.rerun()
+    runs.publish(KIND)
+
+
 def start(keys: Sequence[str], num_seeds: int, prediction: str | None = None) -> None:
     """Try claims, one job for each, on all workers that nobody else waits for.
 

@@ -18,7 +18,7 @@ from typing import Any, Generic, Literal, TypeVar
 import streamlit as st
 
 from sgd_tf.ui.address import REFUSED
-from sgd_tf.ui.language import LANGUAGES, _, catalogue, current
+from sgd_tf.ui.language import LANGUAGES, _, catalogue, current, titles
 from sgd_tf.words import N_
 
 MAX_SEED = 2**31 - 1
@@ -118,8 +118,10 @@ class Choice(Setting[str]):
             self._translate_chosen()
         if self.value not in allowed:
             self.set(self.default if self.default in allowed else allowed[-1])
+        # Translated now: Streamlit asks for titles outside of a page's run, too, where no language is known.
+        known = titles(self.options) if isinstance(self.options, Mapping) else str
         keywords: dict[str, Any] = {
-            "format_func": title or self.title,
+            "format_func": title or known,
             "key": self.key,
             "persist_state": "session",
             **rest,
