@@ -30,9 +30,10 @@ import report
 from playwright.sync_api import Browser, Page, sync_playwright
 from server import ROOT, Server
 
-from sgd_tf.jobs import tasks
+from sgd_tf.racing.rows import run_race
 from sgd_tf.training import history
 from sgd_tf.training.records import RacePlan, TrainConfig
+from sgd_tf.training.warm_up import warm_up
 
 FLAGS = (
     "--no-sandbox",
@@ -192,14 +193,14 @@ class Unwatched:
         configs = {names[k]: TrainConfig(batch_size=k, learning_rate=rate) for k, rate in rates.items()}
         self.plan = RacePlan(problem="digits", configs=configs, seconds=5.0)
         self.cluster = Cluster(num_workers=1)
-        self.cluster.warm_up(tasks.warm_up)
+        self.cluster.warm_up(warm_up)
         self.race()
 
     def race(self) -> dict[str, float]:
         """Samples/s of each contestant."""
-        job = self.cluster.submit(tasks.run_race, self.plan, learner="me", seconds_limit=60)
+        job = self.cluster.submit(run_race, self.plan, learner="me", seconds_limit=60)
         job.wait()
-        table = history.latest(history.to_frame(row for row in job.rows if "device" not in row))
+        table = history.latest(history.to_frame(row for row in job.rows if isinstance(row, history.Row)))
         return {
             f"samples/s {name}": speed for name, speed in zip(table["run"], table["examples_per_second"], strict=True)
         }

@@ -29,7 +29,7 @@ from sgd_tf.training.records import ModelConfig
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 if TYPE_CHECKING:
-    from sgd_tf.jobs import Cluster, tasks
+    from sgd_tf.jobs import Cluster
 
 NUM_FEATURES = 64
 RUNS = 200  # in one process, for the growth of its memory
@@ -84,13 +84,12 @@ def growth_per_run(num_runs: int) -> float:
 
 def class_seconds(cluster: Cluster, num_learners: int) -> float:
     """Seconds until all learners have had their race of 1 s, who all pressed Run at once; one worker."""
+    from sgd_tf.racing.rows import run_race
     from sgd_tf.training.records import RacePlan, TrainConfig
 
     plan = RacePlan(problem="digits", configs={"k = 32": TrainConfig(batch_size=32)}, seconds=1.0)
     start = time.perf_counter()
-    jobs = [
-        cluster.submit(tasks.run_race, plan, learner=str(learner), seconds_limit=60) for learner in range(num_learners)
-    ]
+    jobs = [cluster.submit(run_race, plan, learner=str(learner), seconds_limit=60) for learner in range(num_learners)]
     while not all(job.wait(0.05) for job in jobs):
         for job in jobs:
             job.touch()
@@ -141,10 +140,11 @@ def main() -> None:
     report.console.print(f"{RUNS} runs in one process: {grown:.3f} MB a run")
     rows.append({"what": "Growth per run", "line": "digits", "across": "runs", "x": RUNS, "y": grown, "unit": "MB"})
 
-    from sgd_tf.jobs import Cluster, tasks
+    from sgd_tf.jobs import Cluster
+    from sgd_tf.training.warm_up import warm_up
 
     cluster = Cluster(num_workers=1)
-    cluster.warm_up(tasks.warm_up)
+    cluster.warm_up(warm_up)
     races = functools.partial(class_seconds, cluster)
     races(1)
     learners = (1, 4, 16) if arguments.quick else (1, 2, 4, 8, 16, 30)

@@ -42,8 +42,9 @@ import pandas as pd
 
 from sgd_tf import problems
 from sgd_tf.problems import Problem
-from sgd_tf.racing import race
-from sgd_tf.sweep import plans
+from sgd_tf.racing import race, search
+from sgd_tf.racing.trials import best_trial, has_turned
+from sgd_tf.sweep import measure, plans
 from sgd_tf.training import history, schedule, tuned_rates
 from sgd_tf.training.records import BatchSize, ModelConfig, ModelKind, TrainConfig
 
@@ -114,13 +115,13 @@ def find_rates(problem: Problem, model: ModelConfig) -> tuple[dict[str, float], 
     for k in (*(k for k in BATCH_SIZES if k < N), N):
         grid = [rate for rate in tuned_rates.LEARNING_RATES if rate >= first]
         seconds = GD_TRIAL_SECONDS if k == N else TRIAL_SECONDS
-        search = race.try_learning_rates(
+        found = search.try_learning_rates(
             problem, TrainConfig(batch_size=k), seconds=seconds, learning_rates=grid, model=model
         )
-        trials = sorted(search, key=lambda trial: trial.learning_rate)
-        best = rates[str(k)] = race.best_trial(trials).learning_rate
+        trials = sorted(found, key=lambda trial: trial.learning_rate)
+        best = rates[str(k)] = best_trial(trials).learning_rate
         tried[str(k)] = {f"{t.learning_rate:g}": _plain(t.mean_loss) for t in trials}
-        at_end = "" if race.has_turned(trials) else ", at an end of what was tried"
+        at_end = "" if has_turned(trials) else ", at an end of what was tried"
         print(f"{problem.name} {model.kind} k = {k}: {best:g} of {len(trials)}{at_end}", flush=True)
         first = min(best / 3, tuned_rates.LEARNING_RATES[-4])  # a larger k takes a larger rate: begin below this one
     return rates, tried
@@ -167,8 +168,8 @@ def measure_sweep(problem: Problem, model: ModelConfig, rates: dict[str, float])
     reached = {}
     for k in sizes:
         cell = plans.Cell(batch_size=k, learning_rate=rates[str(k)], seed=0)
-        row = plans.cell_row(plan, cell, list(plans.train_cell(problem, plan, cell)))
-        seconds = row["seconds_to_target"]
+        row = measure.cell_result(plan, cell, list(measure.train_cell(problem, plan, cell)))
+        seconds = row.seconds_to_target
         reached[str(k)] = None if seconds is None else _plain(seconds / budget.max_seconds)
     return {"target": budget.target, "reached": reached}
 

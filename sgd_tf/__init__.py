@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sgd_tf import charts
     from sgd_tf.problems import Problem, load
-    from sgd_tf.racing.race import Trial, best_trial, race, try_learning_rates
+    from sgd_tf.racing.race import race
+    from sgd_tf.racing.search import try_learning_rates
+    from sgd_tf.racing.trials import Trial, best_trial
     from sgd_tf.training.counting import iterations_per_epoch, num_updates
     from sgd_tf.training.history import at_time, time_to_target, to_frame
     from sgd_tf.training.pipeline import minibatches, order
@@ -34,7 +36,9 @@ _MODULES = {
     "training.pipeline": ("order", "minibatches"),
     "training.records": ("TrainConfig", "ModelConfig", "Progress"),
     "training.run": ("train",),
-    "racing.race": ("race", "try_learning_rates", "best_trial", "Trial"),
+    "racing.race": ("race",),
+    "racing.search": ("try_learning_rates",),
+    "racing.trials": ("best_trial", "Trial"),
     "training.history": ("to_frame", "time_to_target", "at_time"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

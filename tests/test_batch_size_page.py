@@ -2,13 +2,15 @@
 
 import functools
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
-from sgd_tf.jobs import JobFailure, tasks
-from sgd_tf.racing import scripts
+from sgd_tf.jobs import JobFailure
 from sgd_tf.sweep import controls, known_runs, plans
+from sgd_tf.sweep.rows import CellResult, LandscapePoint, measure_landscape, run_cells
+from sgd_tf.sweep.script import sweep_script
 from sgd_tf.ui import runs
 from tests.lab import LANGUAGES, FakeCluster, InProcessCluster, checked, open_app
 
@@ -28,9 +30,9 @@ def cluster(monkeypatch, request):
 
 def answer(job):
     """The rows that a worker would send: S = 100 (1 + 32/k) updates of 1 ms + k · 20 µs at the rate 0.1."""
-    if job.function is tasks.measure_landscape:
+    if job.function is measure_landscape:
         return [
-            {"landscape": place, "train_loss": 1.0, "update": 0, "noise_scale": scale, "max_learning_rate": 0.5}
+            LandscapePoint(place=place, train_loss=1.0, update=0, noise_scale=scale, max_learning_rate=0.5)
             for place, scale in (("start", 20.0), ("target", 200.0))
         ]
     rows = []
@@ -39,24 +41,24 @@ def answer(job):
         updates = 100 * (1 + 32 / k) * (2 if cell.learning_rate > 0.1 else 1) * (1 + 0.01 * seed)
         one_update, loss = 1e-3 + 2e-5 * k, 0.1 * (1 + k / 1000) * (1 + 0.001 * seed * k / 100)
         rows.append(
-            {
-                "batch_size": k,
-                "learning_rate": cell.learning_rate,
-                "seed": seed,
-                "num_examples": 1437,
-                "updates_to_target": updates,
-                "examples_to_target": k * updates,
-                "seconds_to_target": updates * one_update,
+            CellResult(
+                batch_size=k,
+                learning_rate=cell.learning_rate,
+                seed=seed,
+                num_examples=1437,
+                updates_to_target=updates,
+                examples_to_target=k * updates,
+                seconds_to_target=updates * one_update,
                 **{f"{m}_after_{b}": loss for m in ("train_loss", "test_loss") for b in ("epochs", "seconds")},
                 **{f"test_accuracy_after_{b}": 1 - loss for b in ("epochs", "seconds")},
-                "examples_per_second": k / one_update,
-                "updates": 1000,
-                "seconds": 1000 * one_update,
-                "train_loss": 0.04,
-                "start_loss": 2.3,
-                "diverged_at": None,
-                "wall_seconds": 0.5,
-            }
+                examples_per_second=k / one_update,
+                updates=1000,
+                seconds=1000 * one_update,
+                train_loss=0.04,
+                start_loss=2.3,
+                diverged_at=None,
+                wall_seconds=0.5,
+            )
         )
     return rows
 
@@ -70,7 +72,9 @@ def serve(app, cluster, **changes):
     while any(job.status == "running" for job in cluster.jobs):
         for job in cluster.jobs:
             if job.status == "running":
-                job.rows, job.status = [row | changes for row in answer(job)], "done"
+                rows = answer(job)
+                job.rows = [replace(row, **changes) if isinstance(row, CellResult) else row for row in rows]
+                job.status = "done"
         checked(app.run())
     return checked(app.run())
 
@@ -114,9 +118,9 @@ def test_the_default_sweep_takes_all_powers_of_two_and_n_with_tuned_rates_and_fi
 def test_a_sweep_goes_on_slice_by_slice_to_its_end_and_measures_the_noise_last(done):
     workers, app = done
     assert [job.function for job in workers.jobs] == [
-        tasks.run_cells,
-        tasks.run_cells,
-        tasks.measure_landscape,
+        run_cells,
+        run_cells,
+        measure_landscape,
     ]
     first, second = ({cell.seed for cell in job.arguments[1]} for job in workers.jobs[:2])
     assert (first, second) == ({0}, {1, 2})
@@ -324,7 +328,7 @@ def test_the_ranges_of_the_prediction_hold_every_k_once():
 def test_the_script_of_a_sweep_makes_the_same_runs():
 
     plan = plans.SweepPlan(problem="line", batch_sizes=(8, 50), learning_rates=(0.01,), target=1.0, rule="linear")
-    source = scripts.sweep_script(plan)
+    source = sweep_script(plan)
     names = {}
     exec(source.split("rows = []")[0].replace("problem = sgd_tf.load", "problem = str"), names)
     assert names["plan"] == plan
@@ -338,7 +342,7 @@ def test_the_page_sweeps_for_real(monkeypatch):
     app.default_timeout = 120
     app = checked(press_run(app).run())
     assert "k = 50" in text_of(app) or "k = 8" in text_of(app)
-    assert workers.jobs[-1].function is tasks.measure_landscape
+    assert workers.jobs[-1].function is measure_landscape
     assert len(app.table) == 1
 
 

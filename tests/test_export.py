@@ -19,6 +19,7 @@ from sgd_tf.double_loop import notebook
 from sgd_tf.double_loop.rows import DoubleLoopPlan
 from sgd_tf.racing import scripts
 from sgd_tf.sweep.plans import SweepPlan
+from sgd_tf.sweep.script import sweep_script
 from sgd_tf.training import models, records
 from sgd_tf.training.records import ModelConfig, RacePlan, TrainConfig
 
@@ -96,7 +97,7 @@ def test_a_script_and_a_notebook_begin_with_the_weights_of_the_run_that_they_rep
 
     rate = config.learning_rate
     sweep = SweepPlan(problem=problem, num_examples=N, model=model, batch_sizes=(8,), learning_rates=(rate,), target=1)
-    names = run_until(scripts.sweep_script(sweep), "rows = ")
+    names = run_until(sweep_script(sweep), "rows = ")
     assert replace(names["plan"], model=model, num_examples=N) == sweep
     assert_same(models.build(names["problem"], names["plan"].model, seed=config.seed), wanted, data)
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sgd_tf.training.history import COLUMNS, DTYPES, at_time, divergences, latest, row, time_to_target, to_frame
+from sgd_tf.training.history import COLUMNS, DTYPES, Row, at_time, divergences, latest, row, time_to_target, to_frame
 from sgd_tf.training.records import Progress
 
 
@@ -45,9 +46,9 @@ def test_row_thins_the_minibatch_losses_to_their_mean_and_a_band_about_the_train
     # Eleven losses, an epoch of N/k = 11 minibatches, about their mean of 5: percentile p of the quotients is p / 50.
     losses = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0]
     values = row(record(update=11, num_examples=44, minibatch_loss=losses, train_loss=3.0))
-    assert values["minibatch_loss"] == 5.0
-    assert values["minibatch_loss_low"] == pytest.approx(3.0 * 0.2)
-    assert values["minibatch_loss_high"] == pytest.approx(3.0 * 1.8)
+    assert values.minibatch_loss == 5.0
+    assert values.minibatch_loss_low == pytest.approx(3.0 * 0.2)
+    assert values.minibatch_loss_high == pytest.approx(3.0 * 1.8)
 
 
 @given(st.lists(st.floats(0, 1e6, width=32), min_size=1, max_size=50).filter(any), st.floats(0, 10))
@@ -55,7 +56,7 @@ def test_within_one_epoch_the_band_has_the_percentiles_of_numpy_over_the_mean(lo
     values = row(record(update=1, num_examples=400, minibatch_loss=losses, train_loss=train_loss))
     exact = np.array(losses, dtype=np.float32).astype(np.float64)
     expected = train_loss * np.percentile(exact, [10, 90]) / exact.mean() if exact.any() else [train_loss] * 2
-    assert [values["minibatch_loss_low"], values["minibatch_loss_high"]] == pytest.approx(expected, rel=1e-9)
+    assert [values.minibatch_loss_low, values.minibatch_loss_high] == pytest.approx(expected, rel=1e-9)
 
 
 def test_a_loss_that_falls_fast_does_not_widen_the_band():
@@ -63,24 +64,24 @@ def test_a_loss_that_falls_fast_does_not_widen_the_band():
     epochs = 0.99 ** np.arange(200)
     losses = np.stack([0.5 * epochs, 1.5 * epochs], axis=1).ravel()
     values = row(record(update=400, minibatch_loss=losses, train_loss=0.134))
-    assert values["minibatch_loss_low"] == pytest.approx(0.5 * 0.134, rel=0.02)
-    assert values["minibatch_loss_high"] == pytest.approx(1.5 * 0.134, rel=0.02)
+    assert values.minibatch_loss_low == pytest.approx(0.5 * 0.134, rel=0.02)
+    assert values.minibatch_loss_high == pytest.approx(1.5 * 0.134, rel=0.02)
 
 
 @given(st.lists(st.floats(0, 2.0**100, width=32), min_size=1, max_size=30), st.floats(0, 1e30))
 def test_the_band_of_gradient_descent_is_its_training_loss(losses, train_loss):
     values = row(record(batch_size=8, update=30, minibatch_loss=losses, train_loss=train_loss))
-    assert [values["minibatch_loss_low"], values["minibatch_loss_high"]] == [train_loss, train_loss]
+    assert [values.minibatch_loss_low, values.minibatch_loss_high] == [train_loss, train_loss]
 
 
 def test_row_before_the_first_update_has_no_minibatch_loss():
     values = row(record(update=0))
-    assert [values[name] for name in COLUMNS if name.startswith("minibatch")] == [None, None, None]
+    assert [getattr(values, name) for name in COLUMNS if name.startswith("minibatch")] == [None, None, None]
 
 
 def test_row_holds_plain_values_that_json_can_write():
     given_numpy = record(batch_size=np.int64(8), update=np.int64(2), seconds=np.float32(0.5), diverged_at=np.int64(2))
-    values = row(given_numpy)
+    values = asdict(row(given_numpy))
     assert tuple(values) == COLUMNS
     assert {type(value) for value in values.values()} <= {str, bool, int, float, type(None)}
     assert json.loads(json.dumps(values)) == values
@@ -88,16 +89,16 @@ def test_row_holds_plain_values_that_json_can_write():
 
 @pytest.mark.parametrize(("batch_size", "full_batch"), [(8, True), (7, False)], ids=["k = N", "k = N - 1"])
 def test_full_batch_is_k_equal_to_n(batch_size, full_batch):
-    assert row(record(batch_size=batch_size, num_examples=8))["full_batch"] is full_batch
+    assert row(record(batch_size=batch_size, num_examples=8)).full_batch is full_batch
 
 
 def test_row_keeps_inf_and_nan_without_a_warning():
     values = row(record(update=3, minibatch_loss=[1.0, math.inf, math.nan], train_loss=math.inf, test_loss=math.nan))
-    assert values["train_loss"] == math.inf
-    assert math.isnan(values["test_loss"])
-    assert math.isnan(values["minibatch_loss"])
+    assert values.train_loss == math.inf
+    assert math.isnan(values.test_loss)
+    assert math.isnan(values.minibatch_loss)
     all_infinite = row(record(update=2, minibatch_loss=[math.inf, math.inf]))
-    assert all_infinite["minibatch_loss"] == math.inf
+    assert all_infinite.minibatch_loss == math.inf
 
 
 def test_frame_has_the_documented_columns_and_dtypes_with_and_without_records():
@@ -109,15 +110,8 @@ def test_frame_has_the_documented_columns_and_dtypes_with_and_without_records():
 
 def test_frame_of_records_equals_frame_of_their_rows_after_json():
     records = [record(), record(update=1, minibatch_loss=[2.0], train_loss=math.inf, diverged_at=1)]
-    sent = json.loads(json.dumps([row(one) for one in records]))
+    sent = [Row(**json.loads(json.dumps(asdict(row(one))))) for one in records]
     pd.testing.assert_frame_equal(to_frame(records), to_frame(sent))
-
-
-def test_frame_names_the_columns_that_a_mapping_lacks():
-    values = row(record())
-    del values["epoch"], values["seconds"]
-    with pytest.raises(ValueError, match=r"`records\[1\]` .* it lacks epoch, seconds\."):
-        to_frame([record(), values])
 
 
 def test_epoch_is_samples_seen_over_n():

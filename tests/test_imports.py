@@ -80,8 +80,7 @@ ABOVE = {  # who must not be imported by whom
 # Science that others stand on, and adapters that still know several questions.
 ALLOWED = {
     "claims": set(QUESTIONS),
-    "sweep": {"sweep", "noise", "racing"},
-    "racing": {"racing", "sweep"},
+    "sweep": {"sweep", "noise"},
     "jobs/tasks.py": set(QUESTIONS),
     "ui/experiment.py": {"memory", "sweep"},
 }

@@ -2,17 +2,21 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from streamlit.runtime.scriptrunner import ScriptRunContext
 from streamlit.testing.v1 import AppTest
 
 from sgd_tf import problems
-from sgd_tf.jobs import JobFailure, tasks
+from sgd_tf.jobs import JobFailure
 from sgd_tf.jobs.worker import describe
 from sgd_tf.problems import DownloadError
 from sgd_tf.racing import controls, view
+from sgd_tf.racing.rows import Device, RunTrial, StableLimit, run_race, search_learning_rates
 from sgd_tf.training import tuned_rates
+from sgd_tf.training.history import Row
+from sgd_tf.training.warm_up import warm_up
 from sgd_tf.ui import experiment, runs
 from tests.lab import APP, LANGUAGES, FakeCluster, FakeJob, checked, open_app
 
@@ -28,7 +32,7 @@ def record(name, seconds, loss, **changes):
     """A row of a race, with the batch size that the name tells."""
     k = 1437 if name.startswith("GD") else int(name.removeprefix("k = "))
     update = round(seconds * 100_000 / k)
-    return {
+    values = {
         "run": name,
         "batch_size": k,
         "full_batch": k == 1437,
@@ -44,12 +48,13 @@ def record(name, seconds, loss, **changes):
         "test_loss": loss * 1.5,
         "test_accuracy": 0.9,
         "diverged_at": None,
-    } | changes
+    }
+    return Row(**values | changes)
 
 
 GD, SGD = "GD (k = 1,437)", "k = 32"
 RACE = [
-    {"device": "CPU"},
+    Device(name="CPU"),
     *(record(name, 0.0, 2.0) for name in (GD, "k = 256", SGD)),
     *(record(GD, s, loss) for s, loss in [(1.0, 0.5), (4.0, 0.002), (5.0, 0.001)]),
     *(record("k = 256", s, loss) for s, loss in [(1.0, 0.1), (2.0, 0.001), (5.0, 0.0005)]),
@@ -70,7 +75,7 @@ def test_the_page_opens_in_each_language(cluster, language):
     assert app.button(key="run").label == {"ko": "실행", "en": "Run"}[language]
     assert not app.button(key="run").disabled
     assert app.button(key="stop").disabled
-    assert cluster.warmed is tasks.warm_up
+    assert cluster.warmed is warm_up
     assert not cluster.jobs
 
 
@@ -89,7 +94,7 @@ def test_the_default_race_is_digits_with_tuned_rates_for_all_256_and_32(cluster)
     app.button(key="run").click().run()
     (job,) = cluster.jobs
     (plan,) = job.arguments
-    assert job.function is tasks.run_race
+    assert job.function is run_race
     assert (plan.problem, plan.model.kind, plan.model.widths, plan.seconds) == ("digits", "mlp", (32,), 5.0)
     assert [config.batch_size for config in plan.configs.values()] == ["all", 256, 32]
     assert list(plan.configs) == [GD, "k = 256", "k = 32"]
@@ -193,7 +198,7 @@ def said(app, text):
 
 def test_the_sentence_compares_the_first_with_gradient_descent(cluster):
     more = [record(SGD, 0.4, 0.3), record("k = 256", 0.6, 0.3)]
-    app = raced(cluster, sorted([*more, *RACE[1:]], key=lambda row: row["seconds"]), target="0.251")
+    app = raced(cluster, sorted([*more, *RACE[1:]], key=lambda row: row.seconds), target="0.251")
     # On the lines between the records: SGD at 0.4 + 0.1 (0.3 − 0.251)/(0.3 − 0.001) s, which is update 1,301.2 of its
     # 3,125 a second; GD at 1 + 3 (0.5 − 0.251)/(0.5 − 0.002) s, update 173.99.
     assert said(app, "**k = 32 reached the target in 0.42 s, at update 1,302.")
@@ -210,7 +215,7 @@ def test_times_between_the_same_two_records_are_too_close_to_tell(cluster, langu
     assert said(app, {"en": "**k = 256 reached", "ko": "k = 256, 0.75초"}[language])
     app = raced(cluster, rows, language=language, prediction=prediction, target="1.5")
     assert said(app, "k = 256 reached" if language == "en" else "k = 256")
-    app = raced(cluster, [row for row in rows if row["run"] != "k = 256"], language=language, target="0.5",
+    app = raced(cluster, [row for row in rows if row.run != "k = 256"], language=language, target="0.5",
                 k=["32", "all"], prediction=prediction if prediction != "k = 256" else None)  # fmt: skip
     assert said(app, {"en": "Too close to tell: k = 32", "ko": "누가 먼저인지 가릴 수 없습니다"}[language])
     assert not any(said(app, text) for text in ("times as long", "배의 시간", "was right", "맞았습니다"))
@@ -241,7 +246,7 @@ def test_steps_that_are_too_long_are_advised_against_with_the_limit_where_it_is_
     rows = [
         record(GD, 0.0, 2.0),
         record(GD, 0.1, float("inf"), diverged_at=17, update=40),
-        {"largest_stable_rate": 0.25},
+        StableLimit(learning_rate=0.25),
     ]
     app = raced(cluster, rows, language=language, k=["all"])
     assert said(app, {"en": "the loss grew. Choose a smaller learning rate", "ko": "더 작은 학습률"}[language])
@@ -256,7 +261,7 @@ def test_steps_that_are_too_long_are_advised_against_with_the_limit_where_it_is_
 
 
 def test_one_contestant_is_compared_with_nobody(cluster):
-    app = raced(cluster, [row for row in RACE[1:] if row["run"] == SGD], k=["32"], target="0.004")
+    app = raced(cluster, [row for row in RACE[1:] if row.run == SGD], k=["32"], target="0.004")
     assert said(app, "**k = 32 reached the target in 0.5 s, at update 1,560.**")
     assert not any(said(app, text) for text in ("No other", "On unseen samples", "paired", "Fewest updates"))
 
@@ -276,8 +281,8 @@ def test_who_made_the_fewest_updates_is_counted(cluster):
 )  # fmt: skip
 def test_the_verdict_says_what_being_first_is_worth_on_unseen_samples(cluster, language, sentence):
     accuracy = {GD: 351 / 360, "k = 256": 350 / 360, SGD: 348 / 360}
-    rows = [row | {"test_accuracy": accuracy[row["run"]]} for row in RACE[1:]]
-    rows[-2] |= {"test_accuracy": 349 / 360}
+    rows = [replace(row, test_accuracy=accuracy[row.run]) for row in RACE[1:]]
+    rows[-2] = replace(rows[-2], test_accuracy=349 / 360)
     app = raced(cluster, rows, language=language)
     assert said(app, sentence)
     column = {"en": "Test accuracy (best)", "ko": "테스트 정확도 (최고)"}[language]
@@ -381,7 +386,7 @@ def test_the_finished_race_is_a_film(cluster):
 
 
 def test_a_diverged_contestant_is_said_so_and_the_others_are_shown(cluster):
-    rows = [row for row in RACE if row.get("run") != "k = 256"]
+    rows = [RACE[0], *(row for row in RACE[1:] if row.run != "k = 256")]
     rows.append(record("k = 256", 0.1, float("inf"), diverged_at=37))
     app = open_app()
     app.button(key="run").click().run()
@@ -519,13 +524,23 @@ def test_the_place_in_the_queue_and_its_time_are_shown(cluster, language):
     assert {"en": "about 8 min", "ko": "약 8분"}[language] in checked(app.run()).progress[0].text
 
 
+def trial(learning_rate, mean_loss, diverged_at=None):
+    return RunTrial(
+        run=SGD,
+        learning_rate=learning_rate,
+        mean_loss=mean_loss,
+        train_loss=mean_loss,
+        updates=9,
+        diverged_at=diverged_at,
+    )
+
+
 def test_a_search_is_offered_and_its_rates_are_used_by_the_next_race(cluster):
     app = open_app()
     app.button(key="search").click().run()
     (job,) = cluster.jobs
-    assert job.function is tasks.search_learning_rates
-    trial = {"run": SGD, "learning_rate": 0.123, "mean_loss": 0.1, "train_loss": 0.1, "diverged_at": None}
-    finish(app, cluster, [trial, trial | {"learning_rate": 0.5, "mean_loss": 0.2}])
+    assert job.function is search_learning_rates
+    finish(app, cluster, [trial(0.123, 0.1), trial(0.5, 0.2)])
     app.run()
     app.button(key="run").click().run()
     assert cluster.jobs[-1].arguments[0].configs[SGD].learning_rate == 0.123
@@ -538,8 +553,7 @@ def test_a_search_in_which_all_rates_diverged_keeps_none_and_says_so(cluster, la
     before = cluster.jobs[-1].arguments[0].configs[SGD].learning_rate
     cluster.jobs[-1].status = "done"
     checked(app.run()).button(key="search").click().run()
-    trial = {"run": SGD, "learning_rate": 30.0, "mean_loss": math.inf, "train_loss": math.inf, "diverged_at": 3}
-    finish(app, cluster, [trial, trial | {"learning_rate": 50.0}])
+    finish(app, cluster, [trial(rate, math.inf, diverged_at=3) for rate in (30.0, 50.0)])
     (said,) = [text.value for text in app.warning if SGD in text.value]
     assert {"ko": "모두 발산", "en": "diverged, so none was kept"}[language] in said
     assert not app.success
@@ -552,11 +566,7 @@ def test_a_search_in_which_all_rates_diverged_keeps_none_and_says_so(cluster, la
 def test_a_search_says_when_the_best_rate_is_at_an_end_of_what_was_tried(cluster, best_at):
     app = open_app()
     app.button(key="search").click().run()
-    trials = [
-        {"run": SGD, "learning_rate": rate, "mean_loss": abs(rate - best_at), "train_loss": 0.1, "diverged_at": None}
-        for rate in (0.1, 0.5, 2.0)
-    ]
-    finish(app, cluster, trials)
+    finish(app, cluster, [trial(rate, abs(rate - best_at)) for rate in (0.1, 0.5, 2.0)])
     app.run()
     said = [text.value for text in app.caption if "the last one that was tried" in text.value]
     assert bool(said) == (best_at != 0.5)

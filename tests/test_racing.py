@@ -9,9 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sgd_tf import problems
-from sgd_tf.jobs import tasks
 from sgd_tf.racing import race as racing
-from sgd_tf.racing.race import Trial, best_trial, race, try_learning_rates
+from sgd_tf.racing import rows, search
+from sgd_tf.racing.race import race
+from sgd_tf.racing.search import try_learning_rates
+from sgd_tf.racing.trials import Trial, best_trial, has_turned
 from sgd_tf.training import models, tuned_rates
 from sgd_tf.training.records import ModelConfig, RacePlan, TrainConfig
 from sgd_tf.training.run import train
@@ -103,17 +105,16 @@ def test_the_others_race_on_when_one_diverges(make_problem):
 def test_a_race_that_diverged_gives_the_largest_stable_rate_of_a_quadratic():
     model = ModelConfig(kind="linear", widths=())
 
-    def rows(rate):
+    def raced(rate):
         configs = {"GD": TrainConfig(batch_size="all", learning_rate=rate)}
-        return list(
-            tasks.run_race(RacePlan(problem="line", num_examples=50, configs=configs, model=model, seconds=0.02))
-        )
+        plan = RacePlan(problem="line", num_examples=50, configs=configs, model=model, seconds=0.02)
+        return list(rows.run_race(plan))
 
     x = np.vstack([problems.load("line", num_examples=50).x_train[:, 0].astype(float), np.ones(50)])
     limit = 2 / np.linalg.norm(2 / 50 * x @ x.T, ord=2)  # the largest singular value of the Hessian
-    *_, last = rows(1.2 * limit)
-    assert last == {"largest_stable_rate": pytest.approx(limit, rel=1e-5)}
-    assert not any("largest_stable_rate" in row for row in rows(0.5 * limit))
+    *_, last = raced(1.2 * limit)
+    assert last == rows.StableLimit(learning_rate=pytest.approx(limit, rel=1e-5))
+    assert not any(isinstance(row, rows.StableLimit) for row in raced(0.5 * limit))
 
 
 def test_each_contestant_starts_from_the_weights_of_a_given_model_which_stays_as_it_is(classification):
@@ -166,14 +167,14 @@ def trial(learning_rate, mean_loss):
 def losses_of(monkeypatch):
     """A search that trains nothing: the mean loss of a trial is a function of its learning rate."""
 
-    def search(loss, **options):
-        monkeypatch.setattr(racing, "_measured_at", lambda *_: [1])
+    def trials_of(loss, **options):
+        monkeypatch.setattr(search, "_measured_at", lambda *_: [1])
         monkeypatch.setattr(
-            racing, "_try", lambda _, config, *__: trial(config.learning_rate, loss(config.learning_rate))
+            search, "_try", lambda _, config, *__: trial(config.learning_rate, loss(config.learning_rate))
         )
         return list(try_learning_rates(None, TrainConfig(), **options))
 
-    return search
+    return trials_of
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -186,7 +187,7 @@ def test_the_search_goes_on_until_the_loss_has_turned_whereever_it_begins(losses
     rates = [float(f"{10 ** (exponent / 4):.2g}") for exponent in range(start, min(start + num, 5))]
     trials = losses_of(loss, learning_rates=rates)
     found = best_trial(trials).learning_rate
-    assert racing.has_turned(trials) or found in (1e-6, 100.0)
+    assert has_turned(trials) or found in (1e-6, 100.0)
     assert abs(math.log10(found) - best) <= 0.14  # half of a step of 1/4, and its rounding
     tried = [t.learning_rate for t in trials]
     assert len(set(tried)) == len(tried)
@@ -196,16 +197,16 @@ def test_the_search_goes_on_until_the_loss_has_turned_whereever_it_begins(losses
 def test_beyond_its_grid_the_search_goes_on_in_the_steps_of_its_grid(losses_of):
     trials = losses_of(lambda rate: 1 / rate)  # the larger the better
     assert [t.learning_rate for t in trials] == [*tuned_rates.LEARNING_RATES, 18.0, 32.0, 56.0, 100.0]
-    assert not racing.has_turned(trials)
+    assert not has_turned(trials)
     trials = losses_of(lambda rate: rate, learning_rates=[0.01, 0.1])  # the smaller the better
     assert [t.learning_rate for t in trials] == [0.01, 0.1, 0.001, 1e-4, 1e-5, 1e-6]
-    assert not racing.has_turned(trials)
+    assert not has_turned(trials)
 
 
 def test_where_all_rates_diverge_the_search_goes_down_until_one_does_not(losses_of):
     trials = losses_of(lambda rate: math.inf if rate > 2e-4 else 1 / rate, learning_rates=[0.1, 1.0])
     assert best_trial(trials).learning_rate == 1e-4
-    assert racing.has_turned(trials)
+    assert has_turned(trials)
 
 
 def test_a_loss_that_no_rate_changes_ends_the_search(losses_of):
@@ -256,7 +257,7 @@ def test_of_trials_that_all_diverged_none_is_best():
 
 def test_a_search_in_which_all_trials_diverge_ends(losses_of):
     trials = losses_of(lambda _: math.inf, learning_rates=[0.1, 1.0])
-    assert min(t.learning_rate for t in trials) == racing.MIN_LEARNING_RATE
+    assert min(t.learning_rate for t in trials) == search.MIN_LEARNING_RATE
     with pytest.raises(ValueError, match="one that did not diverge"):
         best_trial(trials)
 

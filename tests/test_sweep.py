@@ -1,7 +1,7 @@
 """A sweep: what it plans, what it leaves out, and single runs against a quadratic that is solved by hand."""
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from sgd_tf import problems
 from sgd_tf.problems import Problem
-from sgd_tf.sweep import plans
+from sgd_tf.sweep import measure, plans
 from sgd_tf.sweep.plans import Cell, SweepPlan
+from sgd_tf.sweep.rows import CellResult
 from sgd_tf.training import tuned_rates
 from sgd_tf.training.records import ModelConfig, Progress, TrainConfig
 
@@ -62,8 +63,8 @@ def gd_loss(problem, rate, updates):
 @pytest.fixture(scope="module")
 def gd_run():
     problem, cell = quadratic(), Cell(batch_size=64, learning_rate=0.01, seed=0)
-    records = list(plans.train_cell(problem, plan(), cell))
-    return problem, records, plans.cell_row(plan(), cell, records)
+    records = list(measure.train_cell(problem, plan(), cell))
+    return problem, records, measure.cell_result(plan(), cell, records)
 
 
 def test_each_record_of_gradient_descent_lies_on_the_solved_quadratic(gd_run):
@@ -79,37 +80,37 @@ def test_updates_to_the_target_are_those_of_the_solved_quadratic(gd_run):
     # Between two records the loss is taken as linear; it is convex, so the crossing is read late, by h² L″/(8 |L′|).
     gap = max(b.update - a.update for a, b in pairwise(records) if a.update <= exact)
     late = gap**2 * 4 * abs(math.log(1 - 2 * 0.01)) / 8
-    assert exact <= row["updates_to_target"] <= exact + late
-    assert row["examples_to_target"] == pytest.approx(64 * row["updates_to_target"])
-    assert 0 < row["seconds_to_target"] <= row["seconds"]
+    assert exact <= row.updates_to_target <= exact + late
+    assert row.examples_to_target == pytest.approx(64 * row.updates_to_target)
+    assert 0 < row.seconds_to_target <= row.seconds
 
 
 def test_the_loss_after_the_epochs_is_that_of_the_solved_quadratic(gd_run):
     problem, _records, row = gd_run
-    assert row["test_loss_after_epochs"] == pytest.approx(gd_loss(problem, 0.01, 20), rel=1e-4)
-    assert row["train_loss_after_epochs"] == pytest.approx(gd_loss(problem, 0.01, 20), rel=1e-4)
-    assert row["test_accuracy_after_epochs"] is None
+    assert row.test_loss_after_epochs == pytest.approx(gd_loss(problem, 0.01, 20), rel=1e-4)
+    assert row.train_loss_after_epochs == pytest.approx(gd_loss(problem, 0.01, 20), rel=1e-4)
+    assert row.test_accuracy_after_epochs is None
 
 
 def test_a_run_ends_when_epochs_seconds_and_target_are_reached_and_not_before(gd_run):
     _problem, records, row = gd_run
     assert records[-2].train_loss > 1.5 >= records[-1].train_loss
-    assert row["updates"] >= 20
+    assert row.updates >= 20
 
 
 def test_above_the_stable_rate_a_run_diverges_at_the_update_at_which_float32_ends():
     problem, cell = quadratic(), Cell(batch_size=64, learning_rate=1.5, seed=0)
     wanted = plan(epochs=100)
-    row = plans.cell_row(wanted, cell, list(plans.train_cell(problem, wanted, cell)))
+    row = measure.cell_result(wanted, cell, list(measure.train_cell(problem, wanted, cell)))
     # b − ȳ doubles in each update; the sum of 64 squares passes the largest float32 after log₄(max / 64 ȳ²) of them.
     limit = math.log(float(np.finfo(np.float32).max) / (64 * float(problem.y_train.mean()) ** 2), 4)
-    assert row["diverged_at"] == math.ceil(limit)
-    assert row["updates_to_target"] is row["train_loss"] is row["test_loss_after_epochs"] is None
+    assert row.diverged_at == math.ceil(limit)
+    assert row.updates_to_target is row.train_loss is row.test_loss_after_epochs is None
 
 
 def test_the_same_cell_gives_the_same_numbers_but_for_the_seconds():
     problem, cell = quadratic(), Cell(batch_size=8, learning_rate=0.05, seed=3)
-    rows = [plans.cell_row(plan(), cell, list(plans.train_cell(problem, plan(), cell))) for _ in range(2)]
+    rows = [measure.cell_result(plan(), cell, list(measure.train_cell(problem, plan(), cell))) for _ in range(2)]
     timed = (
         "seconds",
         "seconds_to_target",
@@ -117,7 +118,7 @@ def test_the_same_cell_gives_the_same_numbers_but_for_the_seconds():
         "train_loss_after_seconds",
         "test_loss_after_seconds",
     )
-    first, second = ({name: row[name] for name in row if name not in timed} for row in rows)
+    first, second = ({name: value for name, value in asdict(row).items() if name not in timed} for row in rows)
     assert first == second
 
 
@@ -125,30 +126,30 @@ def test_a_run_gives_up_when_its_seconds_are_over():
     ticks = iter(range(10**9))
     impatient = plan(target=1e-3, seconds=1.0, max_seconds=5.0)  # the loss never falls below the variance
     cell = Cell(batch_size=64, learning_rate=0.01, seed=0)
-    records = list(plans.train_cell(quadratic(), impatient, cell, clock=lambda: float(next(ticks))))
-    row = plans.cell_row(impatient, cell, records)
-    assert row["updates_to_target"] is None
-    assert 5.0 <= row["seconds"] <= 6.0
-    assert row["test_loss_after_epochs"] is None  # 20 updates take 20 ticks at least
+    records = list(measure.train_cell(quadratic(), impatient, cell, clock=lambda: float(next(ticks))))
+    row = measure.cell_result(impatient, cell, records)
+    assert row.updates_to_target is None
+    assert 5.0 <= row.seconds <= 6.0
+    assert row.test_loss_after_epochs is None  # 20 updates take 20 ticks at least
 
 
 def test_a_run_that_is_no_better_than_at_its_start_ends_with_its_budgets():
     stuck = plan(epochs=3, learning_rates=(1.0,))  # 1 − 2γ = −1: b jumps to and fro about ȳ
     cell = Cell(batch_size=64, learning_rate=1.0, seed=0)
-    records = list(plans.train_cell(quadratic(), stuck, cell))
+    records = list(measure.train_cell(quadratic(), stuck, cell))
     assert records[-1].update <= 5
     assert records[-1].train_loss == pytest.approx(records[0].train_loss, rel=1e-4)
 
 
 def test_noise_scale_and_limit_of_the_rate_are_those_of_the_quadratic():
     problem = quadratic()
-    rows = list(plans.landscape(problem, plan(), TrainConfig(batch_size=64, learning_rate=0.01)))
+    rows = list(measure.landscape(problem, plan(), TrainConfig(batch_size=64, learning_rate=0.01)))
     y = problem.y_train.astype(np.float64)
-    assert [row["landscape"] for row in rows] == ["start", "middle", "target"]
+    assert [row.place for row in rows] == ["start", "middle", "target"]
     for row in rows:
-        distance = y.mean() * (1 - 2 * 0.01) ** row["update"]  # of b from ȳ: the gradient is −2 times it
-        assert row["noise_scale"] == pytest.approx(y.var(ddof=1) / distance**2, rel=1e-3)
-        assert row["max_learning_rate"] == pytest.approx(1.0, rel=1e-2)  # 2/λmax with λmax = 2
+        distance = y.mean() * (1 - 2 * 0.01) ** row.update  # of b from ȳ: the gradient is −2 times it
+        assert row.noise_scale == pytest.approx(y.var(ddof=1) / distance**2, rel=1e-3)
+        assert row.max_learning_rate == pytest.approx(1.0, rel=1e-2)  # 2/λmax with λmax = 2
 
 
 def records_of(losses, *, seconds=0.1, k=4, num_examples=8, diverged_at=None):
@@ -173,38 +174,43 @@ def records_of(losses, *, seconds=0.1, k=4, num_examples=8, diverged_at=None):
 def test_a_row_reads_target_epochs_and_seconds_off_the_records():
     cell = Cell(batch_size=4, learning_rate=0.1, seed=1)
     wanted = plan(target=2.5, epochs=1, seconds=0.25)  # 1 epoch is 2 updates
-    row = plans.cell_row(wanted, cell, records_of([5.0, 4.0, 3.0, 2.0, 1.0]), wall_seconds=7.0)
-    assert (row["updates_to_target"], row["examples_to_target"]) == (2.5, 10.0)
-    assert row["seconds_to_target"] == pytest.approx(0.25)
-    assert (row["train_loss_after_epochs"], row["test_loss_after_epochs"]) == (3.0, 6.0)
-    assert row["train_loss_after_seconds"] == pytest.approx(2.5)  # half way between updates 2 and 3
-    assert row["test_accuracy_after_seconds"] == pytest.approx(0.75)
-    assert row["examples_per_second"] == pytest.approx(40.0)
-    assert (row["updates"], row["start_loss"], row["train_loss"], row["wall_seconds"]) == (4, 5.0, 1.0, 7.0)
-    assert (row["batch_size"], row["learning_rate"], row["seed"], row["diverged_at"]) == (4, 0.1, 1, None)
+    row = measure.cell_result(wanted, cell, records_of([5.0, 4.0, 3.0, 2.0, 1.0]), wall_seconds=7.0)
+    assert (row.updates_to_target, row.examples_to_target) == (2.5, 10.0)
+    assert row.seconds_to_target == pytest.approx(0.25)
+    assert (row.train_loss_after_epochs, row.test_loss_after_epochs) == (3.0, 6.0)
+    assert row.train_loss_after_seconds == pytest.approx(2.5)  # half way between updates 2 and 3
+    assert row.test_accuracy_after_seconds == pytest.approx(0.75)
+    assert row.examples_per_second == pytest.approx(40.0)
+    assert (row.updates, row.start_loss, row.train_loss, row.wall_seconds) == (4, 5.0, 1.0, 7.0)
+    assert (row.batch_size, row.learning_rate, row.seed, row.diverged_at) == (4, 0.1, 1, None)
 
 
 def test_a_run_that_diverged_has_no_losses_after_its_budgets():
     cell = Cell(batch_size=4, learning_rate=9.0, seed=0)
-    row = plans.cell_row(plan(epochs=1), cell, records_of([5.0, 9.0, 99.0, math.inf], diverged_at=3))
-    assert row["diverged_at"] == 3
-    assert row["train_loss"] is row["test_loss_after_epochs"] is row["test_loss_after_seconds"] is None
+    row = measure.cell_result(plan(epochs=1), cell, records_of([5.0, 9.0, 99.0, math.inf], diverged_at=3))
+    assert row.diverged_at == 3
+    assert row.train_loss is row.test_loss_after_epochs is row.test_loss_after_seconds is None
 
 
 def fake_row(cell, **changes):
     """The row of a run whose price is least at learning rate 0.1."""
     price = 100 * (1 + abs(math.log(cell.learning_rate / 0.1)))
-    return {
-        "batch_size": cell.batch_size,
-        "learning_rate": cell.learning_rate,
-        "seed": cell.seed,
+    usual = {
+        "num_examples": 5_000,
         "updates_to_target": price,
-        "test_loss_after_epochs": price,
-        "test_loss_after_seconds": price,
-        "train_loss": 1.0,
+        "examples_to_target": cell.batch_size * price,
+        "seconds_to_target": price / 1000,
+        **{f"{m}_loss_after_{b}": price for m in ("train", "test") for b in ("epochs", "seconds")},
+        **{f"test_accuracy_after_{b}": None for b in ("epochs", "seconds")},
+        "examples_per_second": 1000.0 * cell.batch_size,
+        "updates": 1000,
         "seconds": 1.0,
+        "train_loss": 1.0,
+        "start_loss": 2.0,
+        "diverged_at": None,
         "wall_seconds": 2.0,
-    } | changes
+    }
+    return CellResult(**asdict(cell), **usual | changes)
 
 
 def run_all(wanted, rows):
@@ -329,22 +335,22 @@ def test_what_can_not_be_swept_is_named(changes, message):
 
 def test_a_batch_size_above_n_is_refused_before_anything_is_run():
     with pytest.raises(ValueError, match=r"`batch_sizes` must be an integer in \[1, 64\]; received 65"):
-        next(plans.sweep(quadratic(), plan(batch_sizes=(8, 65))))
+        next(measure.sweep(quadratic(), plan(batch_sizes=(8, 65))))
 
 
 def test_a_sweep_takes_n_from_the_samples_that_it_is_given():
     N = 2 * problems.CATALOGUE["line"].num_examples
     whole = plan(problem="line", batch_sizes=(N,), learning_rates=(0.1,), num_seeds=1, seconds=0.01, max_seconds=0.01)
-    (row,) = plans.sweep(problems.load("line", num_examples=N), whole)
-    assert (row["batch_size"], row["num_examples"]) == (N, N)
+    (row,) = measure.sweep(problems.load("line", num_examples=N), whole)
+    assert (row.batch_size, row.num_examples) == (N, N)
 
 
 def test_a_sweep_in_a_notebook_yields_the_rows_of_all_its_runs():
     wanted = plan(learning_rates=(0.01, 0.1), num_seeds=2, epochs=2)
-    rows = list(plans.sweep(quadratic(), wanted))
+    rows = list(measure.sweep(quadratic(), wanted))
     assert not plans.missing_cells(wanted, rows)
-    assert len(rows) == len({plans.cell_key(row) for row in rows})
-    assert {row["seed"] for row in rows} == {0, 1}
+    assert len(rows) == len({row.key for row in rows})
+    assert {row.seed for row in rows} == {0, 1}
 
 
 @pytest.mark.parametrize(("problem", "kind"), SEARCHED)

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from sgd_tf.sweep import analysis as results
 from sgd_tf.sweep import comparison, critical_batch_size, wording
 from sgd_tf.sweep.plans import SweepPlan
+from sgd_tf.sweep.rows import CellResult
 from sgd_tf.ui import language
 
 SIZES = (1, 8, 32, 256, 1437)
@@ -30,24 +32,24 @@ def runs(draw, k, rate, seed):
     is_lost = state in ("diverged", "slow")
     loss = None if is_lost else draw(losses)
     seconds = draw(st.sampled_from([0.5, 1.0, 1.0, 3.0]))
-    return {
-        "batch_size": k,
-        "learning_rate": rate,
-        "seed": seed,
-        "num_examples": 1437,
-        "updates_to_target": made,
-        "examples_to_target": None if made is None else k * made,
-        "seconds_to_target": None if made is None else made * seconds / 500,
+    return CellResult(
+        batch_size=k,
+        learning_rate=rate,
+        seed=seed,
+        num_examples=1437,
+        updates_to_target=made,
+        examples_to_target=None if made is None else k * made,
+        seconds_to_target=None if made is None else made * seconds / 500,
         **{f"{name}_loss_after_{budget}": loss for name in ("train", "test") for budget in ("epochs", "seconds")},
         **{f"test_accuracy_after_{budget}": None if loss is None else 1 - loss for budget in ("epochs", "seconds")},
-        "examples_per_second": 500 * k / seconds,
-        "updates": 500,
-        "seconds": seconds,
-        "train_loss": {"diverged": None, "stuck": 2.0}.get(state, 0.2),
-        "start_loss": 2.0,
-        "diverged_at": 9 if state == "diverged" else None,
-        "wall_seconds": 4.0,
-    }
+        examples_per_second=500 * k / seconds,
+        updates=500,
+        seconds=seconds,
+        train_loss={"diverged": None, "stuck": 2.0}.get(state, 0.2),
+        start_loss=2.0,
+        diverged_at=9 if state == "diverged" else None,
+        wall_seconds=4.0,
+    )
 
 
 @st.composite
@@ -63,7 +65,7 @@ def tables(draw):
 
 
 def is_raced(run):
-    return run["updates_to_target"] is not None and run["updates_to_target"] > 0
+    return run.updates_to_target is not None and run.updates_to_target > 0
 
 
 @settings(max_examples=50)
@@ -71,25 +73,21 @@ def is_raced(run):
 def test_the_range_holds_what_is_within_its_factor_and_every_other_k_between_its_ends_is_explained(rows):
     table = results.to_table(rows)
     rates = results.choose_rates(table, "updates_to_target")
-    chosen = {
-        k: {row["seed"]: row for row in rows if (row["batch_size"], row["learning_rate"]) == (k, rates[k])}
-        for k in rates
-    }
-    always = [k for k in chosen if all(row["updates_to_target"] is not None for row in chosen[k].values())]
+    chosen = {k: {row.seed: row for row in rows if (row.batch_size, row.learning_rate) == (k, rates[k])} for k in rates}
+    always = [k for k in chosen if all(row.updates_to_target is not None for row in chosen[k].values())]
     seeds = set.intersection(*(set(chosen[k]) for k in always)) if always else set()
     seeds = {seed for seed in seeds if all(is_raced(chosen[k][seed]) for k in always)}
     found = results.recommend(table)
     if not seeds:
         assert found in ("not reached", "diverged", "at the start", "unknown")
         assert (found == "diverged") == all(
-            row["updates_to_target"] is None
-            and (row["diverged_at"] is not None or row["train_loss"] >= row["start_loss"])
+            row.updates_to_target is None and (row.diverged_at is not None or row.train_loss >= row.start_loss)
             for own in chosen.values()
             for row in own.values()
         )
         return
-    per_update = {k: np.median([row["seconds"] / 500 for row in rows if row["batch_size"] == k]) for k in always}
-    seconds = {k: np.median([chosen[k][s]["updates_to_target"] * per_update[k] for s in seeds]) for k in always}
+    per_update = {k: np.median([row.seconds / 500 for row in rows if row.batch_size == k]) for k in always}
+    seconds = {k: np.median([chosen[k][s].updates_to_target * per_update[k] for s in seeds]) for k in always}
     fastest = min(seconds.values())
     left_out = dict(found.left_out)
     inside = [k for k in sorted(chosen) if found.low <= k <= found.high and k not in left_out]
@@ -108,13 +106,13 @@ def test_the_range_holds_what_is_within_its_factor_and_every_other_k_between_its
 @settings(max_examples=30)
 @given(tables(), st.data())
 def test_a_further_seed_of_one_k_takes_no_other_k_out_of_the_answer(rows, data):
-    rows = [row for row in rows if row["learning_rate"] == RATES[0]]
+    rows = [row for row in rows if row.learning_rate == RATES[0]]
     before = results.seconds_by_size(results.to_table(rows))
     if not before["state"].isin(["fastest"]).any():
         return
-    k = data.draw(st.sampled_from(sorted({row["batch_size"] for row in rows})))
-    own = next(row for row in rows if row["batch_size"] == k)
-    after = results.seconds_by_size(results.to_table([*rows, own | {"seed": 99}]))
+    k = data.draw(st.sampled_from(sorted({row.batch_size for row in rows})))
+    own = next(row for row in rows if row.batch_size == k)
+    after = results.seconds_by_size(results.to_table([*rows, replace(own, seed=99)]))
     columns = ["batch_size", "state", "num_known"]
     others = before["batch_size"] != k
     assert after.loc[others, columns].equals(before.loc[others, columns])
@@ -227,7 +225,7 @@ def all_sentences(table, scale):
         else:
             sentences += wording.answer(PLAN, found, sizes)
         if fit is not None:
-            scales = {"start": {"noise_scale": 12.0}, "target": {"noise_scale": scale}}
+            scales = {"start": 12.0, "target": scale}
             sentences += wording.critical(PLAN, fit, scales)
         sentences += wording.verdicts(PLAN, verdicts)
         for verdict in verdicts:

@@ -9,6 +9,7 @@ import pytest
 
 from sgd_tf.sweep import analysis as results
 from sgd_tf.sweep.analysis import to_table
+from sgd_tf.sweep.rows import CellResult
 
 
 def row(k, rate=0.1, seed=0, **changes):
@@ -35,7 +36,7 @@ def row(k, rate=0.1, seed=0, **changes):
         "diverged_at": None,
         "wall_seconds": 2.0,
     }
-    return usual | changes
+    return CellResult(**usual | changes)
 
 
 def test_a_run_that_is_told_twice_counts_once():

@@ -63,7 +63,7 @@ def test_the_band_of_gradient_descent_lies_on_its_line(classification):
         # The loss before an update is that of the weights of the record before it.
         assert after.minibatch_loss[0] == pytest.approx(before.train_loss, rel=1e-5)
         values = history.row(after)
-        band = [values["minibatch_loss_low"], values["minibatch_loss_high"]]
+        band = [values.minibatch_loss_low, values.minibatch_loss_high]
         assert band == pytest.approx([after.train_loss] * 2, rel=1e-9)
 
 

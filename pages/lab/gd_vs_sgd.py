@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from sgd_tf.racing import controls, search_view, view
+from sgd_tf.racing import controls, rows, search_view, view
 from sgd_tf.ui import runs
 from sgd_tf.ui.language import _, prose
 
@@ -27,9 +27,9 @@ with left, st.container(key="race_controls"):
 wants_search = st.session_state.get("search")  # the button stands beside the learning rates, if they are there
 if plan and (wants_race or wants_search):
     if wants_race:
-        runs.start_race(plan, prediction)
+        runs.start("race", rows.run_race, plan, seconds=rows.race_seconds(plan), prediction=prediction)
     else:
-        runs.start_search(plan)
+        runs.start("search", rows.search_learning_rates, plan, seconds=rows.search_seconds(plan))
     st.rerun()
 
 with right:

@@ -7,74 +7,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
 from sgd_tf import problems
 from sgd_tf.devices.replicas import ParallelPlan
 from sgd_tf.memory.prediction import Trial
-from sgd_tf.racing.standings import largest_stable_rate
-from sgd_tf.sweep.plans import Cell, SweepPlan
 from sgd_tf.training import history
-from sgd_tf.training.records import BatchSize, ModelConfig, RacePlan, TrainConfig
-
-DEFAULT_BATCH_SIZES: tuple[BatchSize, ...] = ("all", 256, 32)  # of the race that a learner meets first
-HEARTBEAT_SECONDS = 0.5  # between two signs of life of a long run of a sweep
-
-
-def run_race(plan: RacePlan) -> Iterator[dict[str, Any]]:
-    """Race the contestants of a plan.
-
-    Args:
-        plan: the race.
-
-    Yields:
-        Rows of `history.row`; the first names the device that trains, as {"device": …}. After a contestant has diverged
-        {"largest_stable_rate": …}, 2/λmax of gradient descent, where it is known.
-    """
-    from sgd_tf.racing import race
-
-    yield {"device": _device()}
-    problem = problems.load(plan.problem, num_examples=plan.num_examples)
-    for record in race.race(problem, plan.configs, seconds=plan.seconds, model=plan.model, progress=False):
-        yield history.row(record)
-        if record.diverged_at is not None and (limit := largest_stable_rate(problem, plan.model)):
-            yield {"largest_stable_rate": limit}
-
-
-def search_learning_rates(plan: RacePlan, seconds: float) -> Iterator[dict[str, Any]]:
-    """Search the learning rate of each contestant of a plan.
-
-    Args:
-        plan: whose contestants, problem and model are taken; their learning rates are not used.
-        seconds: training time of each trial.
-
-    Yields:
-        A row {"run", "learning_rate", "mean_loss", "train_loss", "updates", "diverged_at"} for each trial.
-    """
-    from sgd_tf.racing import race
-
-    problem = problems.load(plan.problem, num_examples=plan.num_examples)
-    for name, config in plan.configs.items():
-        for trial in race.try_learning_rates(problem, config, seconds=seconds, model=plan.model):
-            yield {"run": name, **asdict(trial)}
-
-
-def warm_up() -> Iterator[None]:
-    """Import TensorFlow, then compile the contestants of the first race while nobody waits for anything else.
-
-    Yields:
-        None after each step.
-    """
-    from sgd_tf import race  # noqa: F401
-
-    yield
-    for k in DEFAULT_BATCH_SIZES:
-        config = TrainConfig(batch_size=k)
-        for _ in run_race(RacePlan(problem="digits", configs={"": config}, model=ModelConfig(), seconds=0.01)):
-            pass
-        yield
+from sgd_tf.training.records import BatchSize, ModelConfig, TrainConfig
 
 
 def _device() -> str:
@@ -256,7 +197,7 @@ def descend_around_the_limit(
         for record, weights in curvature.descend(
             data, rate, name=name, model=model, num_updates=num_updates, seed=seed
         ):
-            yield history.row(record)
+            yield asdict(history.row(record))
             if record.update <= 1:
                 set_weights(gradients.model, weights)
                 slopes.append(float(found.vector @ gradients.full()))
@@ -265,50 +206,6 @@ def descend_around_the_limit(
             set_weights(gradients.model, weights)
             now = curvature.largest_eigenvalue(gradients.hessian_product, gradients.num_parameters, seed=seed)
             yield {"factor": factor, "eigenvalue": now.value, "converged": now.converged}
-
-
-def run_cells(plan: SweepPlan, cells: Sequence[Cell], seconds: float) -> Iterator[dict[str, Any]]:
-    """Make the runs of a sweep one after the other, as many as are begun in these seconds.
-
-    Args:
-        plan: the sweep.
-        cells: the runs, in order.
-        seconds: after which no further run is begun; the first is always made.
-
-    Yields:
-        A row of `sweep.cell_row` for each run; and {"heartbeat": updates so far} during a long one, so that Stop is
-        heard.
-    """
-    from sgd_tf.sweep import plans
-
-    problem = problems.load(plan.problem, num_examples=plan.num_examples)
-    begin = time.monotonic()
-    for cell in cells:
-        start = last = time.monotonic()
-        if start - begin > seconds:
-            return
-        records = []
-        for record in plans.train_cell(problem, plan, cell):
-            records.append(record)
-            if time.monotonic() - last > HEARTBEAT_SECONDS:
-                last = time.monotonic()
-                yield {"heartbeat": record.update}
-        yield plans.cell_row(plan, cell, records, wall_seconds=time.monotonic() - start)
-
-
-def measure_landscape(plan: SweepPlan, config: TrainConfig) -> Iterator[dict[str, Any]]:
-    """Noise scale and largest curvature along one run of a sweep.
-
-    Args:
-        plan: the sweep.
-        config: of the run.
-
-    Yields:
-        Rows of `sweep.landscape`.
-    """
-    from sgd_tf.sweep import plans
-
-    yield from plans.landscape(problems.load(plan.problem, num_examples=plan.num_examples), plan, config)
 
 
 def hit_the_memory_wall(

@@ -465,7 +465,7 @@ def _without_limit(first: Mapping[str, Any]) -> str:
 def _edge_rows(run: SessionRun | None) -> tuple[dict[str, Any] | None, pd.DataFrame, dict[float, Any]]:
     """What a run has told so far: λmax, the records, and λmax at the end of the runs that did not diverge."""
     rows: Rows = run.job.rows if run else []
-    table = history.to_frame(row for row in rows if "run" in row)
+    table = history.to_frame(history.Row(**row) for row in rows if "run" in row)
     table["run"] = [f"{factor} × 2/λmax" for factor in table["run"]]
     return (
         (rows[0] if rows else None),

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from sgd_tf.problems import CATALOGUE, ProblemInfo
+from sgd_tf.racing.trials import best_trial
 from sgd_tf.training import tuned_rates
 from sgd_tf.training.records import (
     MAX_LEARNING_RATE,
@@ -458,13 +459,12 @@ def searched_rates() -> dict[tuple[object, ...], float]:
     search = runs.get("search")
     if search and not search.is_active:
         for name, config in search.plan.configs.items():
-            trials = [row for row in search.job.rows if row["run"] == name and math.isfinite(row["mean_loss"])]
+            trials = [trial for trial in search.job.rows if trial.run == name and math.isfinite(trial.mean_loss)]
             if trials:
-                best = min(trials, key=lambda row: (row["mean_loss"], row["learning_rate"]))
                 num_examples = search.plan.num_examples or CATALOGUE[search.plan.problem].num_examples
                 k = config.minibatch_size(num_examples)
                 key = search_key(search.plan.problem, num_examples, search.plan.model, k)
-                found[key] = best["learning_rate"]
+                found[key] = best_trial(trials).learning_rate
     return found
 
 

@@ -1,10 +1,9 @@
-"""What a learner takes home: a race or a sweep as a script."""
+"""A race as a script."""
 
 from __future__ import annotations
 
 import dataclasses
 
-from sgd_tf.sweep.plans import SweepPlan
 from sgd_tf.training.records import RacePlan, TrainConfig
 from sgd_tf.training.source_text import keyword_arguments, literal, model_arguments
 
@@ -50,51 +49,6 @@ history = sgd_tf.to_frame(records)
 history.to_csv("race.csv", index=False)
 chart = sgd_tf.charts.curves(history{argument})
 sgd_tf.charts.save_html(chart, "race.html")
-'''
-
-
-def sweep_script(plan: SweepPlan) -> str:
-    """Python source that repeats a sweep over batch sizes, and prints what it says.
-
-    Args:
-        plan: the sweep.
-
-    Returns:
-        Source text; needs `sgd_tf` alone.
-
-    >>> plan = SweepPlan(problem="digits", batch_sizes=(1, 32, 1437), target=0.05)
-    >>> compile(sweep_script(plan), "sweep.py", "exec") is not None
-    True
-    """
-    size = "" if plan.num_examples is None else f", num_examples={plan.num_examples}"
-    names = ("batch_sizes", "learning_rates", "rule", "num_seeds", "target", "epochs", "seconds", "max_seconds")
-    arguments = keyword_arguments(plan, names, ",\n    ")
-    return f'''"""{plan.problem}: which batch size reaches the target in the fewest seconds?"""
-
-import sgd_tf
-from sgd_tf.sweep import analysis
-from sgd_tf.sweep.plans import SweepPlan, sweep
-
-problem = sgd_tf.load({plan.problem!r}{size})
-plan = SweepPlan(
-    problem={plan.problem!r},
-    model=sgd_tf.ModelConfig({model_arguments(plan.model)}),
-    {arguments},
-)
-
-rows = []
-for row in sweep(problem, plan):  # each row is one run
-    print(row["batch_size"], row["learning_rate"], row["seed"], row["updates_to_target"])
-    rows.append(row)
-
-table = analysis.to_table(rows)
-table.to_csv("sweep.csv", index=False)
-best = analysis.tuned(table, "updates_to_target")
-print(analysis.spread(best, "updates_to_target").to_string(index=False))
-print(analysis.fit_runs(best))
-print(analysis.recommend(table))
-for verdict in analysis.verdict_c13(table):
-    print(verdict)
 '''
 
 

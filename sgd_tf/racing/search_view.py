@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import pandas as pd
 import streamlit as st
 
+from sgd_tf.jobs.rows import table
 from sgd_tf.racing import controls, search_chart
+from sgd_tf.racing.rows import RunTrial
+from sgd_tf.racing.trials import has_turned
 from sgd_tf.ui import experiment, runs
 from sgd_tf.ui.language import _
 from sgd_tf.ui.runs import SessionRun
@@ -40,26 +41,21 @@ def _draw(search: SessionRun | None) -> None:
             if lost:
                 text = _("{names}: every learning rate that was tried diverged, so none was kept.")
                 st.warning(text.format(names=", ".join(lost)))
-            if names := [name for name in _best_at_an_end(rows) if name not in lost]:
+            if names := _best_at_an_end(rows):
                 text = _("{names}: the best rate is the last one that was tried; one beyond it may be better.")
                 st.caption(text.format(names=", ".join(names)))
-        trials = pd.DataFrame(rows, columns=["run", "learning_rate", "mean_loss", "diverged_at"])
         sizes = {name: config.batch_size for name, config in search.plan.configs.items()}
-        chart = search_chart.learning_rates(trials, batch_sizes=sizes, theme=page_theme(260))
+        chart = search_chart.learning_rates(table(rows, RunTrial), batch_sizes=sizes, theme=page_theme(260))
         show_chart(chart, _("Mean training loss of each learning rate"), key="search_chart")
 
 
-def _without_winner(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _without_winner(rows: Sequence[RunTrial]) -> list[str]:
     """The contestants without a rate at which the training did not diverge."""
-    finite = {row["run"] for row in rows if math.isfinite(row["mean_loss"])}
-    return [name for name in dict.fromkeys(row["run"] for row in rows) if name not in finite]
+    finite = {trial.run for trial in rows if math.isfinite(trial.mean_loss)}
+    return [name for name in dict.fromkeys(trial.run for trial in rows) if name not in finite]
 
 
-def _best_at_an_end(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _best_at_an_end(rows: Sequence[RunTrial]) -> list[str]:
     """The contestants with no worse rate beside the best one, on one side."""
-    names = []
-    for name in dict.fromkeys(row["run"] for row in rows):
-        trials = {row["learning_rate"]: row["mean_loss"] for row in rows if row["run"] == name}
-        if min(trials, key=lambda rate: (trials[rate], rate)) in (min(trials), max(trials)):
-            names.append(name)
-    return names
+    names = [name for name in dict.fromkeys(trial.run for trial in rows) if name not in _without_winner(rows)]
+    return [name for name in names if not has_turned([trial for trial in rows if trial.run == name])]

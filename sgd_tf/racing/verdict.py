@@ -11,6 +11,7 @@ import streamlit as st
 
 from sgd_tf.problems import CATALOGUE
 from sgd_tf.racing import standings
+from sgd_tf.racing.rows import StableLimit
 from sgd_tf.racing.standings import Verdict
 from sgd_tf.training import history
 from sgd_tf.ui.language import _
@@ -124,7 +125,7 @@ def _advice(run: SessionRun, table: pd.DataFrame) -> None:
 
 def _limit(run: SessionRun) -> str:
     """2/λmax, where the race found it."""
-    limit = next((row["largest_stable_rate"] for row in run.job.rows if "largest_stable_rate" in row), None)
+    limit = next((row.learning_rate for row in run.job.rows if isinstance(row, StableLimit)), None)
     if limit is None:
         return ""
     text = _("Here gradient descent is stable below 2/λmax = {limit}; a small k needs a smaller rate still.")

@@ -16,6 +16,7 @@ from sgd_tf import charts
 from sgd_tf.jobs import JobHandle
 from sgd_tf.problems import CATALOGUE
 from sgd_tf.racing import scripts, verdict
+from sgd_tf.racing.rows import Device, race_seconds
 from sgd_tf.training import history
 from sgd_tf.training.records import RacePlan
 from sgd_tf.ui import address, experiment, runs
@@ -99,11 +100,11 @@ def _picture(plan: RacePlan | None, run: SessionRun | None) -> None:
 
 def frame(run: SessionRun) -> pd.DataFrame:
     """History of a race so far; all who ask get the same table, which none may change."""
-    attempt, rows = run.job.attempt, run.job.rows
+    attempt, found = run.job.attempt, run.job.rows
     made = _frames.get(run.job)
-    if made is None or made[0] != (attempt, len(rows)):
-        table = history.to_frame(row for row in rows if "run" in row)
-        _frames[run.job] = made = (attempt, len(rows)), table
+    if made is None or made[0] != (attempt, len(found)):
+        table = history.to_frame(row for row in found if isinstance(row, history.Row))
+        _frames[run.job] = made = (attempt, len(found)), table
     return made[1]
 
 
@@ -212,7 +213,7 @@ def _clock(run: SessionRun | None, table: pd.DataFrame) -> None:
     """One line below the chart: the queue, the time that is left, or the film of the finished race."""
     search = runs.get("search")
     if search and search.is_active:
-        num_tried = len({row["run"] for row in search.job.rows})
+        num_tried = len({trial.run for trial in search.job.rows})
         text = _("Searching learning rates: contestant {i} of {n}, shown below")
         num = len(search.plan.configs)
         st.progress(max(0, num_tried - 1) / num, text.format(i=max(1, num_tried), n=num))
@@ -221,7 +222,7 @@ def _clock(run: SessionRun | None, table: pd.DataFrame) -> None:
         st.progress(0.0, _("Ready when you are: press Run."))
         return
     job = run.job
-    total = run.plan.seconds * len(run.plan.configs)
+    total = race_seconds(run.plan)
     if job.status == "waiting":
         experiment.waiting(run)
     elif job.status == "running":
@@ -262,7 +263,7 @@ def _training_seconds(table: pd.DataFrame, plan: RacePlan) -> float:
 
 
 def _device(run: SessionRun) -> str:
-    return next((str(row["device"]) for row in run.job.rows[:1] if "device" in row), "CPU")
+    return next((row.name for row in run.job.rows[:1] if isinstance(row, Device)), "CPU")
 
 
 def _standings(visible: pd.DataFrame, plan: RacePlan | None) -> None:

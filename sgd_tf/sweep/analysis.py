@@ -1,6 +1,6 @@
 """What a sweep says: medians over seeds, the fastest k and those as fast, and the verdict on 256, 512 and large k.
 
-Rows of `sweep.cell_row` go in; NumPy, pandas and SciPy do the arithmetic, and no TensorFlow is imported.
+Results of runs go in; NumPy, pandas and SciPy do the arithmetic, and no TensorFlow is imported.
 
 The runs of one seed share their initial weights and the order of the samples, whatever k and learning rate are: that
 order depends on seed and epoch only. So all that is said of two k compares pairs of runs with the same seed (see
@@ -20,6 +20,7 @@ import pandas as pd
 from sgd_tf.sweep.comparison import ALPHA, HIGHER_IS_BETTER, MIN_SEEDS, Outcome, compare, holm, outcome, t_tail
 from sgd_tf.sweep.critical_batch_size import Hyperbola, fit_hyperbola
 from sgd_tf.sweep.plans import next_to_base
+from sgd_tf.sweep.rows import CellResult
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 State = Literal["fastest", "as fast", "slower", "not reached", "diverged", "at the start", "unknown"]
@@ -54,7 +55,7 @@ LARGE = 4_000  # batch size beyond which the book expects harm
 NUM_RESAMPLES = 1_000  # of the bootstrap
 
 
-def to_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def to_table(rows: Iterable[CellResult]) -> pd.DataFrame:
     """One row for each run, by k, learning rate and seed; a run that is told twice counts once.
 
     An update with one k takes equally long whatever the learning rate and the seed. So the speed of a k is the median
@@ -62,7 +63,7 @@ def to_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     else the machine did during one run does not count as slowness of its k.
 
     Args:
-        rows: of `sweep.cell_row`.
+        rows: results of runs.
 
     Returns:
         the columns of the rows; seconds_per_update, of this k; and steady_seconds_to_target, updates_to_target times
@@ -72,7 +73,9 @@ def to_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     (0, 22)
     """
     rows = list(rows)
-    table = pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in DTYPES.items()})
+    table = pd.DataFrame(
+        {name: pd.Series([getattr(row, name) for row in rows], dtype=dtype) for name, dtype in DTYPES.items()}
+    )
     keys = ["batch_size", "learning_rate", "seed"]
     table = table.drop_duplicates(keys).sort_values(keys, ignore_index=True)
     own_speed = (table["seconds"] / table["updates"]).where((table["updates"] > 0) & (table["seconds"] > 0))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import streamlit as st
 
-from sgd_tf.jobs import Slice, tasks
+from sgd_tf.jobs import Slice
 from sgd_tf.jobs.slices import Rows
 from sgd_tf.sweep import plans
 from sgd_tf.sweep.plans import SweepPlan
+from sgd_tf.sweep.rows import CellResult, LandscapePoint, Place, measure_landscape, run_cells
 from sgd_tf.training.records import TrainConfig
 from sgd_tf.ui import runs
 
@@ -26,8 +26,8 @@ MAX_FAMILIES = 64  # of plans whose runs are kept, the latest ones
 class Known:
     """What is known of a family of plans."""
 
-    cells: dict[tuple[int, float, int], Mapping[str, Any]] = field(default_factory=dict)  # rows by `sweep.cell_key`
-    landscape: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # rows of `sweep.landscape` by their place
+    cells: dict[tuple[int, float, int], CellResult] = field(default_factory=dict)  # by `Cell.key`
+    landscape: dict[Place, LandscapePoint] = field(default_factory=dict)
 
 
 @st.cache_resource
@@ -52,10 +52,10 @@ def remember(plan: SweepPlan, rows: Rows) -> Known:
         if len(families) > MAX_FAMILIES:
             families.popitem(last=False)
         for row in rows:
-            if "landscape" in row:
-                known.landscape.setdefault(row["landscape"], row)
-            elif "batch_size" in row:
-                known.cells.setdefault(plans.cell_key(row), row)
+            if isinstance(row, LandscapePoint):
+                known.landscape.setdefault(row.place, row)
+            elif isinstance(row, CellResult):
+                known.cells.setdefault(row.key, row)
         return Known(dict(known.cells), dict(known.landscape))
 
 
@@ -73,16 +73,16 @@ def start(plan: SweepPlan, prediction: str | None) -> None:
 def _next_slice(plan: SweepPlan, known: Known, under_way: Sequence[Slice], num_free: int) -> Slice | None:
     """The missing runs of a share of the batch sizes: a program is compiled for each k, on few workers if possible."""
     missing = plans.missing_cells(plan, known.cells.values())
-    taken = {cell.batch_size for part in under_way if part.function is tasks.run_cells for cell in part.arguments[1]}
+    taken = {cell.batch_size for part in under_way if part.function is run_cells for cell in part.arguments[1]}
     free = list(dict.fromkeys(cell.batch_size for cell in missing if cell.batch_size not in taken))
     mine = set(free[::num_free])
     cells = tuple(cell for cell in missing if cell.batch_size in mine)
     if cells:
-        return Slice.of(tasks.run_cells, plan.family, cells, SLICE_SECONDS)
-    if missing or known.landscape or any(part.function is tasks.measure_landscape for part in under_way):
+        return Slice.of(run_cells, plan.family, cells, SLICE_SECONDS)
+    if missing or known.landscape or any(part.function is measure_landscape for part in under_way):
         return None
     config = _landscape_config(plan, known)
-    return Slice.of(tasks.measure_landscape, plan.family, config)
+    return Slice.of(measure_landscape, plan.family, config)
 
 
 def _landscape_config(plan: SweepPlan, known: Known) -> TrainConfig:
@@ -91,7 +91,7 @@ def _landscape_config(plan: SweepPlan, known: Known) -> TrainConfig:
     cells = {key: row for key, row in known.cells.items() if key[0] == k and key[1] in plan.rates(k) and key[2] == 0}
 
     def price(key: tuple[int, float, int]) -> tuple[bool, float]:
-        updates = cells[key]["updates_to_target"]
+        updates = cells[key].updates_to_target
         return updates is None, updates or 0.0
 
     return TrainConfig(batch_size=k, learning_rate=min(cells, key=price)[1])

@@ -1,24 +1,20 @@
-"""A sweep over batch sizes, learning rates and seeds: independent runs, each of which is told as one plain row.
-
-What is planned and what is missing is arithmetic; TensorFlow is imported when the first run begins.
-"""
+"""The plan of a sweep over batch sizes, learning rates and seeds: which runs it needs, and which are missing."""
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from sgd_tf.training import counting, history, tuned_rates
-from sgd_tf.training.records import MAX_LEARNING_RATE, ModelConfig, Progress, TrainConfig, check_int
+from sgd_tf.training import tuned_rates
+from sgd_tf.training.records import MAX_LEARNING_RATE, ModelConfig, check_int
 
 if TYPE_CHECKING:
-    from sgd_tf.problems import Problem
+    from sgd_tf.sweep.rows import CellResult
 
 Rule = Literal["tuned", "fixed", "linear", "square_root"]
 RULES: tuple[Rule, ...] = get_args(Rule)
@@ -27,11 +23,6 @@ EXPONENTS: dict[Rule, float] = {"fixed": 0.0, "linear": 1.0, "square_root": 0.5}
 BASE_BATCH_SIZE = 32  # k at which the learning rate of a rule is told
 MARGIN = 1.05  # losses up to 5 % higher count as equally good
 MAX_RATES = 9  # of a grid that is made here
-NUM_RECORDS = 40  # of a run, about: each costs an evaluation
-LANDSCAPE_SAMPLES = 8_192  # of which per-sample gradients and products with the Hessian are taken, at most
-
-Row = dict[str, Any]
-Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +114,11 @@ class Cell:
     learning_rate: float
     seed: int
 
+    @property
+    def key(self) -> tuple[int, float, int]:
+        """k, learning rate and seed: a run differs from the others of its family by these."""
+        return self.batch_size, self.learning_rate, self.seed
+
 
 def scaled_learning_rate(learning_rate: float, batch_size: int, rule: Rule) -> float:
     """Learning rate of a batch size by a rule: γ(k) = γ(32) · (k/32)^p, to six digits and at most 100.
@@ -205,19 +201,19 @@ def _guess(plan: SweepPlan, batch_size: int) -> float:
     return known or rates[len(rates) // 2]
 
 
-def missing_cells(plan: SweepPlan, rows: Iterable[Mapping[str, Any]]) -> list[Cell]:
+def missing_cells(plan: SweepPlan, rows: Iterable[CellResult]) -> list[Cell]:
     """The runs that a plan still needs, in order: all with seed 0, then `repeated_cells`.
 
     Args:
         plan: the sweep.
         rows: of the runs that are known, of any plan of its family.
     """
-    known = {cell_key(row): row for row in rows}
-    first = [cell for cell in first_cells(plan) if _key(cell) not in known]
-    return first or [cell for cell in repeated_cells(plan, known.values()) if _key(cell) not in known]
+    known = {row.key: row for row in rows}
+    first = [cell for cell in first_cells(plan) if cell.key not in known]
+    return first or [cell for cell in repeated_cells(plan, known.values()) if cell.key not in known]
 
 
-def repeated_cells(plan: SweepPlan, rows: Iterable[Mapping[str, Any]]) -> list[Cell]:
+def repeated_cells(plan: SweepPlan, rows: Iterable[CellResult]) -> list[Cell]:
     """The runs with seeds 1, 2, … when all runs with seed 0 are known: seed by seed, k coarse first.
 
     Each k is repeated with the rate that took the fewest updates to the target; with the one of the k next to 32, as
@@ -228,7 +224,7 @@ def repeated_cells(plan: SweepPlan, rows: Iterable[Mapping[str, Any]]) -> list[C
         plan: the sweep.
         rows: of the runs that are known, among them all of seed 0.
     """
-    known = {cell_key(row): row for row in rows}
+    known = {row.key: row for row in rows}
     fastest = {k: _best_rate(plan, known, k, "updates_to_target", ()) for k in plan.batch_sizes}
     shared = fastest[next_to_base(plan.batch_sizes)]
     chosen = {k: [rate for rate in dict.fromkeys((fastest[k], shared)) if rate in plan.rates(k)] for k in fastest}
@@ -245,12 +241,12 @@ def repeated_cells(plan: SweepPlan, rows: Iterable[Mapping[str, Any]]) -> list[C
 
 
 def _best_rate(
-    plan: SweepPlan, known: Mapping[Any, Mapping[str, Any]], k: int, measure: str, repeated: Sequence[float]
+    plan: SweepPlan, known: Mapping[tuple[int, float, int], CellResult], k: int, measure: str, repeated: Sequence[float]
 ) -> float:
     """The best rate with seed 0; of those that are repeated anyway the best one, if no other is 5 % better."""
 
     def price(rate: float) -> tuple[float, float]:
-        value, loss = (known[(k, rate, 0)][name] for name in (measure, "train_loss"))
+        value, loss = (getattr(known[k, rate, 0], name) for name in (measure, "train_loss"))
         return math.inf if value is None else value, math.inf if loss is None else loss
 
     best, kept = min(plan.rates(k), key=price), min(repeated, key=price, default=None)
@@ -266,7 +262,7 @@ def next_to_base(batch_sizes: Iterable[int]) -> int:
     return min(batch_sizes, key=lambda k: abs(math.log(k / BASE_BATCH_SIZE)))
 
 
-def num_missing(plan: SweepPlan, rows: Iterable[Mapping[str, Any]]) -> int:
+def num_missing(plan: SweepPlan, rows: Iterable[CellResult]) -> int:
     """How many runs a sweep still needs; an estimate as long as the best learning rates are not known.
 
     Args:
@@ -280,7 +276,7 @@ def num_missing(plan: SweepPlan, rows: Iterable[Mapping[str, Any]]) -> int:
     return len(missing) + round(per_size * len(plan.batch_sizes)) * (plan.num_seeds - 1)
 
 
-def seconds_left(plan: SweepPlan, rows: Iterable[Mapping[str, Any]]) -> float:
+def seconds_left(plan: SweepPlan, rows: Iterable[CellResult]) -> float:
     """How long the missing runs will take one after the other, by what those took that are known.
 
     The first run of each k also compiles its program; that is expected of the k that were not run yet alone.
@@ -290,197 +286,17 @@ def seconds_left(plan: SweepPlan, rows: Iterable[Mapping[str, Any]]) -> float:
         rows: of the runs that are known, in the order in which they ended; at least one.
     """
     rows = list(rows)
-    first: dict[int, Mapping[str, Any]] = {}
+    first: dict[int, CellResult] = {}
     for row in rows:
-        first.setdefault(row["batch_size"], row)
-    later = [row["wall_seconds"] for row in rows if row is not first[row["batch_size"]]]
-    usual = float(np.mean(later or [2 * row["seconds"] for row in rows]))
-    compiling = float(np.mean([row["wall_seconds"] for row in first.values()])) - usual
+        first.setdefault(row.batch_size, row)
+    later = [row.wall_seconds for row in rows if row is not first[row.batch_size]]
+    usual = float(np.mean(later or [2 * row.seconds for row in rows]))
+    compiling = float(np.mean([row.wall_seconds for row in first.values()])) - usual
     num_new = sum(k not in first for k in plan.batch_sizes)
     return usual * num_missing(plan, rows) + max(0.0, compiling) * num_new
 
 
-def cell_key(row: Mapping[str, Any]) -> tuple[int, float, int]:
-    """What tells a run of a family from the others: k, learning rate and seed."""
-    return row["batch_size"], row["learning_rate"], row["seed"]
-
-
-def _key(cell: Cell) -> tuple[int, float, int]:
-    return cell.batch_size, cell.learning_rate, cell.seed
-
-
-def rows_of(plan: SweepPlan, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def rows_of(plan: SweepPlan, rows: Iterable[CellResult]) -> list[CellResult]:
     """Of the runs of a family those that belong to a plan: its batch sizes, learning rates and seeds."""
     rates = {k: set(plan.rates(k)) for k in plan.batch_sizes}
-    return [
-        row for row in rows if row["learning_rate"] in rates.get(row["batch_size"], ()) and row["seed"] < plan.num_seeds
-    ]
-
-
-def sweep(problem: Problem, plan: SweepPlan) -> Iterator[Row]:
-    """Run a whole sweep in this process.
-
-    Args:
-        problem: training and test samples; `plan.problem` is only its name.
-        plan: the sweep; its batch sizes are at most N.
-
-    Yields:
-        A row of `cell_row` for each run, as it ends; `sweep_results.to_table` makes a table of them.
-
-    Raises:
-        ValueError: if a batch size is larger than N.
-
-    Example::
-
-        plan = SweepPlan(problem="digits", batch_sizes=(1, 32, 256, 1437), target=0.03, num_seeds=3)
-        table = to_table(sweep(load("digits"), plan))
-    """
-    check_int("batch_sizes", plan.batch_sizes[-1], 1, problem.num_examples)
-    plan = replace(plan, num_examples=problem.num_examples)
-    rows: list[Row] = []
-    while cells := missing_cells(plan, rows):
-        for cell in cells:
-            start = time.perf_counter()
-            records = list(train_cell(problem, plan, cell))
-            rows.append(cell_row(plan, cell, records, wall_seconds=time.perf_counter() - start))
-            yield rows[-1]
-
-
-def train_cell(
-    problem: Problem, plan: SweepPlan, cell: Cell, *, clock: Clock = time.perf_counter
-) -> Iterator[Progress]:
-    """Make one run of a sweep.
-
-    It is recorded about 40 times, evenly in the logarithm of the updates, and besides just when its epochs and just
-    when its seconds are over. It ends as `SweepPlan` says; a run whose loss is not below its start when epochs and
-    seconds are over ends too.
-
-    Args:
-        problem: training and test samples.
-        plan: target and budgets.
-        cell: k, learning rate and seed.
-        clock: gives seconds; a test may replace it.
-
-    Yields:
-        Progress records.
-    """
-    from sgd_tf.training.run import Run
-
-    config = TrainConfig(batch_size=cell.batch_size, learning_rate=cell.learning_rate, seed=cell.seed)
-    budget = counting.epoch_updates(problem.num_examples, config.batch_size, plan.epochs)
-    growth = max(1 / 6, (10 * budget) ** (1 / NUM_RECORDS) - 1)
-    with Run(problem, config, model=plan.model, clock=clock) as run:
-        record = first = run.record()
-        yield record
-        reached = first.train_loss <= plan.target
-        while not run.is_over and run.seconds < plan.max_seconds:
-            all_told = run.update >= budget and run.seconds >= plan.seconds
-            if all_told and (reached or not record.train_loss < first.train_loss):
-                break
-            update = run.update + max(1, int(growth * run.update))
-            update = min(update, budget) if run.update < budget else update
-            second = plan.seconds if run.seconds < plan.seconds else plan.max_seconds
-            run.advance(update=update, second=second)
-            record = run.record()
-            yield record
-            reached = reached or record.train_loss <= plan.target
-
-
-def cell_row(plan: SweepPlan, cell: Cell, records: Sequence[Progress], *, wall_seconds: float = 0.0) -> Row:
-    """What one run says, as one plain row.
-
-    Where the run reached the target is read by `history.time_to_target`, on the line between two records. Losses after
-    the epochs and after the seconds are read on the lines between the records too; these lie close together there.
-
-    Args:
-        plan: target and budgets.
-        cell: k, learning rate and seed.
-        records: of the run, from the first on.
-        wall_seconds: that it took with compiling and evaluating.
-
-    Returns:
-        batch_size, learning_rate, seed, num_examples; updates_to_target, examples_to_target and seconds_to_target
-        (None: not reached); train_loss, test_loss and test_accuracy, each _after_epochs and _after_seconds (None: the
-        run did not come so far, or diverged); examples_per_second; updates, seconds and train_loss at the end;
-        start_loss; diverged_at; wall_seconds.
-    """
-    table = history.to_frame(records)
-    (there,) = history.time_to_target(table, plan.target).to_dict("records")
-    first, last = records[0], records[-1]
-    epochs = counting.epoch_updates(first.num_examples, first.batch_size, plan.epochs)
-    row: Row = {
-        "batch_size": cell.batch_size,
-        "learning_rate": cell.learning_rate,
-        "seed": cell.seed,
-        "num_examples": first.num_examples,
-        **{f"{name}_to_target": _plain(there[name]) for name in ("updates", "examples", "seconds")},
-    }
-    for name, counter, budget in (("epochs", "update", epochs), ("seconds", "seconds", plan.seconds)):
-        counts = table[counter].to_numpy(dtype=np.float64)
-        is_known = counts[-1] >= budget and last.diverged_at is None
-        for metric in ("train_loss", "test_loss", "test_accuracy"):
-            value = np.interp(budget, counts, table[metric].to_numpy()) if is_known else math.nan
-            row[f"{metric}_after_{name}"] = _plain(value)
-    return row | {
-        "examples_per_second": last.examples / last.seconds if last.seconds else None,
-        "updates": last.update,
-        "seconds": last.seconds,
-        "train_loss": _plain(last.train_loss) if last.diverged_at is None else None,
-        "start_loss": first.train_loss,
-        "diverged_at": last.diverged_at,
-        "wall_seconds": wall_seconds,
-    }
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-def landscape(problem: Problem, plan: SweepPlan, config: TrainConfig) -> Iterator[Row]:
-    """Noise scale and largest curvature along one run: what theory predicts for the sweep.
-
-    B = S²/‖g‖², the gradient noise scale (S. McCandlish et al. 2018, arXiv 1812.06162), is a prediction of the
-    critical batch size; gradient descent is stable below the learning rate 2/λmax, λmax the largest eigenvalue of the
-    Hessian of the training loss. Both change as the run goes on. Per-sample gradients and products with the Hessian are
-    taken of 8,192 random samples at most, the gradient g of all.
-
-    Args:
-        problem: training and test samples.
-        plan: model, target and budgets.
-        config: of the run.
-
-    Yields:
-        {"landscape": place, "train_loss", "update", "noise_scale", "max_learning_rate"} at the places "start",
-        "middle" (the first record at or below √(start loss · target)) and "target", as far as the run comes.
-    """
-    from sgd_tf.noise import curvature, gradient_noise
-    from sgd_tf.training.run import Run
-
-    N = problem.num_examples
-    rows = np.random.default_rng(0).permutation(N)[:LANDSCAPE_SAMPLES]
-    part = replace(problem, x_train=problem.x_train[rows], y_train=problem.y_train[rows])
-    with Run(problem, config, model=plan.model) as run:
-        of_all, of_part = (
-            gradient_noise.Gradients(problem, run.model),
-            gradient_noise.Gradients(part, run.model),
-        )
-        record = run.record()
-        middle = math.sqrt(max(record.train_loss, plan.target) * plan.target)
-        for place, loss in (("start", math.inf), ("middle", middle), ("target", plan.target)):
-            while record.train_loss > loss and run.seconds < plan.max_seconds and not run.is_over:
-                run.advance(update=run.update + max(1, run.update // 6), second=plan.max_seconds)
-                record = run.record()
-            if not record.train_loss <= loss:
-                return
-            s_squared = gradient_noise.exact_noise(of_part).s_squared
-            g = of_all.full()
-            top = curvature.largest_eigenvalue(
-                of_part.hessian_product, of_part.num_parameters, tolerance=0.01, max_products=100
-            )
-            yield {
-                "landscape": place,
-                "train_loss": record.train_loss,
-                "update": run.update,
-                "noise_scale": float(s_squared / (g @ g)),
-                "max_learning_rate": _plain(top.max_learning_rate),
-            }
+    return [row for row in rows if row.learning_rate in rates.get(row.batch_size, ()) and row.seed < plan.num_seeds]

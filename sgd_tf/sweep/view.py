@@ -13,13 +13,14 @@ import streamlit as st
 
 from sgd_tf import charts
 from sgd_tf.problems import CATALOGUE
-from sgd_tf.racing import scripts
 from sgd_tf.sweep import analysis, comparison, known_runs, plans, wording
 from sgd_tf.sweep import chart as sweep_chart
 from sgd_tf.sweep.analysis import NoAnswer, Recommendation, Verdict
 from sgd_tf.sweep.controls import RANGES, range_of
 from sgd_tf.sweep.critical_batch_size import Hyperbola
 from sgd_tf.sweep.plans import SweepPlan
+from sgd_tf.sweep.rows import Place
+from sgd_tf.sweep.script import sweep_script
 from sgd_tf.ui import address, experiment, runs
 from sgd_tf.ui.language import _, selectbox, titles
 from sgd_tf.ui.numbers import count
@@ -182,7 +183,7 @@ def _target_charts(
     best = analysis.tuned(table, "updates_to_target")
     fit = found.fit if found else None
     prices = {name: analysis.spread(best, f"{name}_to_target") for name in ("updates", "examples")}
-    scales = [row["noise_scale"] for row in known.landscape.values()]
+    scales = [point.noise_scale for point in known.landscape.values()]
     target = f"{plan.target:g}"
     updates = sweep_chart.by_batch_size(
         prices["updates"],
@@ -271,11 +272,11 @@ def _map_chart(
     plan: SweepPlan, table: pd.DataFrame, found: Analysis | None, known: known_runs.Known
 ) -> list[tuple[alt.LayerChart, str]]:
     del found
-    places = {"start": _("2/λmax at the start"), "target": _("2/λmax at the target")}
+    places: dict[Place, str] = {"start": _("2/λmax at the start"), "target": _("2/λmax at the target")}
     limits = {
-        words: known.landscape[place]["max_learning_rate"]
+        words: limit
         for place, words in places.items()
-        if place in known.landscape and known.landscape[place]["max_learning_rate"] is not None
+        if (point := known.landscape.get(place)) and (limit := point.max_learning_rate) is not None
     }
     chart = sweep_chart.rate_map(
         analysis.rate_cells(table),
@@ -341,14 +342,16 @@ def _answer(plan: SweepPlan, found: Analysis, run: SessionRun | None) -> None:
     known = known_runs.known(plan)
     unfinished = wording.unfinished(plan, found.sizes, plans.num_missing(plan, known.cells.values()))
     if not isinstance(best, Recommendation):
-        limit = known.landscape.get("start", {}).get("max_learning_rate")
+        start = known.landscape.get("start")
+        limit = start.max_learning_rate if start else None
         st.warning(" ".join([*wording.no_answer(best, limit), *unfinished]))
         return
     if run and run.plan == plan:
         _judge(run.prediction, best, found.sizes)
     st.markdown(" ".join([*wording.answer(plan, best, found.sizes), *unfinished]))
     if found.fit is not None:
-        st.markdown(" ".join(wording.critical(plan, found.fit, known.landscape)))
+        scales = {place: point.noise_scale for place, point in known.landscape.items()}
+        st.markdown(" ".join(wording.critical(plan, found.fit, scales)))
     with st.expander(_("Each k in numbers")):
         st.table(wording.each_k(found.sizes))
 
@@ -448,7 +451,7 @@ def _runs_of(table: pd.DataFrame, k: int, rate: float) -> pd.DataFrame:
 
 def _take_home(plan: SweepPlan, found: Analysis) -> None:
     """The numbers as CSV and the sweep as a script."""
-    script = scripts.sweep_script(plan)
+    script = sweep_script(plan)
     files = {"sweep.csv": (_("All runs (CSV)"), found.table), "sweep_by_k.csv": (_("Each k (CSV)"), found.sizes)}
     with st.container(horizontal=True):
         for name, (label, table) in files.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
@@ -13,6 +12,7 @@ from sgd_tf.sweep.analysis import NoAnswer, Recommendation, Verdict
 from sgd_tf.sweep.comparison import Comparison
 from sgd_tf.sweep.critical_batch_size import Hyperbola
 from sgd_tf.sweep.plans import SweepPlan
+from sgd_tf.sweep.rows import Place
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import count, digits
 from sgd_tf.ui.widgets import PROBLEMS
@@ -170,13 +170,13 @@ def each_k(sizes: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("k")
 
 
-def critical(plan: SweepPlan, fit: Hyperbola, landscape: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def critical(plan: SweepPlan, fit: Hyperbola, noise_scales: Mapping[Place, float]) -> list[str]:
     """When more samples per update stop helping, and how far that is known.
 
     Args:
         plan: the sweep.
         fit: of `sweep_results.fit_runs`.
-        landscape: rows of `sweep.landscape` by their place.
+        noise_scales: by the place in the run along which they were measured.
     """
     misfit = f"{fit.misfit:.0%}"
     if fit.no_interval == "misfit":
@@ -184,7 +184,7 @@ def critical(plan: SweepPlan, fit: Hyperbola, landscape: Mapping[str, Mapping[st
         sentences = [text.format(share=misfit)]
     else:
         sentences = [*_bend(fit), _("The fitted law misses the updates by {share} on average.").format(share=misfit)]
-    scales = {place: row["noise_scale"] for place, row in landscape.items() if math.isfinite(row["noise_scale"])}
+    scales = {place: scale for place, scale in noise_scales.items() if math.isfinite(scale)}
     if {"start", "target"} <= set(scales):
         sentences.append(
             _("The noise of the gradient alone predicts {start} at the start and {end} at the target.").format(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,28 @@ DTYPES: dict[str, str] = {
 }
 COLUMNS: tuple[str, ...] = tuple(DTYPES)
 
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One record as plain numbers: a row of the table, which travels from a worker to a page. See `DTYPES`."""
+
+    run: str
+    batch_size: int
+    full_batch: bool
+    num_examples: int
+    update: int
+    epoch: float
+    examples: int
+    seconds: float
+    minibatch_loss: float | None
+    minibatch_loss_low: float | None
+    minibatch_loss_high: float | None
+    train_loss: float
+    test_loss: float
+    test_accuracy: float | None
+    diverged_at: int | None
+
+
 # Whether a lower value of the metric is a better one.
 LOWER_IS_BETTER: dict[str, bool] = {
     "train_loss": True,
@@ -45,8 +68,8 @@ PERCENTILES = (10, 90)  # of the minibatch losses: the band of the noise
 COUNTERS = {"seconds": "seconds", "updates": "update", "epochs": "epoch", "examples": "examples"}  # and their columns
 
 
-def row(progress: Progress) -> dict[str, Any]:
-    """One record as plain numbers: the row of the table, and what travels from a worker to the page.
+def row(progress: Progress) -> Row:
+    """One record as plain numbers.
 
     The losses of the single minibatches are thinned to their mean and to a band, 10th to 90th percentile, that
     belongs to the record's own weights: percentiles of train_loss × (minibatch loss / mean loss of the minibatches of
@@ -57,13 +80,10 @@ def row(progress: Progress) -> dict[str, Any]:
     Args:
         progress: a record of ``train`` or ``race``.
 
-    Returns:
-        a dict with the keys ``COLUMNS``; its values are str, bool, int, float or None.
-
     >>> first = Progress(run="k = 2", batch_size=2, num_examples=8, update=4, examples=8, seconds=0.5,
     ...                  minibatch_loss=np.array([4.0, 3.0, 2.0, 1.0]), train_loss=1.5, test_loss=2.0,
     ...                  test_accuracy=None)
-    >>> row(first)["minibatch_loss"], row(first)["epoch"], row(first)["full_batch"]
+    >>> row(first).minibatch_loss, row(first).epoch, row(first).full_batch
     (2.5, 1.0, False)
     """
     losses = np.asarray(progress.minibatch_loss, dtype=np.float64)
@@ -74,23 +94,23 @@ def row(progress: Progress) -> dict[str, Any]:
             mean = float(losses.mean())
             shares = np.percentile(losses_by_epoch_mean(losses, iterations), PERCENTILES)
             low, high = (float(progress.train_loss * share) for share in shares)
-    return {
-        "run": progress.run,
-        "batch_size": int(progress.batch_size),
-        "full_batch": bool(progress.batch_size == progress.num_examples),
-        "num_examples": int(progress.num_examples),
-        "update": int(progress.update),
-        "epoch": float(progress.epoch),
-        "examples": int(progress.examples),
-        "seconds": float(progress.seconds),
-        "minibatch_loss": mean,
-        "minibatch_loss_low": low,
-        "minibatch_loss_high": high,
-        "train_loss": float(progress.train_loss),
-        "test_loss": float(progress.test_loss),
-        "test_accuracy": None if progress.test_accuracy is None else float(progress.test_accuracy),
-        "diverged_at": None if progress.diverged_at is None else int(progress.diverged_at),
-    }
+    return Row(
+        run=progress.run,
+        batch_size=int(progress.batch_size),
+        full_batch=bool(progress.batch_size == progress.num_examples),
+        num_examples=int(progress.num_examples),
+        update=int(progress.update),
+        epoch=float(progress.epoch),
+        examples=int(progress.examples),
+        seconds=float(progress.seconds),
+        minibatch_loss=mean,
+        minibatch_loss_low=low,
+        minibatch_loss_high=high,
+        train_loss=float(progress.train_loss),
+        test_loss=float(progress.test_loss),
+        test_accuracy=None if progress.test_accuracy is None else float(progress.test_accuracy),
+        diverged_at=None if progress.diverged_at is None else int(progress.diverged_at),
+    )
 
 
 def losses_by_epoch_mean(losses: np.ndarray, iterations: int) -> np.ndarray:
@@ -116,28 +136,21 @@ def losses_by_epoch_mean(losses: np.ndarray, iterations: int) -> np.ndarray:
     return np.divide(losses, means, out=np.ones(num_losses), where=means != 0)
 
 
-def to_frame(records: Iterable[Progress | Mapping[str, Any]]) -> pd.DataFrame:
+def to_frame(records: Iterable[Progress | Row]) -> pd.DataFrame:
     """A tidy table: one row per record, in the order in which the records came.
 
     Args:
-        records: records of a run or of several, or the dicts that ``row`` made of them, or both.
+        records: records of a run or of several, or the rows that ``row`` made of them, or both.
 
     Returns:
         a DataFrame with the columns and dtypes of ``DTYPES``; with no records, an empty one.
 
-    Raises:
-        ValueError: if a mapping lacks a column.
-
     >>> to_frame([]).shape
     (0, 15)
     """
-    rows = [record if isinstance(record, Mapping) else row(record) for record in records]
-    for index, values in enumerate(rows):
-        missing = [column for column in COLUMNS if column not in values]
-        if missing:
-            raise ValueError(f"`records[{index}]` must have the keys that `row` gives; it lacks {', '.join(missing)}.")
+    rows = [record if isinstance(record, Row) else row(record) for record in records]
     return pd.DataFrame(
-        {column: pd.Series([values[column] for values in rows], dtype=dtype) for column, dtype in DTYPES.items()}
+        {column: pd.Series([getattr(each, column) for each in rows], dtype=dtype) for column, dtype in DTYPES.items()}
     )
 
 

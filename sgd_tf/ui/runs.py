@@ -15,13 +15,11 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from sgd_tf.jobs import JobHandle, Learner, SlicedJob, WorkerPool, connect, tasks
+from sgd_tf.jobs import JobHandle, Learner, SlicedJob, WorkerPool, connect
 from sgd_tf.jobs.slices import NextSlice
-from sgd_tf.training.records import RacePlan
-from sgd_tf.training.tuned_rates import LEARNING_RATES
+from sgd_tf.training.warm_up import warm_up
 from sgd_tf.ui import visitors
 
-SEARCH_SECONDS = 0.5  # of training for each learning rate that a search tries
 SLACK_SECONDS = 45.0  # for loading, compiling and evaluating, beyond the training time of a job
 STOP_SECONDS = 0.5  # that a page waits for the end of a job that it has stopped
 HOLD_SECONDS = 5.0  # how often the jobs of connected pages are touched
@@ -55,7 +53,7 @@ class SessionRun:
 def cluster() -> WorkerPool:
     """The workers, told to warm up; the first visitor starts them."""
     workers = connect()
-    workers.warm_up(tasks.warm_up)
+    workers.warm_up(warm_up)
     return workers
 
 
@@ -210,18 +208,6 @@ def end_of(run: SessionRun) -> bool:
     if is_over:
         del st.session_state[key]
     return is_over
-
-
-def start_race(plan: RacePlan, prediction: str | None) -> None:
-    """Submit a race."""
-    seconds = plan.seconds * len(plan.configs)
-    start("race", tasks.run_race, plan, seconds=seconds, plan=plan, prediction=prediction)
-
-
-def start_search(plan: RacePlan) -> None:
-    """Submit a search for the learning rates of a plan's contestants."""
-    seconds = SEARCH_SECONDS * len(LEARNING_RATES) * len(plan.configs)
-    start("search", tasks.search_learning_rates, plan, SEARCH_SECONDS, seconds=seconds, plan=plan)
 
 
 def ask(

@@ -147,6 +147,7 @@ def practical(seeds: Sequence[int]) -> Experiment:
     Test losses after as many epochs and after as many seconds, at one learning rate and at the best for each k.
     """
     from sgd_tf.sweep import analysis, plans
+    from sgd_tf.sweep.measure import sweep
 
     sizes = (32, 256, 512, 4_096, 16_384)
     plan = plans.SweepPlan(
@@ -161,9 +162,9 @@ def practical(seeds: Sequence[int]) -> Experiment:
         seconds=0.2,
         max_seconds=0.4,
     )
-    rows: list[plans.Row] = []
-    for row in plans.sweep(problems.load("teacher", num_examples=sizes[-1]), plan):
-        rows = [*rows, row]
+    rows = []
+    for row in sweep(problems.load("teacher", num_examples=sizes[-1]), plan):
+        rows.append(row)
         yield None
     table = analysis.to_table(rows)
     numbers: Numbers = {}

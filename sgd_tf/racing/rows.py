@@ -1,0 +1,82 @@
+"""The race and the search for learning rates: a worker's rows for a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from sgd_tf import problems
+from sgd_tf.racing.standings import largest_stable_rate
+from sgd_tf.racing.trials import Trial
+from sgd_tf.training import history
+from sgd_tf.training.records import RacePlan
+from sgd_tf.training.tuned_rates import LEARNING_RATES
+
+SEARCH_SECONDS = 0.5  # of training for each learning rate that a search tries
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """The device that trains."""
+
+    name: str  # "CPU", or the name of a GPU
+
+
+@dataclass(frozen=True, kw_only=True)
+class StableLimit:
+    """2/λmax, above which gradient descent diverges."""
+
+    learning_rate: float
+
+
+def race_seconds(plan: RacePlan) -> float:
+    """Training time of a race, all contestants together."""
+    return plan.seconds * len(plan.configs)
+
+
+def run_race(plan: RacePlan) -> Iterator[Device | history.Row | StableLimit]:
+    """Race the contestants of a plan.
+
+    Yields:
+        The device first; then the records; after a contestant has diverged the limit of gradient descent, where it is
+        known.
+    """
+    from sgd_tf.racing import race
+
+    yield Device(name=_device())
+    problem = problems.load(plan.problem, num_examples=plan.num_examples)
+    for record in race.race(problem, plan.configs, seconds=plan.seconds, model=plan.model, progress=False):
+        yield history.row(record)
+        if record.diverged_at is not None and (limit := largest_stable_rate(problem, plan.model)):
+            yield StableLimit(learning_rate=limit)
+
+
+def _device() -> str:
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return "CPU"
+    return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunTrial(Trial):
+    """A trial for one contestant."""
+
+    run: str  # name of the contestant
+
+
+def search_seconds(plan: RacePlan) -> float:
+    """Training time of a search, about: a search may end before its last rate, or go beyond it."""
+    return SEARCH_SECONDS * len(LEARNING_RATES) * len(plan.configs)
+
+
+def search_learning_rates(plan: RacePlan) -> Iterator[RunTrial]:
+    """Search the learning rate of each contestant of a plan; the rates of the plan are not used."""
+    from sgd_tf.racing import search
+
+    problem = problems.load(plan.problem, num_examples=plan.num_examples)
+    for name, config in plan.configs.items():
+        for trial in search.try_learning_rates(problem, config, seconds=SEARCH_SECONDS, model=plan.model):
+            yield RunTrial(run=name, **asdict(trial))
