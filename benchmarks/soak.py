@@ -45,7 +45,7 @@ from sgd_tf.noise import path_view as noise_path_view
 from sgd_tf.noise import view as noise_view
 from sgd_tf.racing import controls
 from sgd_tf.racing import view as race_view
-from sgd_tf.sampling import visits_view as sampling_view
+from sgd_tf.sampling import controls as sampling
 from sgd_tf.sweep import controls as sweep_controls
 from sgd_tf.sweep import view as sweep_view
 from sgd_tf.ui import settings
@@ -81,7 +81,13 @@ class Place:
 
 
 def _of(
-    page: str, name: str, settings: tuple[Setting, ...], *, results: str = "", weight: float = 1.0, **address: str
+    page: str,
+    name: str,
+    settings: tuple[Setting | settings.Setting[Any], ...],
+    *,
+    results: str = "",
+    weight: float = 1.0,
+    **address: str,
 ) -> Place:
     """An experiment with the buttons that all have."""
     run, stop = f"{name}_run", f"{name}_stop"
@@ -104,11 +110,27 @@ PLACES = (
         weight=6.0,
     ),
     Place(page="what_is_sgd", settings=what_is_sgd_controls.SETTINGS, choices={"sgd_k": ["2", "6", "7"]}),
-    Place(page="sampling", settings=sampling_view.SETTINGS, choices={"sampling_k": ["5", "10", "30"]}),
+    Place(
+        page="sampling",
+        settings=(sampling.SAMPLES, sampling.BATCH_SIZE, sampling.BUFFER_SIZE, sampling.SEED, sampling.EPOCHS),
+        choices={"sampling_k": ["5", "10", "30"]},
+    ),
     Place(page="gradient_noise", settings=noise_path_view.PATH_SETTINGS, choices={"noise_k": ["1", "8"]}),
-    _of("sampling", "sampling_floor", sampling_view.SETTINGS, sampling_part="floor", sampling_seeds="3"),
-    _of("sampling", "sampling_sorted", sampling_view.SETTINGS, sampling_part="sorted", sampling_seeds="3"),
-    _of("sampling", "sampling_genie", sampling_view.SETTINGS, sampling_part="genie", sampling_seeds="3"),
+    _of("sampling", "sampling_floor", (sampling.FLOOR_SIZE,), sampling_part="floor", sampling_seeds="3"),
+    _of(
+        "sampling",
+        "sampling_sorted",
+        (sampling.SORTED_BUFFER, sampling.SORTED_RATE, sampling.SORTED_SIZE, sampling.MEASURE),
+        sampling_part="sorted",
+        sampling_seeds="3",
+    ),
+    _of(
+        "sampling",
+        "sampling_genie",
+        (sampling.COPIES, sampling.GENIE_SIZE, sampling.COUNTER),
+        sampling_part="genie",
+        sampling_seeds="3",
+    ),
     _of("gradient_noise", "noise_law", noise_view.LAW_SETTINGS, results="noise_law_results", noise_part="law"),
     _of("gradient_noise", "noise_escape", noise_view.ESCAPE_SETTINGS, noise_part="escape"),
     _of("gradient_noise", "noise_edge", noise_view.EDGE_SETTINGS, results="noise_edge_results", noise_part="edge"),

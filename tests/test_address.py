@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sgd_tf
-from sgd_tf.ui import address, runs
+from sgd_tf.ui import address, runs, settings
 from tests.lab import FakeCluster, open_app
 from tests.test_pages import VISITS
 
@@ -39,6 +39,25 @@ SETTINGS = [
     for setting in value
     if isinstance(setting, address.Setting)
 ]
+BOUND = list(  # to their widgets
+    {
+        value.key: value
+        for module in pkgutil.walk_packages(sgd_tf.__path__, "sgd_tf.")
+        if module.name.endswith(("view", "controls", "player"))
+        for value in vars(importlib.import_module(module.name)).values()
+        if isinstance(value, settings.Setting)
+    }.values()
+)
+
+
+@given(st.sampled_from(BOUND), st.lists(texts, min_size=1, max_size=4))
+def test_any_texts_are_a_value_of_a_setting_or_nonsense_and_the_value_comes_back_as_it_was_written(setting, words):
+    try:
+        value = setting.parse(words)
+    except (ValueError, KeyError, OverflowError):  # nonsense: the default is taken
+        return
+    assert not isinstance(value, float) or math.isfinite(value)
+    assert setting.parse(setting.texts(value) or [""]) == value
 
 
 @given(st.sampled_from(SETTINGS), texts)
@@ -59,7 +78,13 @@ def largest(setting):
     allowed = {}
     for number in NUMBERS:
         with contextlib.suppress(ValueError, KeyError):
-            allowed[float(setting.parse(number))] = number
+            is_bound = isinstance(setting, settings.Setting)
+            value = (
+                setting.parse([number])[0]
+                if isinstance(setting, settings.Chips)
+                else setting.parse([number] if is_bound else number)
+            )
+            allowed[float(value)] = number
     return allowed[max(allowed)] if allowed else None
 
 
@@ -69,12 +94,12 @@ def test_each_page_is_drawn_whatever_its_address_holds(monkeypatch, page_and_par
     page, part = page_and_part
     restore = address.restore
 
-    def restore_from_that(settings):
-        for setting in settings:
+    def restore_from_that(own):
+        for setting in [*own, *BOUND]:
             text = text_of(setting)
             if setting.key not in {"lang", *part} and text is not None:
                 address.st.query_params[setting.key] = text
-        restore(settings)
+        restore(own)
 
     monkeypatch.setattr(runs, "connect", FakeCluster)
     monkeypatch.setattr(address, "restore", restore_from_that)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 
 from sgd_tf import problems
-from sgd_tf.sampling import trials, visit_counts, visits_view
+from sgd_tf.sampling import controls, trials, visit_counts
 from sgd_tf.sampling.rows import FLOOR_EXAMPLES, FloorPlan, Measurement
 from sgd_tf.training import pipeline
 from sgd_tf.training.records import SAMPLINGS
@@ -146,7 +146,7 @@ def test_the_expected_floor_is_where_the_second_moments_come_to_rest_or_it_is_re
 
 def test_each_floor_of_the_page_exists():
     line = problems.load("line", num_examples=FLOOR_EXAMPLES)
-    for k in map(int, visits_view.FLOOR_SIZES):
+    for k in map(int, controls.FLOOR_SIZE.options):
         floors = [trials.expected_floor(line, k, rate) for rate in FloorPlan(batch_size=k, num_seeds=1).learning_rates]
         assert all(0 < floor < 20 for floor in floors)
 

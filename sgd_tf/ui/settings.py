@@ -180,7 +180,7 @@ class Number(Setting[Numeric]):
             **rest: for Streamlit's widget, such as `help` and `width`.
         """
         low, high = self.low if low is None else low, self.high if high is None else high
-        self.set(min(max(self.value, low), high))
+        _keep_within(self, low, high)
         if self.widget == "slider":
             st.slider(_(self.label), low, high, key=self.key, persist_state="session", **rest)
         else:
@@ -213,8 +213,7 @@ class OptionalNumber(Setting["Numeric | None"]):
             **rest: for Streamlit's widget, such as `help` and `width`.
         """
         low, high = self.low if low is None else low, self.high if high is None else high
-        if self.value is not None:
-            self.set(min(max(self.value, low), high))
+        _keep_within(self, low, high)
         _number_input(self, low, high, {"value": None, "placeholder": usual, **rest})
         self.publish()
         return self.value
@@ -225,6 +224,12 @@ def _number(text: str, low: Numeric, high: Numeric) -> Numeric:
     if not low <= number <= high:  # nor is nan; a whole number may be too long for a float
         raise ValueError(text)
     return number
+
+
+def _keep_within(setting: Setting[Any], low: Any, high: Any) -> None:
+    """Take the nearest limit for a number beyond it; a value that stays is not written, as a learner may be typing."""
+    if setting.value is not None and not low <= setting.value <= high:
+        setting.set(min(max(setting.value, low), high))
 
 
 def _number_input(
@@ -295,7 +300,8 @@ class Chips(Setting[list[str]]):
             title: what an option is called, in the learner's language.
             **rest: for Streamlit's widget.
         """
-        self.set([option for option in options if option in self.value])
+        if (kept := [option for option in options if option in self.value]) != self.value:
+            self.set(kept)
         st.pills(
             _(self.label),
             list(options),

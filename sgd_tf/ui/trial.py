@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import html
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -19,13 +18,16 @@ Row = TypeVar("Row")
 
 NARROW = 640  # px; narrower pages show controls and picture one below the other
 
-# Moves a narrow page to the picture of the run that has just begun.
+# Moves a narrow page to the picture of the run that has just begun, below the header of Streamlit.
 SHOW_PICTURE = """<script>
-if (innerWidth < {narrow}) document.querySelector(".st-key-{kind}_status")?.scrollIntoView({{behavior: "smooth"}});
+if (innerWidth < {narrow}) {{
+  const place = document.querySelector(".st-key-{kind}_verdict");
+  if (place) {{
+    place.style.scrollMarginTop = "4.5rem";
+    place.scrollIntoView({{behavior: "smooth"}});
+  }}
+}}
 </script>"""
-# Invisible; a screen reader speaks it whenever it changes.
-SPOKEN = """<div role="status" aria-live="polite"
-style="position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap">{text}</div>"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,19 +53,24 @@ class Trial(Generic[Plan, Row]):
     seconds: Callable[[Plan], float]  # of training, at most
     settings: Callable[[Plan], str]  # one line that names them, in the learner's language
     progress: Callable[[Plan, list[Row]], float]  # share of the rows that have come, in [0, 1]
-    verdict: Callable[[Plan, list[Row]], Verdict | None]
+    verdict: Callable[[Plan, list[Row]], Verdict | None]  # of the rows of a run that is over, also of one stopped
     picture: Callable[[Plan, list[Row]], None]  # drawn of no rows, too: axes of the plan
 
-    def controls(self, plan: Plan | None) -> None:
-        """Draw the prediction and the buttons, and start the run when Run is pressed.
+    def predict(self) -> None:
+        """Ask what the learner expects, before the controls."""
+        experiment.predict(_(self.question), self.options, key=f"{self.kind}_guess")
+
+    def buttons(self, plan: Plan | None, *, label: str | None = None) -> None:
+        """Draw Run and Stop, and start the run when Run is pressed.
 
         Args:
             plan: what the page's controls describe; None if it cannot be run.
+            label: of Run, in the learner's language; None for "Run".
         """
         runs.adopt(self.kind)
-        prediction = experiment.predict(_(self.question), self.options, key=f"{self.kind}_guess")
-        if experiment.run_and_stop(self.kind, disabled=plan is None) and plan is not None:
-            runs.start(self.kind, self.run, plan, seconds=self.seconds(plan), plan=plan, prediction=prediction)
+        if experiment.run_and_stop(self.kind, disabled=plan is None, label=label) and plan is not None:
+            prediction = st.session_state.get(f"{self.kind}_guess")
+            runs.start(self.kind, self.run, plan, seconds=self.seconds(plan), prediction=prediction)
             st.session_state["begun"] = self.kind
             st.rerun()
         if st.session_state.pop("begun", None) == self.kind:
@@ -81,21 +88,25 @@ class Trial(Generic[Plan, Row]):
     def _draw(self, plan: Plan, run: SessionRun | None) -> None:
         rows: list[Any] = run.job.rows if run else []
         shown = run.plan if run else plan
-        found = self.verdict(shown, rows) if run and not run.is_active and rows else None
+        is_over = run is not None and run.job.status in ("done", "stopped")
+        found = self.verdict(shown, rows) if is_over and rows else None
         with st.container(key=f"{self.kind}_verdict"):
-            if run and found and run.job.status != "failed":
+            if run and found:
                 judge(run.prediction, found, self.options)
             else:
-                experiment.status(run, self.progress(shown, rows) if rows else 0.0, self._state(run))
-        if run:
-            changed = "" if run.plan == plan else f" · :orange[{_('settings changed: run again')}]"
-            st.caption(f"{self.settings(run.plan)}{changed}")
+                share = 1.0 if run and run.job.status == "done" else self.progress(shown, rows) if rows else 0.0
+                experiment.status(run, share, _state(run, share))
+        changed = _("settings changed: run again")
+        st.caption(self.settings(shown) + (f" · :orange[{changed}]" if shown != plan else ""))
         self.picture(shown, rows)
 
-    def _state(self, run: SessionRun | None) -> str:
-        if run is None or not run.job.rows:
-            return ""
-        return {"running": _("Training …"), "stopped": _("Stopped.")}.get(run.job.status, _("Done."))
+
+def _state(run: SessionRun | None, share: float) -> str:
+    """What a run without a verdict does, or how it ended; empty while nothing has come."""
+    if run is None or (run.job.status == "running" and not run.job.rows):
+        return ""
+    words = {"running": _("Training: {share}"), "stopped": _("Stopped at {share}."), "done": _("Done.")}
+    return words.get(run.job.status, "").format(share=f"{share:.0%}")
 
 
 def judge(prediction: str | None, verdict: Verdict, options: Mapping[str, str]) -> None:
@@ -109,20 +120,12 @@ def judge(prediction: str | None, verdict: Verdict, options: Mapping[str, str]) 
     if prediction is None or prediction not in options or verdict.answer is None:
         text, draw, icon = verdict.text, st.info, ":material/insights:"
     elif prediction == verdict.answer:
-        text = f"**{_('Right: {answer}.').format(answer=_(options[prediction]))}** {verdict.text}"
+        words = _("Right: {answer}.").format(answer=_(options[prediction]))
+        text = f"**{words}** {verdict.text}"
         draw, icon = st.success, ":material/check_circle:"
     else:
         words = _("Not so: you expected “{guess}”, the run says “{answer}”.")
-        text = words.format(guess=_(options[prediction]), answer=_(options[verdict.answer]))
-        text, draw, icon = f"**{text}** {verdict.text}", st.warning, ":material/cancel:"
+        words = words.format(guess=_(options[prediction]), answer=_(options[verdict.answer]))
+        text = f"**{words}** {verdict.text}"
+        draw, icon = st.warning, ":material/cancel:"
     draw(text, icon=icon)
-    speak(text)
-
-
-def speak(text: str) -> None:
-    """Let a screen reader say what has changed.
-
-    Args:
-        text: Markdown.
-    """
-    st.html(SPOKEN.format(text=html.escape(text.replace("*", ""))))
