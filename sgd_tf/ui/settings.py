@@ -18,7 +18,7 @@ from typing import Any, Generic, Literal, TypeVar
 import streamlit as st
 
 from sgd_tf.ui.address import REFUSED
-from sgd_tf.ui.language import LANGUAGES, _, catalogue, current, titles
+from sgd_tf.ui.language import LANGUAGES, _, catalogue, current
 from sgd_tf.words import N_
 
 MAX_SEED = 2**31 - 1
@@ -52,17 +52,22 @@ class Setting(Generic[T]):
         """The entries of the address that stand for a value."""
         return [str(value)]
 
+    def restore(self) -> None:
+        """Take the value in the address, or the default, if the session has none; call before the control is drawn."""
+        if self.key in st.session_state:
+            return
+        texts, value = st.query_params.get_all(self.key), self.default
+        if texts:
+            try:
+                value = self.parse(texts)
+            except (ValueError, KeyError, OverflowError):
+                st.session_state.setdefault(REFUSED, []).append(self.key)
+        st.session_state[self.key] = value
+
     @property
     def value(self) -> T:
         """The value of this session; at first the one in the address, or the default."""
-        if self.key not in st.session_state:
-            texts, value = st.query_params.get_all(self.key), self.default
-            if texts:
-                try:
-                    value = self.parse(texts)
-                except (ValueError, KeyError, OverflowError):
-                    st.session_state.setdefault(REFUSED, []).append(self.key)
-            st.session_state[self.key] = value
+        self.restore()
         return st.session_state[self.key]
 
     def set(self, value: T) -> None:
@@ -118,10 +123,10 @@ class Choice(Setting[str]):
             self._translate_chosen()
         if self.value not in allowed:
             self.set(self.default if self.default in allowed else allowed[-1])
-        # Translated now: Streamlit asks for titles outside of a page's run, too, where no language is known.
-        known = titles(self.options) if isinstance(self.options, Mapping) else str
+        # Now: Streamlit asks for titles outside of a page's run, too, where no language is known.
+        titles = {option: (title or self.title)(option) for option in allowed}
         keywords: dict[str, Any] = {
-            "format_func": title or known,
+            "format_func": titles.__getitem__,
             "key": self.key,
             "persist_state": "session",
             **rest,
@@ -253,6 +258,7 @@ class Switch(Setting[bool]):
 
     def draw(self, **rest: Any) -> bool:
         """Draw the control and return whether it is on."""
+        self.restore()
         st.toggle(_(self.label), key=self.key, persist_state="session", **rest)
         self.publish()
         return self.value
@@ -271,6 +277,7 @@ class Text(Setting[str]):
 
     def draw(self, **rest: Any) -> str:
         """Draw the control and return what is written there."""
+        self.restore()
         st.text_input(_(self.label), key=self.key, persist_state="session", **rest)
         self.publish()
         return self.value
