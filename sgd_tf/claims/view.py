@@ -16,7 +16,7 @@ from sgd_tf.claims.measures import Measured
 from sgd_tf.claims.rows import ClaimPlan, Failure, Finding, try_claim
 from sgd_tf.jobs import Slice, rows
 from sgd_tf.jobs.slices import Rows
-from sgd_tf.ui import experiment, runs
+from sgd_tf.ui import experiment, menu, runs
 from sgd_tf.ui.language import _
 from sgd_tf.ui.runs import SessionRun
 from sgd_tf.ui.settings import Choice
@@ -43,15 +43,6 @@ HOW_MANY = {
     "most": N_("14 to 17"),
     "some": N_("9 to 13"),
     "few": N_("Fewer than 9"),
-}
-PAGES = {  # titles as in the menu
-    "learn/what_is_sgd": N_("What is SGD?"),
-    "learn/sampling": N_("How samples are drawn"),
-    "learn/gradient_noise": N_("What the noise does"),
-    "lab/gd_vs_sgd": N_("GD against SGD"),
-    "lab/batch_size": N_("Which batch size?"),
-    "lab/memory": N_("The memory wall"),
-    "lab/data_parallel": N_("Several devices"),
 }
 
 End = Finding | Failure  # of the trial of a claim
@@ -240,7 +231,7 @@ def _row(number: int, claim: Claim, end: End | None, num_seeds: int) -> None:
                 ):
                     start([claim.key], num_seeds)
                     st.rerun()
-                link = _("Explore: {page}").format(page=_(PAGES[claim.page]))
+                link = _("Explore: {page}").format(page=_(menu.TITLES[claim.page]))
                 st.page_link(
                     f"pages/{claim.page}.py", label=link, icon=":material/explore:", query_params=dict(claim.address)
                 )
