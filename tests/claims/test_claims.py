@@ -31,7 +31,7 @@ from sgd_tf.training import run as training_run
 from sgd_tf.training.records import TrainConfig
 from tests.lab import travelled
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def made_up(*, depends_on=None):
