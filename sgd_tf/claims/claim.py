@@ -28,7 +28,7 @@ from sgd_tf.words import N_
 Verdict = Literal["holds", "fails", "depends", "open"]  # open: not judged
 Group = Literal["chapter", "elsewhere"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
-NUM_SEEDS = 3  # where nothing else is asked for
+NUM_SEEDS = 3  # the default
 MAX_SEEDS = 20
 
 
@@ -37,7 +37,7 @@ class Series:
     """One row of dots, or one line, of a claim's chart."""
 
     title: str  # in English
-    batch_size: int | Literal["all"] | None = None  # whose colour it has; None for one of four others
+    batch_size: int | Literal["all"] | None = None  # gives the colour; None for one of four others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ class Claim:
     picture: Picture
     page: str  # of the app, where it can be explored
     address: Mapping[str, str] = field(default_factory=dict)  # settings of that page
-    seconds: float  # that its experiment takes with three seeds, about, on two cores
+    seconds: float  # typical run time with 3 seeds on 2 cores
 
     @property
     def conditions(self) -> tuple[Measure, ...]:

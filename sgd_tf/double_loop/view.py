@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
+from contextlib import AbstractContextManager
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from sgd_tf.double_loop import chart as double_loop_chart
 from sgd_tf.double_loop import code_chart, notebook, player, recording, rows, wording
@@ -25,7 +25,7 @@ NARRATION_HEIGHT = 46  # px
 ORDERS_HEIGHT = 64  # px
 
 
-def picture(lesson: Lesson, bar: DeltaGenerator, prediction: str | None) -> Recording | None:
+def picture(lesson: Lesson, bar: AbstractContextManager[object], prediction: str | None) -> Recording | None:
     """Draw the player and follow it; a skeleton as long as the run is recorded.
 
     Args:

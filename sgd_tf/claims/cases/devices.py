@@ -8,19 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from sgd_tf import problems
-from sgd_tf.claims.claim import (
-    SAME_WEIGHTS,
-    Claim,
-    Experiment,
-    Picture,
-    Point,
-    Series,
-)
-from sgd_tf.claims.contestants import (
-    MLP,
-    difference,
-    end,
-)
+from sgd_tf.claims.claim import SAME_WEIGHTS, Claim, Experiment, Picture, Point, Series
+from sgd_tf.claims.contestants import MLP, difference, end
 from sgd_tf.claims.measures import Measure
 from sgd_tf.training.records import TrainConfig
 from sgd_tf.words import N_

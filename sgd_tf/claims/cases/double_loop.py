@@ -9,23 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from sgd_tf import problems
-from sgd_tf.claims.claim import (
-    GD,
-    REPLACED,
-    RESHUFFLED,
-    SAME_WEIGHTS,
-    Claim,
-    Experiment,
-    Picture,
-    Point,
-    Series,
-)
-from sgd_tf.claims.contestants import (
-    MLP,
-    SMALL_K,
-    difference,
-    end,
-)
+from sgd_tf.claims.claim import GD, REPLACED, RESHUFFLED, SAME_WEIGHTS, Claim, Experiment, Picture, Point, Series
+from sgd_tf.claims.contestants import MLP, SMALL_K, difference, end
 from sgd_tf.claims.measures import Measure
 from sgd_tf.training import counting
 from sgd_tf.training.records import TrainConfig

@@ -5,19 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sgd_tf import problems
-from sgd_tf.claims.claim import (
-    SAME_WEIGHTS,
-    Claim,
-    Experiment,
-    Picture,
-    Point,
-    Series,
-)
-from sgd_tf.claims.contestants import (
-    MLP,
-    difference,
-    end,
-)
+from sgd_tf.claims.claim import SAME_WEIGHTS, Claim, Experiment, Picture, Point, Series
+from sgd_tf.claims.contestants import MLP, difference, end
 from sgd_tf.claims.measures import Measure
 from sgd_tf.training.records import ModelConfig, TrainConfig
 from sgd_tf.words import N_

@@ -10,20 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from sgd_tf import problems
-from sgd_tf.claims.claim import (
-    Claim,
-    Experiment,
-    Numbers,
-    Picture,
-    Point,
-    Series,
-)
-from sgd_tf.claims.contestants import (
-    LINEAR,
-    MLP,
-    SMALL_K,
-    tuned,
-)
+from sgd_tf.claims.claim import Claim, Experiment, Numbers, Picture, Point, Series
+from sgd_tf.claims.contestants import LINEAR, MLP, SMALL_K, tuned
 from sgd_tf.claims.measures import Measure
 from sgd_tf.words import N_
 

@@ -9,24 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from sgd_tf import problems
-from sgd_tf.claims.claim import (
-    GD,
-    SGD,
-    Claim,
-    Experiment,
-    Numbers,
-    Picture,
-    Point,
-    Series,
-)
-from sgd_tf.claims.contestants import (
-    LINEAR,
-    MLP,
-    SMALL_K,
-    end,
-    loss_of,
-    tuned,
-)
+from sgd_tf.claims.claim import GD, SGD, Claim, Experiment, Numbers, Picture, Point, Series
+from sgd_tf.claims.contestants import LINEAR, MLP, SMALL_K, end, loss_of, tuned
 from sgd_tf.claims.measures import Measure
 from sgd_tf.training import tuned_rates
 from sgd_tf.training.records import Progress

@@ -9,18 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from sgd_tf import problems
-from sgd_tf.claims.claim import (
-    REPLACED,
-    RESHUFFLED,
-    Claim,
-    Experiment,
-    Picture,
-    Point,
-    Series,
-)
-from sgd_tf.claims.contestants import (
-    SMALL_K,
-)
+from sgd_tf.claims.claim import REPLACED, RESHUFFLED, Claim, Experiment, Picture, Point, Series
+from sgd_tf.claims.contestants import SMALL_K
 from sgd_tf.claims.measures import Measure
 from sgd_tf.noise import noise_law
 from sgd_tf.sampling import visit_counts

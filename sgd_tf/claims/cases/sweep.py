@@ -9,24 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from sgd_tf import problems
-from sgd_tf.claims.claim import (
-    Claim,
-    Experiment,
-    Numbers,
-    Picture,
-    Point,
-    Series,
-)
-from sgd_tf.claims.contestants import (
-    MLP,
-    SMALL_K,
-    accuracy_at,
-    accuracy_of,
-    candidate_rates,
-    end,
-    loss_of,
-    price,
-)
+from sgd_tf.claims.claim import Claim, Experiment, Numbers, Picture, Point, Series
+from sgd_tf.claims.contestants import MLP, SMALL_K, accuracy_at, accuracy_of, candidate_rates, end, loss_of, price
 from sgd_tf.claims.measures import Measure
 from sgd_tf.training.records import TrainConfig
 from sgd_tf.words import N_
