@@ -14,6 +14,7 @@ from sgd_tf.sweep import analysis as results
 from sgd_tf.sweep import comparison, critical_batch_size, wording
 from sgd_tf.sweep.plans import SweepPlan
 from sgd_tf.sweep.rows import CellResult
+from sgd_tf.sweep.verdict import verdict_c13
 from sgd_tf.ui import language
 
 SIZES = (1, 8, 32, 256, 1437)
@@ -142,7 +143,7 @@ def test_there_is_no_interval_without_a_fit_and_no_fit_without_data(rows):
 @given(tables())
 def test_there_is_no_verdict_without_three_seeds(rows):
     table = results.to_table(rows)
-    for verdict in results.verdict_c13(table):
+    for verdict in verdict_c13(table):
         measure = f"test_loss_after_{verdict.budget}"
         own = results.tuned(table, measure) if verdict.rates == "tuned" else table
         by_size = {k: set(group["seed"]) for k, group in own.groupby("batch_size")}
@@ -211,7 +212,7 @@ def all_sentences(table, scale):
     """What says, in the language that is spoken then, all that the page says of a table."""
     sizes = results.seconds_by_size(table)
     found, fit = results.recommended(sizes), results.fit_runs(results.tuned(table, "updates_to_target"))
-    verdicts = results.verdict_c13(table)
+    verdicts = verdict_c13(table)
     groups = [group for _setting, group in table.groupby(["batch_size", "learning_rate"])]
     compared = []
     for (one, other), measure in itertools.product(itertools.combinations(groups, 2), MEASURES):

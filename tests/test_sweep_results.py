@@ -10,6 +10,7 @@ import pytest
 from sgd_tf.sweep import analysis as results
 from sgd_tf.sweep.analysis import to_table
 from sgd_tf.sweep.rows import CellResult
+from sgd_tf.sweep.verdict import verdict_c13
 
 
 def row(k, rate=0.1, seed=0, **changes):
@@ -248,7 +249,7 @@ def judged(losses, noise=0.005, budget="epochs", rates=(0.1,)):
 
 
 def test_the_verdict_finds_256_good_and_large_k_harmful_where_they_are():
-    verdicts = results.verdict_c13(judged({32: (1.0,), 256: (1.01,), 1024: (1.02,), 8192: (1.6,)}))
+    verdicts = verdict_c13(judged({32: (1.0,), 256: (1.01,), 1024: (1.02,), 8192: (1.6,)}))
     verdict = next(verdict for verdict in verdicts if verdict.budget == "epochs")
     assert (verdict.best, verdict.practical, verdict.practical_outcome) == (32, 256, "as good")
     assert (verdict.harm_from, verdict.large, verdict.large_outcome) == (8192, 8192, "worse")
@@ -256,27 +257,27 @@ def test_the_verdict_finds_256_good_and_large_k_harmful_where_they_are():
 
 
 def test_the_verdict_takes_the_better_of_256_and_512():
-    (verdict, _seconds) = results.verdict_c13(judged({256: (1.2,), 512: (1.0,), 8192: (1.0,)}))
+    (verdict, _seconds) = verdict_c13(judged({256: (1.2,), 512: (1.0,), 8192: (1.0,)}))
     assert (verdict.practical, verdict.practical_outcome, verdict.large_outcome) == (512, "as good", "as good")
     assert verdict.harm_from is None
 
 
 def test_without_256_and_512_or_without_large_k_the_verdict_says_so():
-    (none, _seconds) = results.verdict_c13(judged({32: (1.0,), 1024: (2.0,)}))
+    (none, _seconds) = verdict_c13(judged({32: (1.0,), 1024: (2.0,)}))
     assert none.practical is None
-    (small, _seconds) = results.verdict_c13(judged({32: (1.0,), 256: (2.0,), 1024: (3.0,)}))
+    (small, _seconds) = verdict_c13(judged({32: (1.0,), 256: (2.0,), 1024: (3.0,)}))
     assert (small.large, small.harm_from, small.practical_outcome) == (None, 1024, "worse")
 
 
 def test_seeds_that_differ_too_much_leave_the_verdict_open():
-    (verdict, _seconds) = results.verdict_c13(judged({32: (1.0,), 256: (1.1,), 8192: (1.2,)}, noise=0.5))
+    (verdict, _seconds) = verdict_c13(judged({32: (1.0,), 256: (1.1,), 8192: (1.2,)}, noise=0.5))
     assert (verdict.practical_outcome, verdict.large_outcome) == ("open", "open")
 
 
 def test_one_rate_and_tuned_ones_are_judged_apart():
     # At 0.1, the best of k = 32, a large k is bad; at its own best rate it is not.
     table = judged({32: (1.0, 2.0), 256: (1.0, 1.5), 8192: (4.0, 1.0)}, rates=(0.1, 0.4))
-    one, tuned = (verdict for verdict in results.verdict_c13(table) if verdict.budget == "epochs")
+    one, tuned = (verdict for verdict in verdict_c13(table) if verdict.budget == "epochs")
     assert (one.rates, one.learning_rate, one.large_outcome) == ("one", 0.1, "worse")
     assert (tuned.rates, tuned.learning_rate, tuned.large_outcome) == ("tuned", None, "as good")
 
@@ -284,9 +285,9 @@ def test_one_rate_and_tuned_ones_are_judged_apart():
 def test_a_large_k_that_diverged_is_worse():
     table = judged({32: (1.0,), 256: (1.0,), 8192: (1.0,)})
     table.loc[table["batch_size"] == 8192, "test_loss_after_epochs"] = math.nan
-    assert results.verdict_c13(table)[0].large_outcome == "open"  # did not come so far: nobody knows
+    assert verdict_c13(table)[0].large_outcome == "open"  # did not come so far: nobody knows
     table.loc[table["batch_size"] == 8192, "diverged_at"] = 7
-    verdict = results.verdict_c13(table)[0]
+    verdict = verdict_c13(table)[0]
     assert (verdict.large, verdict.large_outcome, verdict.harm_from) == (8192, "worse", 8192)
     assert math.isinf(verdict.large_ratio)
 
@@ -296,14 +297,14 @@ def test_a_bare_majority_of_the_seeds_gives_no_verdict(losses):
     rows = [row(256, seed=seed) for seed in range(5)]
     for seed, loss in enumerate(losses):
         rows.append(row(8192, seed=seed, test_loss_after_epochs=loss, diverged_at=None if loss else 7))
-    verdict = results.verdict_c13(to_table(rows))[0]
+    verdict = verdict_c13(to_table(rows))[0]
     assert (verdict.budget, verdict.practical, verdict.large) == ("epochs", 256, 8192)
     assert (verdict.large_outcome, verdict.largest_outcome, verdict.harm_from) == ("open", "open", None)
 
 
 def test_two_seeds_give_no_verdict():
     table = judged({32: (1.0,), 256: (1.5,), 8192: (9.0,)}, noise=0.001)
-    for verdict in results.verdict_c13(table[table["seed"] < 2]):
+    for verdict in verdict_c13(table[table["seed"] < 2]):
         assert (verdict.practical_outcome, verdict.large_outcome, verdict.harm_from) == ("open", "open", None)
 
 
@@ -332,7 +333,7 @@ def test_the_map_tells_reached_missed_stuck_and_diverged_and_marks_the_best():
 def test_an_empty_sweep_says_nothing_and_fails_nowhere():
     table = to_table([])
     assert results.spread(results.tuned(table, "updates_to_target"), "updates_to_target").empty
-    assert results.verdict_c13(table) == []
+    assert verdict_c13(table) == []
     assert results.fit_runs(table) is None
     assert results.recommend(table) == "not run"
     assert isinstance(results.speed(table), pd.DataFrame)

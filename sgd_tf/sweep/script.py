@@ -28,6 +28,7 @@ import sgd_tf
 from sgd_tf.sweep import analysis
 from sgd_tf.sweep.measure import sweep
 from sgd_tf.sweep.plans import SweepPlan
+from sgd_tf.sweep.verdict import verdict_c13
 
 problem = sgd_tf.load({plan.problem!r}{size})
 plan = SweepPlan(
@@ -47,6 +48,6 @@ best = analysis.tuned(table, "updates_to_target")
 print(analysis.spread(best, "updates_to_target").to_string(index=False))
 print(analysis.fit_runs(best))
 print(analysis.recommend(table))
-for verdict in analysis.verdict_c13(table):
+for verdict in verdict_c13(table):
     print(verdict)
 '''

@@ -15,12 +15,13 @@ from sgd_tf import charts
 from sgd_tf.problems import CATALOGUE
 from sgd_tf.sweep import analysis, comparison, known_runs, plans, wording
 from sgd_tf.sweep import chart as sweep_chart
-from sgd_tf.sweep.analysis import NoAnswer, Recommendation, Verdict
+from sgd_tf.sweep.analysis import NoAnswer, Recommendation
 from sgd_tf.sweep.controls import RANGES, range_of
 from sgd_tf.sweep.critical_batch_size import Hyperbola
 from sgd_tf.sweep.plans import SweepPlan
 from sgd_tf.sweep.rows import Place
 from sgd_tf.sweep.script import sweep_script
+from sgd_tf.sweep.verdict import Verdict, verdict_c13
 from sgd_tf.ui import address, experiment, runs
 from sgd_tf.ui.language import _, selectbox, titles
 from sgd_tf.ui.numbers import count
@@ -118,7 +119,7 @@ def analysed(plan: SweepPlan) -> Analysis:
             sizes=sizes,
             fit=analysis.fit_runs(analysis.tuned(table, "updates_to_target")),
             recommendation=analysis.recommended(sizes),
-            verdicts=analysis.verdict_c13(table),
+            verdicts=verdict_c13(table),
         )
         kept = (key, result)
         st.session_state["sweep_analysis"] = kept

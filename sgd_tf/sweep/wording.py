@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import pandas as pd
 
 from sgd_tf.sweep import comparison, critical_batch_size
-from sgd_tf.sweep.analysis import NoAnswer, Recommendation, Verdict
+from sgd_tf.sweep.analysis import NoAnswer, Recommendation
 from sgd_tf.sweep.comparison import Comparison
 from sgd_tf.sweep.critical_batch_size import Hyperbola
 from sgd_tf.sweep.plans import SweepPlan
 from sgd_tf.sweep.rows import Place
+from sgd_tf.sweep.verdict import Verdict
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import count, digits
 from sgd_tf.ui.widgets import PROBLEMS
@@ -234,7 +235,7 @@ def verdicts(plan: SweepPlan, found: list[Verdict]) -> list[str]:
 
     Args:
         plan: the sweep.
-        found: of `sweep_results.verdict_c13`.
+        found: of `verdict.verdict_c13`.
     """
     judged = [verdict for verdict in found if verdict.practical is not None]
     sentences = []
