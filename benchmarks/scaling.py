@@ -22,7 +22,8 @@ import numpy as np
 import pandas as pd
 import report
 
-from sgd_tf.memory import prediction
+from sgd_tf.memory import measure
+from sgd_tf.memory.rows import Measurement
 from sgd_tf.training import counting
 from sgd_tf.training.records import ModelConfig
 
@@ -72,8 +73,8 @@ def epoch_seconds(num_examples: int, k: int, repetitions: int) -> float:
 def peak_bytes(num_examples: int, k: int) -> int:
     """Peak memory of updates in a fresh process, TensorFlow and the data aside."""
     model = ModelConfig(widths=(128,))
-    answers = prediction.measure("teacher", model, [prediction.Trial(batch_size=k)], num_examples=num_examples)
-    return next(int(answer["bytes"]) for answer in answers if "bytes" in answer)
+    rows = measure.measure("teacher", model, [measure.Trial(batch_size=k)], num_examples=num_examples)
+    return next(row.num_bytes for row in rows if isinstance(row, Measurement))
 
 
 def growth_per_run(num_runs: int) -> float:

@@ -38,9 +38,9 @@ from server import Server
 from tally import Notes, Sample
 
 from sgd_tf.claims import view as claims_view
-from sgd_tf.devices import view as data_parallel_view
+from sgd_tf.devices import controls as devices
 from sgd_tf.double_loop import controls as what_is_sgd_controls
-from sgd_tf.memory import view as memory_view
+from sgd_tf.memory import controls as memory
 from sgd_tf.noise import path_view as noise_path_view
 from sgd_tf.noise import view as noise_view
 from sgd_tf.racing import controls
@@ -142,17 +142,32 @@ PLACES = (
         stop="sweep_stop",
     ),
     # These start processes with a TensorFlow of their own, and take many times as long.
-    _of("memory", "memory_wall", memory_view.SETTINGS, weight=0.2, memory_part="wall", memory_k="256"),
-    _of("memory", "memory_parts", memory_view.SETTINGS, weight=0.2, memory_part="parts", memory_parts_k="256"),
+    _of(
+        "memory",
+        "memory_wall",
+        (memory.PROBLEM, memory.MODEL, memory.LIMIT, memory.MICRO_BATCH_SIZE),
+        weight=0.2,
+        memory_part="wall",
+        memory_k="256",
+    ),
+    _of(
+        "memory", "memory_parts", (memory.PROBLEM, memory.MODEL), weight=0.2, memory_part="parts", memory_parts_k="256"
+    ),
     _of(
         "data_parallel",
         "parallel_devices",
-        data_parallel_view.SETTINGS,
+        (devices.PROBLEM, devices.BATCH_SIZE),
         weight=0.2,
         parallel_part="devices",
         parallel_r="2",
     ),
-    _of("data_parallel", "parallel_machines", data_parallel_view.SETTINGS, weight=0.2, parallel_part="machines"),
+    _of(
+        "data_parallel",
+        "parallel_machines",
+        (devices.PROBLEM, devices.BATCH_SIZE, devices.FATE),
+        weight=0.2,
+        parallel_part="machines",
+    ),
     Place(page="claims", settings=claims_view.SETTINGS, run="claims_run_iterations", stop="claims_stop"),
 )
 

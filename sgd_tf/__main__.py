@@ -241,8 +241,9 @@ def _claims(options: argparse.Namespace) -> int:
 def _data_parallel(options: argparse.Namespace) -> int:
 
     from sgd_tf.devices import replicas
+    from sgd_tf.devices.rows import ParallelPlan, Update, Weights
 
-    plan = replicas.ParallelPlan(
+    plan = ParallelPlan(
         problem=options.problem,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
@@ -257,10 +258,10 @@ def _data_parallel(options: argparse.Namespace) -> int:
         rows = replicas.as_worker(plan, options.hosts.split(","), options.index, patience=options.patience)
     try:
         for row in rows:
-            if "update" in row:
-                print(f"update {row['update']:>5}  loss {row['loss']:.5f}  {1e3 * row['seconds']:.1f} ms", flush=True)
-            if "weights" in row:
-                print(f"sum of all weights {sum(row['weights']):.7f}", flush=True)
+            if isinstance(row, Update):
+                print(f"update {row.update:>5}  loss {row.loss:.5f}  {1e3 * row.seconds:.1f} ms", flush=True)
+            if isinstance(row, Weights):
+                print(f"sum of all weights {sum(row.values):.7f}", flush=True)
     except replicas.PeerError as error:
         print(f"sgd-tf: {error}", file=sys.stderr)
         return 1

@@ -16,9 +16,13 @@ import textwrap
 import threading
 import time
 import traceback
+import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Generic, TextIO, TypeVar
+
+from sgd_tf.jobs import rows
 
 WORKER_BYTES = 1_200_000_000  # of a worker that has TensorFlow, its compiled programs and a data set, about
 HEARTBEAT_SECONDS = 0.5  # without a row, after which the waiting caller hears that
@@ -28,7 +32,17 @@ MAX_LINE = 1_000  # characters of a line of an error message
 # Lines in which TensorFlow tells where an error arose.
 PLACES = re.compile(r'Graph execution error|Detected at node|File "|\[\[\{\{node|\d+ (root|derived) error')
 
+Request = TypeVar("Request")
+Row = TypeVar("Row")
+
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """No child has sent a row for half a second."""
+
+    seconds: float  # since the children were started
 
 
 class ChildError(RuntimeError):
@@ -48,27 +62,35 @@ class ChildError(RuntimeError):
         self.index, self.status, self.kind, self.arguments = index, status, kind, tuple(arguments)
 
 
-class Children:
+class Children(Generic[Request, Row]):
     """Processes ``python -m <module> --child …``, one for each request; at the end of the block none is left.
 
-    A child calls `serve`. Its rows come over a pipe made for them. Whatever it prints goes to the log: each line at
-    level DEBUG, the last lines as a warning if it fails. It ends by itself when this process does, however that ends.
+    The function's module calls `serve` with it. The rows come over a pipe made for them, as JSON text. Whatever a child
+    prints goes to the log: each line at level DEBUG, the last lines as a warning if it fails. It ends by itself when
+    this process does, however that ends.
 
     Example::
 
-        with Children("sgd_tf.memory.prediction", [request]) as children:
-            for index, row in children.rows():
+        with Children(measured, [request]) as children:
+            for index, row in children.rows(start_patience=60, patience=20):
                 …
     """
 
-    def __init__(self, module: str, requests: Sequence[Any], environments: Sequence[Mapping[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        function: Callable[[Request], Iterator[Row]],
+        requests: Sequence[Request],
+        environments: Sequence[Mapping[str, str]] = (),
+    ) -> None:
         """Start them.
 
         Args:
-            module: dotted name.
-            requests: one for each child, of plain values.
+            function: generator function at module level; its annotations name the types of request and row.
+            requests: one for each child.
             environments: variables of each child, beside those of this process.
         """
+        self._started, self._read = time.monotonic(), rows.codec(function).read
+        write = _request_codec(function).write
         self._lines: queue.Queue[tuple[int, str | None]] = queue.Queue()
         self._printed = [collections.deque[str](maxlen=LOG_LINES) for _ in requests]
         self.processes: list[subprocess.Popen[str]] = []
@@ -76,7 +98,7 @@ class Children:
         self._keepers: list[threading.Thread] = []
         try:
             for request, environment in zip(requests, environments or [{}] * len(requests), strict=True):
-                self._start(module, request, environment)
+                self._start(function.__module__, write(request), environment)
         except BaseException:
             self._end()
             raise
@@ -151,7 +173,7 @@ class Children:
             else:
                 self.processes[index].kill()
 
-    def rows(self, *, start_patience: float, patience: float) -> Iterator[tuple[int, dict[str, Any]]]:
+    def rows(self, *, start_patience: float, patience: float) -> Iterator[tuple[int, Row | Waiting]]:
         """What the children say, until all have ended.
 
         Args:
@@ -159,7 +181,7 @@ class Children:
             patience: seconds that a child may be silent from then on.
 
         Yields:
-            (number of the child, row); and (-1, {}) when none has come for half a second.
+            (number of the child, row); and (-1, Waiting) when none has come for half a second.
 
         Raises:
             ChildError: if a child ends with an error, or is silent for too long.
@@ -176,7 +198,7 @@ class Children:
             try:
                 index, line = self._lines.get(timeout=HEARTBEAT_SECONDS)
             except queue.Empty:
-                yield -1, {}
+                yield -1, Waiting(seconds=time.monotonic() - self._started)
                 continue
             row = {} if line is None else json.loads(line)
             if line is None and self.processes[index].wait() == 0:
@@ -189,7 +211,7 @@ class Children:
                 if not unheard and allowed == start_patience:
                     heard = dict.fromkeys(heard, time.monotonic())  # from here on the other patience counts
                 heard[index] = time.monotonic()
-                yield index, row
+                yield index, self._read(row)
 
     def _why(self, index: int, row: Mapping[str, Any]) -> ChildError:
         """The first cause: a child that a signal has ended, before those that complain of its absence."""
@@ -240,17 +262,24 @@ def _own_pipe(number: int) -> TextIO:
     return os.fdopen(number, "w", encoding="utf-8")
 
 
-def serve(function: Callable[[Any], Iterator[Mapping[str, Any]]]) -> None:
+def _request_codec(function: Callable[..., Any]) -> rows.Codec:
+    """The codec of a function's argument, from its annotation."""
+    hints = typing.get_type_hints(function)
+    return rows.of(next(hint for name, hint in hints.items() if name != "return"))
+
+
+def serve(function: Callable[[Any], Iterator[Any]]) -> None:
     """In a child: send the rows of a request; after an error send its message and end with exit status 1.
 
     Args:
-        function: of the request that `Children` was given; yields the rows.
+        function: the function that `Children` was given.
     """
     end_with_parent()
-    request, pipe = json.loads(sys.argv[2]), _own_pipe(int(sys.argv[3]))
+    pipe = _own_pipe(int(sys.argv[3]))
     try:
+        request, write = _request_codec(function).read(json.loads(sys.argv[2])), rows.codec(function).write
         for row in function(request):
-            print(json.dumps(row), file=pipe, flush=True)
+            print(json.dumps(write(row)), file=pipe, flush=True)
     except Exception as error:
         traceback.print_exc()
         kind, text = type(error).__name__, _in_short(str(error))

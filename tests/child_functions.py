@@ -3,10 +3,17 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from sgd_tf.children import serve
-from sgd_tf.memory import prediction
+from sgd_tf.memory import measure
 from sgd_tf.problems import DownloadError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    number: int
 
 
 def chatter():
@@ -20,22 +27,22 @@ def chatter():
 
 def _forked(answer, first):
     chatter()
-    answer.send({"row": first})
+    answer.send(Row(number=first))
 
 
-def answer(request):
+def answer(request: str) -> Iterator[Row]:
     """Rows between what is printed, then what the request wants."""
     chatter()
-    yield {"row": 1}
-    yield from prediction._in_child(_forked, 2)
+    yield Row(number=1)
+    yield from measure._in_child(_forked, 2)
     chatter()
-    yield {"row": 3}
+    yield Row(number=3)
     if request == "download":
         raise DownloadError("mnist", "[Errno 28] No space left on device")
     if request == "long":
         raise ValueError("first " + 900 * "a" + "\nmiddle\n" + "last")
     if request == "half a row":
-        os.write(int(sys.argv[3]), b'{"row": 4')
+        os.write(int(sys.argv[3]), b'{"Row": [4')
         os.kill(os.getpid(), signal.SIGKILL)
     print("the last words")
 

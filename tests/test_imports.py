@@ -82,7 +82,6 @@ ALLOWED = {
     "claims": set(QUESTIONS),
     "sweep": {"sweep", "noise"},
     "jobs/tasks.py": set(QUESTIONS),
-    "ui/experiment.py": {"memory", "sweep"},
 }
 HEAVY = ("tensorflow", "keras", "training.run", "training.models")
 

@@ -5,18 +5,18 @@ import sys
 
 import pytest
 
-from sgd_tf.children import ChildError, Children
+from sgd_tf.children import ChildError, Children, Waiting
 from sgd_tf.devices import replicas
-from sgd_tf.memory import prediction
+from sgd_tf.devices.rows import ParallelPlan
+from sgd_tf.memory import measure
 from sgd_tf.problems import DownloadError
 from sgd_tf.training.records import ModelConfig
-
-MODULE = "tests.child_functions"
+from tests import child_functions
 
 
 def ask(request, into):
-    with Children(MODULE, [request]) as children:
-        into.extend(row["row"] for _index, row in children.rows(start_patience=60, patience=60) if row)
+    with Children(child_functions.answer, [request]) as children:
+        into.extend(row.number for index, row in children.rows(start_patience=60, patience=60) if index >= 0)
 
 
 def test_what_a_child_prints_goes_to_the_log_and_never_among_its_rows(caplog, capfd):
@@ -75,19 +75,19 @@ class _Refused:
         pass
 
     def rows(self, **_):
-        yield 0, {"stage": "tensorflow"}
+        yield -1, Waiting(seconds=0.5)
         raise ChildError(0, 1, "Process 0 ended: …", kind="DownloadError", arguments=("mnist", "timed out"))
 
 
 @pytest.mark.parametrize(
     "run",
     [
-        lambda: prediction.measure("mnist", ModelConfig(), [prediction.Trial(batch_size=16)]),
-        lambda: replicas.over_devices(replicas.ParallelPlan(problem="mnist"), [2]),
+        lambda: measure.measure("mnist", ModelConfig(), [measure.Trial(batch_size=16)]),
+        lambda: replicas.over_devices(ParallelPlan(problem="mnist"), [2]),
     ],
 )
 def test_a_download_that_fails_in_a_child_fails_as_in_this_process(run, monkeypatch):
-    for module in (prediction, replicas):
+    for module in (measure, replicas):
         monkeypatch.setattr(module, "Children", _Refused)
     with pytest.raises(DownloadError, match=r"^`mnist` could not be downloaded: timed out\. These need no download"):
         list(run())

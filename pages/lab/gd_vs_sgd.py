@@ -2,10 +2,12 @@
 
 import streamlit as st
 
+from sgd_tf.memory import advice
 from sgd_tf.racing import controls, rows, search_view, view
-from sgd_tf.ui import runs
+from sgd_tf.ui import experiment, runs
 from sgd_tf.ui.language import _, prose
 
+experiment.advise(on_memory=advice.for_plan)
 question, start = st.columns([3, 1.2], gap="medium", vertical_alignment="bottom")
 with start:
     more = controls.start()

@@ -6,8 +6,8 @@
 
 Each replica r has a copy of the weights and the part B_r of the minibatch B. With the loss divided by k, not by the
 size of the part, the sum of the gradients is that of the whole minibatch (Goyal et al. 2017, arXiv 1706.02677):
-Σ_r (1/k) Σ_{i∈B_r} ∇loss_i = ∇ (1/k) Σ_{i∈B} loss_i. TensorFlow is used in child processes alone, which are watched: a
-peer that is missing or dies blocks the others for good, and they ignore a friendly request to end.
+Σ_r (1/k) Σ_{i∈B_r} ∇loss_i = ∇ (1/k) Σ_{i∈B} loss_i. TensorFlow is used only in child processes, which are watched: a
+peer that is missing or dies blocks the others for good, and they ignore SIGTERM.
 """
 
 from __future__ import annotations
@@ -19,17 +19,20 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from sgd_tf.children import ChildError, Children, serve
-from sgd_tf.problems import CATALOGUE, DownloadError
-from sgd_tf.training.records import ModelConfig, TrainConfig, check_int
+from sgd_tf.devices.rows import FirstMinibatch, Lost, ParallelPlan, Part, Row, Stage, Update, Weights
+from sgd_tf.problems import DownloadError
+from sgd_tf.training.records import TrainConfig, check_int
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
     import tensorflow as tf
+
+    from sgd_tf.problems import Problem
 
 PATIENCE = 20.0  # seconds without a word, with TensorFlow there, after which a peer counts as missing
 START_PATIENCE = 120.0  # the same for loading TensorFlow itself
@@ -39,39 +42,18 @@ PEER_GONE = (
     *("AbortedError", "CancelledError", "DeadlineExceededError", "FailedPreconditionError"),
     *("InternalError", "UnavailableError", "UnknownError"),
 )
-# The words of the lab's workers, which train one run on a few cores, would keep several devices from working at once.
+# The setting of the lab's workers, which train one run on a few cores, would keep devices from working at once.
 ENVIRONMENT = {"TF_NUM_INTEROP_THREADS": str(2 * MAX_REPLICAS)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class ParallelPlan:
-    """A run over several devices, in plain values.
+class Request:
+    """What a child process is asked for."""
 
-    Raises:
-        ValueError: if a field is out of its range.
-    """
-
-    problem: str = "digits"  # name for `problems.load`
-    num_examples: int | None = None  # N; None for as many as the problem has
-    model: ModelConfig = field(default_factory=ModelConfig)
-    batch_size: int = 256  # k, of the whole minibatch
-    learning_rate: float = 0.1
-    num_updates: int = 20
-    seed: int = 0  # of the initial weights and of the order of the samples
-
-    def __post_init__(self) -> None:
-        if self.problem not in CATALOGUE:
-            raise ValueError(f"`problem` must be one of {', '.join(CATALOGUE)}; received {self.problem!r}.")
-        if not isinstance(self.model, ModelConfig):
-            raise ValueError(f"`model` must be a ModelConfig; received {self.model!r}.")
-        info, N = CATALOGUE[self.problem], self.num_examples
-        if N is not None:
-            check_int("num_examples", N, info.min_examples, info.max_examples)
-        if self.model.kind == "cnn" and not info.is_image:
-            raise ValueError(f"`model` is a CNN, which needs images; received the problem {self.problem!r}.")
-        check_int("batch_size", self.batch_size, 1, N or info.num_examples)
-        check_int("num_updates", self.num_updates, 1, 100_000)
-        TrainConfig(learning_rate=self.learning_rate, seed=self.seed)  # checks them
+    plan: ParallelPlan
+    device_counts: tuple[int, ...] = (1,)  # R of each run; several machines have one device each
+    seeds: tuple[int, ...]
+    on_cpu: bool = False  # where the processes of one machine cannot share its GPU
 
 
 class PeerError(RuntimeError):
@@ -160,7 +142,7 @@ def alone(plan: ParallelPlan) -> np.ndarray:
 
 def over_devices(
     plan: ParallelPlan, device_counts: Sequence[int], *, seeds: Sequence[int] | None = None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row | Weights]:
     """Train over several devices of this machine, with `tf.distribute.MirroredStrategy`, in a fresh process.
 
     The devices are GPUs where there are as many as the largest count, else logical devices that share the processor's
@@ -172,11 +154,7 @@ def over_devices(
         seeds: all counts are run with the first, then with the second, and so on; None for that of the plan.
 
     Yields:
-        A row for each update: {"replicas": R, "seed", "update", "seconds", "loss", "device" ("CPU" or "GPU")}; the
-        first "seconds" of a run are mostly compiling. In the first row of a run also, by replica, "indices_<r>"
-        (samples), "norm_<r>" (length of the mean gradient of these), "along_<r>" and "across_<r>" (of `plane`), and
-        "norm" of the gradient of all. The last row of a run has "weights": all parameters in one list. {"stage": text}
-        tells how far the start is, {"waiting": seconds so far} that nothing has come for half a second.
+        For each run its first minibatch, its updates and last its weights; before, how far the start is.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -187,11 +165,11 @@ def over_devices(
         raise ValueError("`device_counts` must hold at least one number of devices; received none.")
     for count in device_counts:
         check_int("device_counts", count, 1, MAX_REPLICAS)
-    request = asdict(plan) | {"device_counts": list(device_counts), "seeds": list(seeds or [plan.seed])}
+    request = Request(plan=plan, device_counts=tuple(device_counts), seeds=tuple(seeds or [plan.seed]))
     return _watched([request], [ENVIRONMENT])
 
 
-def over_workers(plan: ParallelPlan, num_workers: int, *, lose_after: int | None = None) -> Iterator[dict[str, Any]]:
+def over_workers(plan: ParallelPlan, num_workers: int, *, lose_after: int | None = None) -> Iterator[Row | Weights]:
     """Train over several processes of this machine, with `tf.distribute.MultiWorkerMirroredStrategy`.
 
     Args:
@@ -200,8 +178,7 @@ def over_workers(plan: ParallelPlan, num_workers: int, *, lose_after: int | None
         lose_after: update after which the last process is killed, to see what happens then; None for never.
 
     Yields:
-        Rows as `over_devices` gives them, those of the first process, without what is told by replica; "loss" is that
-        of the whole minibatch. {"stage", "worker"} of each process, and {"lost": its number} when it is killed.
+        The updates and the weights of the first process, the stages of each process, and which one is killed.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -212,14 +189,14 @@ def over_workers(plan: ParallelPlan, num_workers: int, *, lose_after: int | None
     if lose_after is not None:
         check_int("lose_after", lose_after, 1)
     hosts = [f"127.0.0.1:{port}" for port in _free_ports(num_workers)]
-    request = asdict(plan) | {"num_workers": num_workers, "on_cpu": True}  # they can not share one GPU
+    request = Request(plan=plan, seeds=(plan.seed,), on_cpu=True)
     environments = [_tf_config(hosts, index) for index in range(num_workers)]
     return _watched([request] * num_workers, environments, lose_after=lose_after)
 
 
 def as_worker(
     plan: ParallelPlan, hosts: Sequence[str], index: int, *, patience: float | None = None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row | Weights]:
     """This machine's part of a run over several machines, each of which calls this with the same list.
 
     Args:
@@ -245,7 +222,7 @@ def as_worker(
     check_int("index", index, 0, len(hosts) - 1)
     if patience is not None and not 0 < patience < math.inf:
         raise ValueError(f"`patience` must be a number of seconds greater than 0; received {patience!r}.")
-    request = asdict(plan) | {"num_workers": len(hosts)}
+    request = Request(plan=plan, seeds=(plan.seed,))
     return _watched([request], [_tf_config(hosts, index)], patience=patience)
 
 
@@ -266,47 +243,43 @@ def _free_ports(num: int) -> list[int]:
 
 
 def _watched(
-    requests: Sequence[dict[str, Any]],
+    requests: Sequence[Request],
     environments: Sequence[dict[str, str]],
     *,
     lose_after: int | None = None,
     patience: float | None = None,
-) -> Iterator[dict[str, Any]]:
-    """Rows of the first child; all are ended when one is silent or dies."""
-    start = time.monotonic()
-    with Children("sgd_tf.devices.replicas", requests, environments) as children:
+) -> Iterator[Row | Weights]:
+    """Rows of the first child, and stages of all; all are ended when one is silent or dies."""
+    with Children(_trained, requests, environments) as children:
         rows = children.rows(start_patience=START_PATIENCE, patience=PATIENCE if patience is None else patience)
         try:
             for index, row in rows:
-                if "stage" in row:
-                    yield row | {"worker": index}
-                elif index == 0:
+                if isinstance(row, Stage):
+                    yield Stage(worker=index, stage=row.stage)
+                elif index <= 0:
                     yield row
-                elif index < 0:
-                    yield {"waiting": time.monotonic() - start}
-                if index == 0 and lose_after is not None and row.get("update") == lose_after:
+                if index == 0 and isinstance(row, Update) and row.update == lose_after:
                     children.kill(len(requests) - 1)
-                    yield {"lost": len(requests) - 1}
+                    yield Lost(worker=len(requests) - 1)
         except ChildError as error:
             if error.kind == "DownloadError":
                 raise DownloadError(*error.arguments) from error
             raise PeerError(error) from error
 
 
-def _child(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """In a child process: train with each number of devices, and tell each update."""
+def _trained(request: Request) -> Iterator[Row | Weights]:
+    """In a child process: train with each number of devices, with the first seed, then with the second, and so on."""
     import tensorflow as tf
 
-    yield {"stage": "tensorflow"}
-    counts = request.get("device_counts", [1])
+    yield Stage(worker=0, stage="tensorflow")
     gpus = tf.config.list_physical_devices("GPU")
-    is_worker = "TF_CONFIG" in os.environ
-    on_gpu = bool(gpus) and not request.get("on_cpu") and (is_worker or len(gpus) >= max(counts))
-    kind = "GPU" if on_gpu else "CPU"
+    largest, is_worker = max(request.device_counts), "TF_CONFIG" in os.environ
+    on_gpu = bool(gpus) and not request.on_cpu and (is_worker or len(gpus) >= largest)
+    kind: Literal["CPU", "GPU"] = "GPU" if on_gpu else "CPU"
     if not on_gpu:
         tf.config.set_visible_devices([], "GPU")
         if not is_worker:
-            parts = [tf.config.LogicalDeviceConfiguration()] * max(counts)
+            parts = [tf.config.LogicalDeviceConfiguration()] * largest
             tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
     if is_worker:
         strategies: list[Any] = [tf.distribute.MultiWorkerMirroredStrategy()]  # waits for all others
@@ -315,29 +288,30 @@ def _child(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         adding = None if on_gpu else tf.distribute.ReductionToOneDevice()
         strategies = [
             tf.distribute.MirroredStrategy([f"{kind}:{r}" for r in range(count)], cross_device_ops=adding)
-            for count in counts
+            for count in request.device_counts
         ]
-    yield {"stage": "devices"}
+    yield Stage(worker=0, stage="devices")
     from sgd_tf import problems
 
-    problem = problems.load(request["problem"], num_examples=request["num_examples"])
-    for seed, strategy in itertools.product(request.get("seeds", [request["seed"]]), strategies):
-        yield {"stage": "training"}
-        for row in _train(strategy, problem, request | {"seed": seed}):
-            yield row | {"device": kind, "seed": seed}
+    problem = problems.load(request.plan.problem, num_examples=request.plan.num_examples)
+    for seed, strategy in itertools.product(request.seeds, strategies):
+        yield Stage(worker=0, stage="training")
+        yield from _train(strategy, problem, replace(request.plan, seed=seed), kind)
 
 
-def _train(strategy: Any, problem: Any, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _train(
+    strategy: tf.distribute.Strategy, problem: Problem, plan: ParallelPlan, device: Literal["CPU", "GPU"]
+) -> Iterator[Row | Weights]:
     """The double loop: a minibatch, its parts to the replicas, one update of all copies of the weights."""
     import numpy as np
     import tensorflow as tf
 
     from sgd_tf.training import pipeline
 
-    model, update = _compiled(strategy, problem, request)
+    model, update = _compiled(strategy, problem, plan)
     num_replicas = strategy.num_replicas_in_sync
-    order = pipeline.order(problem.num_examples, request["batch_size"], seed=request["seed"])
-    for number, indices in enumerate(order.repeat().take(request["num_updates"]), 1):
+    order = pipeline.order(problem.num_examples, plan.batch_size, seed=plan.seed)
+    for number, indices in enumerate(order.repeat().take(plan.num_updates), 1):
         parts = [indices[part] for part in split(len(indices), num_replicas)]
         start = time.perf_counter()
         rows = strategy.experimental_distribute_values_from_function(
@@ -346,15 +320,15 @@ def _train(strategy: Any, problem: Any, request: dict[str, Any]) -> Iterator[dic
         losses, gradients = map(strategy.experimental_local_results, update(rows, tf.constant(float(len(indices)))))
         loss = float(losses[0])
         seconds = time.perf_counter() - start
-        row: dict[str, Any] = {"replicas": num_replicas, "update": number, "seconds": seconds, "loss": loss}
         if number == 1 and len(gradients) == num_replicas:  # all of them are in this process
-            row |= _arrows([part.numpy() for part in parts], np.stack([each.numpy() for each in gradients]))
-        if number == request["num_updates"]:
-            row["weights"] = np.concatenate([np.ravel(weights) for weights in model.get_weights()]).tolist()
-        yield row
+            summands = np.stack([each.numpy() for each in gradients])
+            yield _first_minibatch([part.numpy() for part in parts], summands, seed=plan.seed)
+        yield Update(replicas=num_replicas, seed=plan.seed, update=number, seconds=seconds, loss=loss, device=device)
+    values = np.concatenate([np.ravel(weights) for weights in model.get_weights()]).tolist()
+    yield Weights(replicas=num_replicas, seed=plan.seed, values=values)
 
 
-def _compiled(strategy: Any, problem: Any, request: dict[str, Any]) -> tuple[keras.Model, Any]:
+def _compiled(strategy: tf.distribute.Strategy, problem: Problem, plan: ParallelPlan) -> tuple[keras.Model, Any]:
     """The model, and a function of (indices of each replica, k) that makes one update of it.
 
     The function returns for each replica the mean loss of the whole minibatch before the update, and the gradient of
@@ -365,10 +339,9 @@ def _compiled(strategy: Any, problem: Any, request: dict[str, Any]) -> tuple[ker
 
     from sgd_tf.training import losses, models, vectors
 
-    config = ModelConfig(**{**request["model"], "widths": tuple(request["model"]["widths"])})
     with strategy.scope():
-        model = models.build(problem, config, seed=request["seed"])
-        optimizer = keras.optimizers.SGD(request["learning_rate"])
+        model = models.build(problem, plan.model, seed=plan.seed)
+        optimizer = keras.optimizers.SGD(plan.learning_rate)
         optimizer.build(model.trainable_variables)
     loss_of = losses.per_example_loss(model, problem)
     x, y = tf.constant(problem.x_train), tf.constant(problem.y_train)
@@ -419,12 +392,13 @@ def part_of_minibatch(
     return tf.cond(tf.shape(x)[0] > 0, of_samples, of_none)
 
 
-def _arrows(parts: Sequence[np.ndarray], summands: np.ndarray) -> dict[str, Any]:
-    """The columns of `over_devices` by replica.
+def _first_minibatch(parts: Sequence[np.ndarray], summands: np.ndarray, *, seed: int) -> FirstMinibatch:
+    """The first minibatch, by replica.
 
     Args:
         parts: (k_r,) samples of each replica.
         summands: (R, P), what each replica adds to the gradient of the minibatch.
+        seed: of the run.
     """
     import numpy as np
 
@@ -433,16 +407,18 @@ def _arrows(parts: Sequence[np.ndarray], summands: np.ndarray) -> dict[str, Any]
     means = np.zeros(summands.shape)  # of a replica without samples: 0
     means[filled] = summands[filled] / shares[filled, None]
     along, across = plane(means, shares)
-    row: dict[str, Any] = {"norm": float(np.linalg.norm(summands.sum(axis=0, dtype=np.float64)))}
-    for r, mean in enumerate(means):
-        row |= {
-            f"indices_{r}": parts[r].tolist(),
-            f"norm_{r}": float(np.linalg.norm(mean)),
-            f"along_{r}": float(along[r]),
-            f"across_{r}": float(across[r]),
-        }
-    return row
+    norm = float(np.linalg.norm(summands.sum(axis=0, dtype=np.float64)))
+    columns = zip(parts, np.linalg.norm(means, axis=1).tolist(), along.tolist(), across.tolist(), strict=True)
+    return FirstMinibatch(
+        replicas=len(parts),
+        seed=seed,
+        norm=norm,
+        parts=[
+            Part(indices=indices.tolist(), norm=length, along=first, across=second)
+            for indices, length, first, second in columns
+        ],
+    )
 
 
 if __name__ == "__main__":  # a child process
-    serve(_child)
+    serve(_trained)

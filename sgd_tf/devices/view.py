@@ -1,4 +1,4 @@
-"""The page on several devices: its controls, and what a minibatch over devices and over processes shows."""
+"""The page on several devices: what a minibatch over devices and over processes shows."""
 
 from __future__ import annotations
 
@@ -8,96 +8,46 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from sgd_tf.children import Waiting
 from sgd_tf.devices import chart as devices_chart
-from sgd_tf.devices.replicas import ParallelPlan, split
+from sgd_tf.devices import rows
+from sgd_tf.devices.controls import settings_text
+from sgd_tf.devices.replicas import split
+from sgd_tf.devices.rows import (
+    Cores,
+    DevicesPlan,
+    Difference,
+    Ended,
+    FirstMinibatch,
+    Lost,
+    MachinesPlan,
+    ParallelPlan,
+    Stage,
+    Update,
+)
+from sgd_tf.jobs.rows import table
 from sgd_tf.problems import CATALOGUE
-from sgd_tf.ui import address, experiment
-from sgd_tf.ui.language import _, segments, selectbox
+from sgd_tf.ui import runs
+from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import difference_text
-from sgd_tf.ui.runs import SessionRun
 from sgd_tf.ui.theme import page_theme, show_chart
-from sgd_tf.ui.widgets import PROBLEMS
+from sgd_tf.ui.trial import Trial, Verdict
 from sgd_tf.words import N_
 
-PARTS = {"devices": N_("Several devices"), "machines": N_("Several machines")}
-CHOICES = ("digits", "teacher", "flights")
-SIZES = ("64", "256", "1024", "4096")
-LARGEST = ("2", "4", "8")
-FATES = {"all": N_("All stay"), "lose": N_("The last one is killed")}
-WORKERS = ("2", "3")
 # What the learner may expect
 TIMES = {"faster": N_("Faster"), "same": N_("About as fast"), "slower": N_("Slower")}
 SAME = {"same": N_("The same, up to rounding"), "other": N_("Different")}
 
-NUM_UPDATES, LEARNING_RATE, LOSE_AFTER = 30, 0.1, 5
 TIMED_FROM = 3  # the first updates compile
 FASTER, SLOWER = 0.8, 1.25  # times the time of one device
 ROUNDING = 1e-6  # of a weight: what float32 may leave
 CHART_HEIGHT = 330  # px
 
-SETTINGS = (
-    address.choice("parallel_part", "devices", PARTS),
-    address.choice("parallel_problem", "digits", CHOICES),
-    address.choice("parallel_k", "256", SIZES),
-    address.choice("parallel_r", "4", LARGEST),
-    address.choice("parallel_workers", "2", WORKERS),
-    address.choice("parallel_fate", "all", FATES),
-)
 
-
-def part() -> str:
-    """Draw the choice of what to look at, and return it."""
-    address.restore(SETTINGS)
-    segments(_("What to look at"), PARTS, "parallel_part", label_visibility="collapsed")
-    return str(st.session_state["parallel_part"])
-
-
-def _plan() -> ParallelPlan:
-    """Draw the problem and k."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        selectbox(_("What to learn"), {name: PROBLEMS[name] for name in CHOICES}, key="parallel_problem")
-        problem = st.session_state["parallel_problem"]
-        sizes = [size for size in SIZES if int(size) < CATALOGUE[problem].num_examples]
-        if st.session_state["parallel_k"] not in sizes:
-            st.session_state["parallel_k"] = "256"
-        st.segmented_control(
-            _("Batch size k"), sizes, format_func=_number, key="parallel_k", required=True, persist_state="session"
-        )
-    return ParallelPlan(
-        problem=problem,
-        batch_size=int(st.session_state["parallel_k"]),
-        learning_rate=LEARNING_RATE,
-        num_updates=NUM_UPDATES,
-    )
-
-
-def _number(size: str) -> str:
-    return f"{int(size):,}"
-
-
-# 1. Several devices
-
-
-def devices_arguments() -> tuple[ParallelPlan, tuple[int, ...]]:
-    """Draw the controls, and return what the worker is asked for: the run, and the numbers of devices."""
-    plan = _plan()
-    st.segmented_control(_("Devices R, at most"), LARGEST, key="parallel_r", required=True, persist_state="session")
-    address.publish(SETTINGS)
-    largest = int(st.session_state["parallel_r"])
-    return plan, tuple(2**i for i in range(largest.bit_length()))
-
-
-def _updates(run: SessionRun | None) -> pd.DataFrame:
-    rows = [row for row in run.job.rows if "update" in row] if run else []
-    return pd.DataFrame(rows, columns=None if rows else ["replicas", "update", "seconds", "loss"])
-
-
-def start_text(run: SessionRun | None) -> str:
+def _start_text(found: list[Any]) -> str:
     """How far the start of the processes is."""
-    if run is None or not run.job.rows:
-        return ""
-    waiting = [row["waiting"] for row in run.job.rows if "waiting" in row]
-    stages = {row["stage"] for row in run.job.rows if "stage" in row}
+    waiting = [row.seconds for row in found if isinstance(row, Waiting)]
+    stages = {row.stage for row in found if isinstance(row, Stage)}
     seconds = f"{waiting[-1]:.0f}" if waiting else "0"
     if "training" in stages:
         return _("Compiling and training … ({s} s)").format(s=seconds)
@@ -106,82 +56,75 @@ def start_text(run: SessionRun | None) -> str:
     return _("Fresh processes load TensorFlow … ({s} s)").format(s=seconds)
 
 
-def devices_picture(run: SessionRun | None) -> None:
-    """Draw who has which samples, the gradients and the time so far, and at the end what they say."""
-    table = _updates(run)
-    firsts = [row for row in run.job.rows if "norm" in row] if run else []
-    counts = run.plan[1] if run else ()
-    num_all = max(1, len(counts) * NUM_UPDATES)
-    text = start_text(run)
-    if run and not run.is_active and len(table):
-        text = _("{n} updates are made").format(n=len(table))
-    experiment.status(run, len(table) / num_all, text)
+def _num_updates(found: list[Any]) -> int:
+    return sum(isinstance(row, Update) for row in found)
+
+
+def times_table(found: list[Any]) -> pd.DataFrame:
+    """Milliseconds of an update for each number of devices: median and quartiles, the first updates left out.
+
+    Args:
+        found: rows of a run.
+
+    Returns:
+        columns replicas, ms, low, high, and difference where it is known (else nan).
+    """
+    updates = table(found, Update)
+    timed = updates[updates["update"] >= TIMED_FROM]
+    if timed.empty:
+        return pd.DataFrame(columns=["replicas", "ms", "low", "high", "difference"])
+    ms = timed.assign(ms=1e3 * timed["seconds"]).groupby("replicas")["ms"]
+    times = ms.quantile([0.25, 0.5, 0.75]).unstack().reset_index()
+    times.columns = pd.Index(["replicas", "low", "ms", "high"])
+    differences = {row.replicas: row.difference for row in found if isinstance(row, Difference)}
+    return times.assign(difference=[differences.get(count, np.nan) for count in times["replicas"]])
+
+
+# 1. Several devices
+
+
+def _devices_state(_plan: DevicesPlan, found: list[Any]) -> str:
+    return _start_text(found)
+
+
+def _devices_picture(plan: DevicesPlan, found: list[Any]) -> None:
+    """Draw who has which samples, the gradients and the time so far."""
+    firsts = [row for row in found if isinstance(row, FirstMinibatch)]
     if not firsts:
         with st.container(height=CHART_HEIGHT, border=False, key="parallel_empty"):
             st.info(_("Here come: who has which samples, the gradients and their mean, the time of an update."))
         return
     _first_pictures(firsts[-1])
-    times = times_table(table)
+    times = times_table(found)
     if len(times):
-        _time_and_table(run, times)
-    if run and not run.is_active:
-        _devices_verdict(run, times)
+        _time_and_table(plan, found, times)
 
 
-def _first_pictures(row: dict[str, Any]) -> None:
+def _first_pictures(first: FirstMinibatch) -> None:
     """The parts of the first minibatch, and the gradients of the replicas."""
-    num = int(row["replicas"])
-    samples = pd.DataFrame([{"replica": r + 1, "sample": index} for r in range(num) for index in row[f"indices_{r}"]])
+    replicas = list(enumerate(first.parts, 1))
+    samples = pd.DataFrame([{"replica": r, "sample": index} for r, part in replicas for index in part.indices])
     arrows = pd.DataFrame(
-        [
-            {
-                "replica": r + 1,
-                "along": row[f"along_{r}"],
-                "across": row[f"across_{r}"],
-                "norm": row[f"norm_{r}"],
-            }
-            for r in range(num)
-        ]
+        [{"replica": r, "along": part.along, "across": part.across, "norm": part.norm} for r, part in replicas]
     )
     theme = page_theme(CHART_HEIGHT)
     with st.container(key="parallel_first"), st.grid(2, min_column_width=300, gap="small"):
-        title = _("The first minibatch over R = {r} devices").format(r=num)
+        title = _("The first minibatch over R = {r} devices").format(r=first.replicas)
         parts = devices_chart.sample_parts(
             samples, title=(title, _("A square is a sample; point at it for its index")), theme=theme
         )
         show_chart(parts, _("The samples of the first minibatch, in blocks by device"), key="parallel_samples")
         titles = _("R gradients and their mean"), _("Seen in the plane in which they differ most")
-        gradients = devices_chart.gradient_arrows(arrows, norm=row["norm"], title=titles, theme=theme)
+        gradients = devices_chart.gradient_arrows(arrows, norm=first.norm, title=titles, theme=theme)
         show_chart(gradients, _("The gradient of each device as an arrow, and their mean"), key="parallel_arrows")
 
 
-def times_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Milliseconds of an update for each number of devices: median and quartiles, the first updates left out.
-
-    Args:
-        table: columns replicas, update, seconds; with "difference" where a run has ended.
-
-    Returns:
-        columns replicas, ms, low, high, and difference where it is known (else nan).
-    """
-    timed = table[table["update"] >= TIMED_FROM]
-    if timed.empty:
-        return pd.DataFrame(columns=["replicas", "ms", "low", "high", "difference"])
-    ms = timed.assign(ms=1e3 * timed["seconds"]).groupby("replicas")["ms"]
-    found = ms.quantile([0.25, 0.5, 0.75]).unstack().reset_index()
-    found.columns = pd.Index(["replicas", "low", "ms", "high"])
-    if "difference" in table:
-        last = table.dropna(subset="difference").set_index("replicas")["difference"]
-        return found.assign(difference=found["replicas"].map(last))
-    return found.assign(difference=np.nan)
-
-
-def _time_and_table(run: SessionRun | None, times: pd.DataFrame) -> None:
-    cores = next((row["cores"] for row in run.job.rows if "cores" in row), 0) if run else 0
-    device = next((row["device"] for row in run.job.rows if "device" in row), "CPU") if run else "CPU"
+def _time_and_table(plan: DevicesPlan, found: list[Any], times: pd.DataFrame) -> None:
+    on_cpu = any(row.device == "CPU" for row in found if isinstance(row, Update))
+    cores = next((row.num for row in found if isinstance(row, Cores)), 0)
     label = (
         _("These devices share {n} cores: no speed-up is to be expected").format(n=cores)
-        if device == "CPU"
+        if on_cpu
         else _("Each device is a GPU of its own")
     )
     with st.container(key="parallel_times"), st.grid(2, min_column_width=300, gap="small"):
@@ -191,7 +134,7 @@ def _time_and_table(run: SessionRun | None, times: pd.DataFrame) -> None:
         shown = pd.DataFrame(
             {
                 _("Devices R"): times["replicas"].map("{:d}".format),
-                _("Samples each"): [_each(run, r) for r in times["replicas"]],
+                _("Samples each"): [_each(plan.run.batch_size, r) for r in times["replicas"]],
                 _("Time per update"): times["ms"].map("{:.3g} ms".format),
                 _("Difference to one device"): [
                     "…" if value != value else difference_text(value) for value in times["difference"]
@@ -203,33 +146,28 @@ def _time_and_table(run: SessionRun | None, times: pd.DataFrame) -> None:
             st.table(shown.set_index(_("Devices R")))
 
 
-def _each(run: SessionRun | None, replicas: int) -> str:
-    k = run.plan[0].batch_size if run else 0
-    sizes = sorted({part.stop - part.start for part in split(k, int(replicas))})
+def _each(batch_size: int, replicas: int) -> str:
+    sizes = sorted({part.stop - part.start for part in split(batch_size, int(replicas))})
     return "–".join(f"{size:,}" for size in sizes)
 
 
-def _devices_verdict(run: SessionRun, times: pd.DataFrame) -> None:
+def _devices_verdict(plan: DevicesPlan, found: list[Any]) -> Verdict | None:
     """The prediction against the times, and the equality of the updates."""
-    if len(times) < len(run.plan[1]) or times["difference"].isna().any():
-        return
+    times = times_table(found)
+    if len(times) < len(plan.device_counts) or times["difference"].isna().any():
+        return None
     times = times.sort_values("replicas")
     first, last = times.iloc[0], times.iloc[-1]
-    experiment.judge(run.prediction, time_answer(last["ms"] / first["ms"]), TIMES)
     text = _(
         "After {n} updates no weight differs from those of one device by more than {difference}. An update over {r} "
         "devices took {ratio} times as long as on one."
+    ).format(
+        n=plan.run.num_updates,
+        difference=difference_text(times["difference"].max()),
+        r=int(last["replicas"]),
+        ratio=f"{last['ms'] / first['ms']:.2g}",
     )
-    st.markdown(
-        "**"
-        + text.format(
-            n=run.plan[0].num_updates,
-            difference=difference_text(times["difference"].max()),
-            r=int(last["replicas"]),
-            ratio=f"{last['ms'] / first['ms']:.2g}",
-        )
-        + "**"
-    )
+    return Verdict(text=text, answer=time_answer(last["ms"] / first["ms"]))
 
 
 def time_answer(ratio: float) -> str:
@@ -241,85 +179,99 @@ def time_answer(ratio: float) -> str:
     return "faster" if ratio < FASTER else "same" if ratio <= SLOWER else "slower"
 
 
+DEVICES = Trial(
+    kind="parallel_devices",
+    run=rows.train_over_devices,
+    question=N_("Predict: over more devices of this machine an update is …"),
+    options=TIMES,
+    seconds=lambda _plan: 30.0,
+    settings=settings_text,
+    progress=lambda plan, found: _num_updates(found) / plan.num_updates,
+    state=_devices_state,
+    verdict=_devices_verdict,
+    picture=_devices_picture,
+)
+
 # 2. Several machines
 
 
-def machines_arguments() -> tuple[ParallelPlan, int, int | None]:
-    """Draw the controls, and return what the worker is asked for: the run, processes, and when one is killed."""
-    plan = _plan()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.segmented_control(_("Processes"), WORKERS, key="parallel_workers", required=True, persist_state="session")
-        segments(_("During the run"), FATES, "parallel_fate")
-    address.publish(SETTINGS)
-    lose = st.session_state["parallel_fate"] == "lose"
-    return plan, int(st.session_state["parallel_workers"]), LOSE_AFTER if lose else None
+def _machines_state(plan: MachinesPlan, found: list[Any]) -> str:
+    if num := _num_updates(found):
+        return _("Update {n} of {all}").format(n=num, all=plan.run.num_updates)
+    return _start_text(found)
 
 
-def machines_picture(run: SessionRun | None) -> None:
-    """Draw the state of each process, the losses so far, and at the end what they say."""
-    table = _updates(run)
-    num_workers = run.plan[1] if run else int(st.session_state["parallel_workers"])
-    rows = run.job.rows if run else []
-    ended = next((row for row in rows if "ended" in row), None)
-    lost = next((row["lost"] for row in rows if "lost" in row), None)
-    text = start_text(run)
-    if len(table):
-        text = _("Update {n} of {all}").format(n=len(table), all=NUM_UPDATES)
-    experiment.status(run, len(table) / NUM_UPDATES, text)
-    stages: dict[int, str] = {row["worker"]: row["stage"] for row in rows if "stage" in row}
+def _machines_picture(plan: MachinesPlan, found: list[Any]) -> None:
+    """Draw the state of each process."""
+    stages = {row.worker: row.stage for row in found if isinstance(row, Stage)}
+    lost = {row.worker for row in found if isinstance(row, Lost)}
+    has_ended = any(isinstance(row, Ended) for row in found)
+    is_done = any(isinstance(row, Difference) for row in found)
     words = {
         "tensorflow": _("TensorFlow is loaded, waits for the others"),
         "devices": _("has found the others"),
         "training": _("trains"),
     }
     shown = []
-    for index in range(num_workers):
-        state = words.get(stages.get(index, ""), _("starts") if run and run.is_active else "–")
-        if index == lost:
+    for index in range(plan.num_workers):
+        state = words.get(stages.get(index, ""), _("starts") if found and runs.active() else "–")
+        if index in lost:
             state = _("was killed")
-        elif ended:
+        elif has_ended:
             state = _("was ended")
-        elif run and run.job.status == "done":
+        elif is_done:
             state = _("done")
         shown.append({_("Process"): str(index + 1), _("State"): state})
     with st.container(key="parallel_processes"):
         st.table(pd.DataFrame(shown).set_index(_("Process")))
-    if run is None or run.is_active:
-        return
-    if ended:
-        st.error(
-            _(
+
+
+def _machines_verdict(plan: MachinesPlan, found: list[Any]) -> Verdict | None:
+    """The equality of the updates; or what became of the others when one was killed."""
+    for row in found:
+        if isinstance(row, Ended):
+            text = _(
                 "Process {lost} was killed after update {n}. The others would have waited for it for ever; the watcher "
                 "ended them {seconds} s later, and none is left."
-            ).format(lost=ended["index"] + 1, n=run.plan[2], seconds=f"{ended['seconds']:.1f}")
-        )
-    differences = [row["difference"] for row in rows if "difference" in row]
-    if differences:
-        experiment.judge(run.prediction, "same" if differences[-1] <= ROUNDING else "other", SAME)
-        times = times_table(table)
-        text = _(
-            "After {n} updates no weight differs from those of one process by more than {difference}. An update took "
-            "{ms} ms; the processes share this machine's cores."
-        )
-        st.markdown(
-            "**"
-            + text.format(n=len(table), difference=difference_text(differences[-1]), ms=f"{times['ms'].iloc[0]:.3g}")
-            + "**"
-        )
+            )
+            return Verdict(text=text.format(lost=row.worker + 1, n=plan.lose_after, seconds=f"{row.seconds:.1f}"))
+    times = times_table(found)
+    if times["difference"].isna().all():
+        return None
+    last = times.iloc[-1]
+    text = _(
+        "After {n} updates no weight differs from those of one process by more than {difference}. An update took "
+        "{ms} ms; the processes share this machine's cores."
+    ).format(n=_num_updates(found), difference=difference_text(last["difference"]), ms=f"{last['ms']:.3g}")
+    return Verdict(text=text, answer="same" if last["difference"] <= ROUNDING else "other")
 
 
-def commands() -> str:
+MACHINES = Trial(
+    kind="parallel_machines",
+    run=rows.train_over_workers,
+    question=N_("Predict: after the run the weights, beside those of one process, are …"),
+    options=SAME,
+    seconds=lambda _plan: 40.0,
+    settings=settings_text,
+    progress=lambda plan, found: _num_updates(found) / plan.run.num_updates,
+    state=_machines_state,
+    verdict=_machines_verdict,
+    picture=_machines_picture,
+)
+
+
+def commands(plan: MachinesPlan) -> str:
     """The command lines of the same run: for trial, and over real machines."""
-    plan_k = st.session_state["parallel_k"]
-    common = f"--problem {st.session_state['parallel_problem']} --batch-size {plan_k} --updates {NUM_UPDATES}"
+    run = plan.run
+    common = f"--problem {run.problem} --batch-size {run.batch_size} --updates {run.num_updates}"
     trial, first, second, wait = (
-        _("For trial: {n} processes on this machine").format(n=st.session_state["parallel_workers"]),
+        _("For trial: {n} processes on this machine").format(n=plan.num_workers),
         _("On the first machine"),
         _("On the second machine"),
         _("--patience: seconds that a machine may be missing"),
     )
     return f"""# {trial}
-sgd-tf data-parallel --workers {st.session_state["parallel_workers"]} \\
+sgd-tf data-parallel --workers {plan.num_workers} \\
   {common}
 
 # {first} ({wait})
@@ -331,25 +283,46 @@ sgd-tf data-parallel --hosts 10.0.0.5:2222,10.0.0.6:2222 --index 1 \\
   --patience 120 {common}"""
 
 
-def code() -> str:
-    """The update over several replicas, as the lab makes it."""
-    return """strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])   # or MultiWorkerMirroredStrategy()
+def code(run: ParallelPlan) -> str:
+    """The update over two devices of this machine in plain TensorFlow."""
+    is_regression = CATALOGUE[run.problem].num_classes is None
+    loss = (
+        "tf.square(y - tf.squeeze(outputs, -1))"
+        if is_regression
+        else "tf.nn.sparse_softmax_cross_entropy_with_logits(y, outputs)"
+    )
+    return f"""import keras
+import numpy as np
+import tensorflow as tf
 
-with strategy.scope():                        # a copy of the weights on each device
-    model = models.build(problem, config, seed=0)
-    optimizer = keras.optimizers.SGD(0.1)
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)   # R = 2
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], tf.distribute.ReductionToOneDevice())
 
-@tf.function
-def update(rows, k):
-    def replica(rows):                        # runs on each device with its own part of the samples
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(losses(tf.gather(y, rows), model(tf.gather(x, rows)))) / k   # k, not the part
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply(gradients, model.trainable_variables)   # adds up the gradients of all devices first
-    strategy.run(replica, args=(rows,))
 
-for indices in order:                         # the k samples of an iteration
-    parts = [indices[part] for part in split(len(indices), strategy.num_replicas_in_sync)]
-    rows = strategy.experimental_distribute_values_from_function(
-        lambda context: parts[context.replica_id_in_sync_group])
-    update(rows, float(len(indices)))"""
+def losses(y, outputs):                       # of each sample
+    return {loss}
+
+
+def train(build_model, x, y, k={run.batch_size}, updates={run.num_updates}):
+    with strategy.scope():                    # a copy of the weights on each device
+        model = build_model()
+        optimizer = keras.optimizers.SGD({run.learning_rate:g})
+        optimizer.build(model.trainable_variables)
+
+    @tf.function(reduce_retracing=True)
+    def update(rows, k):
+        def replica(rows):                    # runs on each device with its own part of the samples
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_sum(losses(tf.gather(y, rows), model(tf.gather(x, rows)))) / k   # k, not the part
+            gradients = tape.gradient(loss, model.trainable_variables)
+            optimizer.apply(gradients, model.trainable_variables)   # adds up the gradients of all devices first
+        strategy.run(replica, args=(rows,))
+
+    order = tf.data.Dataset.range(len(x)).shuffle(len(x), reshuffle_each_iteration=True).batch(k)
+    for indices in order.repeat().take(updates):                    # the k samples of an iteration
+        parts = np.array_split(indices, strategy.num_replicas_in_sync)
+        rows = strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(parts[context.replica_id_in_sync_group]))
+        update(rows, tf.constant(float(len(indices))))
+    return model"""

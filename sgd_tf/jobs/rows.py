@@ -52,6 +52,18 @@ def codec(function: Callable[..., Any]) -> Codec:
         raise TypeError(f"`{function.__qualname__}` must yield {ALLOWED}; {error}.") from None
 
 
+def of(kind: Any) -> Codec:
+    """The codec of one type.
+
+    >>> of(tuple[int, ...]).read(of(tuple[int, ...]).write((1, 2)))
+    (1, 2)
+
+    Raises:
+        TypeError: if its values cannot travel.
+    """
+    return _codec(kind)
+
+
 @functools.cache
 def _codec(hint: Any) -> Codec:
     """The codec of a type; everything is looked up once, when a job is submitted."""

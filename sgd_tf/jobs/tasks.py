@@ -6,26 +6,13 @@ TensorFlow is imported inside the functions, in the worker alone.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
 from sgd_tf import problems
-from sgd_tf.devices.replicas import ParallelPlan
-from sgd_tf.memory.prediction import Trial
 from sgd_tf.training import history
-from sgd_tf.training.records import BatchSize, ModelConfig, TrainConfig
-
-
-def _device() -> str:
-    """The device that TensorFlow trains on, "CPU" or the name of a GPU."""
-    import tensorflow as tf
-
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        return "CPU"
-    return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"))
+from sgd_tf.training.records import ModelConfig, TrainConfig
 
 
 def weight_paths(
@@ -206,121 +193,3 @@ def descend_around_the_limit(
             set_weights(gradients.model, weights)
             now = curvature.largest_eigenvalue(gradients.hessian_product, gradients.num_parameters, seed=seed)
             yield {"factor": factor, "eigenvalue": now.value, "converged": now.converged}
-
-
-def hit_the_memory_wall(
-    problem: str, num_examples: int | None, model: ModelConfig, trial: Trial, batch_sizes: tuple[int, ...]
-) -> Iterator[dict[str, Any]]:
-    """Make updates under a limit of memory, then measure what they take with other batch sizes.
-
-    Args:
-        problem: name for `problems.load`.
-        num_examples: N; None for as many as the problem has.
-        model: which model.
-        trial: what the learner wants to try.
-        batch_sizes: k of the measurements, each with half of this worker's memory as its limit.
-
-    Yields:
-        First {"device", "device_memory": bytes that it has}; then rows of `memory.measure`, that of the trial first.
-    """
-    from sgd_tf.memory import prediction
-
-    limit = _memory_limit()
-    yield {"device": _device(), "device_memory": prediction.gpu_memory() or limit}
-    most = limit // 2  # the measuring process has TensorFlow of its own beside this worker
-    trial = replace(trial, limit=min(trial.limit or most, most))
-    yield from prediction.measure(
-        problem, model, [trial, *(Trial(batch_size=k, limit=most) for k in batch_sizes)], num_examples=num_examples
-    )
-
-
-def accumulate_gradients(
-    problem: str, num_examples: int | None, model: ModelConfig, batch_size: BatchSize, parts: tuple[int, ...]
-) -> Iterator[dict[str, Any]]:
-    """The same minibatch whole and by micro-batches: memory, time, and how far the updates are from each other.
-
-    Args:
-        problem: name for `problems.load`.
-        num_examples: N; None for as many as the problem has.
-        model: which model.
-        batch_size: k.
-        parts: micro-batch sizes m.
-
-    Yields:
-        Rows of `memory.measure_and_compare`: first the whole minibatch, then each m.
-    """
-    from sgd_tf.memory import prediction
-
-    most = _memory_limit() // 2
-    trials = [Trial(batch_size=batch_size, micro_batch_size=m, limit=most) for m in (None, *parts)]
-    yield from prediction.measure_and_compare(problem, model, trials, batch_size, parts, num_examples=num_examples)
-
-
-def _memory_limit() -> int:
-    from sgd_tf.jobs.worker import memory_limit
-
-    return memory_limit()
-
-
-def train_over_devices(plan: ParallelPlan, device_counts: tuple[int, ...]) -> Iterator[dict[str, Any]]:
-    """The same run over different numbers of devices, and how far its result is from that of one device.
-
-    Args:
-        plan: the run.
-        device_counts: R of each run.
-
-    Yields:
-        First {"cores"}; then rows of `data_parallel.over_devices`, with "difference" in place of "weights": the
-        largest of any parameter to the lab's own loop on one device.
-    """
-    from sgd_tf.devices import replicas
-
-    yield {"cores": _num_cores()}
-    yield from _compared(plan, replicas.over_devices(plan, device_counts))
-
-
-def train_over_workers(plan: ParallelPlan, num_workers: int, lose_after: int | None) -> Iterator[dict[str, Any]]:
-    """The same run over several processes of this machine.
-
-    Args:
-        plan: the run.
-        num_workers: processes.
-        lose_after: update after which the last of them is killed; None for never.
-
-    Yields:
-        Rows of `data_parallel.over_workers`, with "difference" in place of "weights"; after a loss the last row is
-        {"ended": what the watcher says, "seconds": from the loss until no process is left}.
-    """
-    from sgd_tf.devices import replicas
-
-    yield {"cores": _num_cores()}
-    lost_at = time.monotonic()
-    try:
-        for row in _compared(plan, replicas.over_workers(plan, num_workers, lose_after=lose_after)):
-            if "lost" in row:
-                lost_at = time.monotonic()
-            yield row
-    except replicas.PeerError as error:
-        if lose_after is None:
-            raise
-        yield {"ended": str(error), "index": error.index, "seconds": time.monotonic() - lost_at}
-
-
-def _compared(plan: ParallelPlan, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Rows with the difference to one device in place of the weights."""
-    import numpy as np
-
-    from sgd_tf.devices import replicas
-
-    expected = None
-    for row in rows:
-        if "weights" in row:
-            expected = replicas.alone(plan) if expected is None else expected
-            row["difference"] = float(np.abs(np.array(row.pop("weights")) - expected).max())
-        yield row
-
-
-def _num_cores() -> int:
-    from sgd_tf.jobs.dask_internals import CPU_COUNT
-
-    return CPU_COUNT

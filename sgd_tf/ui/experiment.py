@@ -7,12 +7,8 @@ from typing import Literal, TypeVar, TypeVarTuple
 
 import streamlit as st
 
-from sgd_tf.children import WORKER_BYTES
 from sgd_tf.jobs import JobFailure
-from sgd_tf.memory import prediction
 from sgd_tf.problems import CATALOGUE
-from sgd_tf.sweep.plans import SweepPlan
-from sgd_tf.training.records import RacePlan, TrainConfig
 from sgd_tf.ui import runs
 from sgd_tf.ui.language import _, titles
 from sgd_tf.ui.runs import SessionRun
@@ -204,10 +200,10 @@ def failure_text(failure: JobFailure | None, plan: object = None) -> str:
 
     Args:
         failure: of the job.
-        plan: what was asked for: a race or a sweep that took too much memory gets a batch size that fits.
+        plan: what was asked for; the page may know what helps, see `advise`.
     """
     detail = failure.detail if failure else ""
-    if failure and failure.kind == "memory" and (advice := _memory_advice(failure, plan)):
+    if failure and (advice := _advice(failure, plan)):
         return advice
     kind = failure.kind if failure else "error"
     if kind == "download":
@@ -216,38 +212,21 @@ def failure_text(failure: JobFailure | None, plan: object = None) -> str:
     return _(FAILURES[kind]).format(reason=detail) + (f" ({detail})" if kind == "error" and detail else "")
 
 
-def _memory_advice(failure: JobFailure, plan: object) -> str:
-    """The limit of the worker, what the largest k of a plan takes, and a k that fits; empty for other plans."""
+def advise(on_memory: Callable[[object, int], str]) -> None:
+    """Take what a page knows about runs that took too much memory.
+
+    Args:
+        on_memory: of the run's plan and the bytes that a worker may take; a sentence in the learner's language, or ""
+            for a plan that it does not explain.
+    """
+    st.session_state["advise_on_memory"] = on_memory
+
+
+def _advice(failure: JobFailure, plan: object) -> str:
     # The workers that are there now may be none: the one that went over its limit is being replaced.
     limit = failure.memory_limit or runs.cluster().memory_limit
-    if limit is None or not isinstance(plan, RacePlan | SweepPlan):
-        return ""
-    info = CATALOGUE[plan.problem]
-    num_examples = plan.num_examples or info.num_examples
-    sizes = prediction.layers_for(info, plan.model)
-    if isinstance(plan, RacePlan):
-        k = max(config.minibatch_size(num_examples) for config in plan.configs.values())
-    else:
-        k = min(num_examples, max(plan.batch_sizes))
-    room = max(1, limit - WORKER_BYTES)
-    needed = prediction.predict(
-        sizes, TrainConfig(batch_size=k), num_examples=num_examples, num_features=info.num_features
-    ).total
-    fitting, _m = prediction.recommend(
-        sizes, room, batch_size=k, num_examples=num_examples, num_features=info.num_features
-    )
-    if fitting is None or fitting >= k:
-        return ""
-    text = _(
-        "The run took more memory than a worker has, {limit} with TensorFlow itself. An update with k = {k} takes "
-        "about {needed}; k = {fitting} fits."
-    )
-    values = {"limit": _gigabytes(limit), "needed": _gigabytes(needed)}
-    return text.format(k=f"{k:,}", fitting=f"{fitting:,}", **values)
-
-
-def _gigabytes(num_bytes: int) -> str:
-    return f"{num_bytes / 1e9:.2g} GB"
+    on_memory: Callable[[object, int], str] | None = st.session_state.get("advise_on_memory")
+    return on_memory(plan, limit) if on_memory and limit and failure.kind == "memory" else ""
 
 
 def waiting(run: SessionRun) -> None:

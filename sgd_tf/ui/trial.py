@@ -55,6 +55,7 @@ class Trial(Generic[Plan, Row]):
     progress: Callable[[Plan, list[Row]], float]  # share of the rows that have come, in [0, 1]
     verdict: Callable[[Plan, list[Row]], Verdict | None]  # of the rows of a run that is over, also of one stopped
     picture: Callable[[Plan, list[Row]], None]  # drawn of no rows, too: axes of the plan
+    state: Callable[[Plan, list[Row]], str] | None = None  # what runs at the moment, if more than the share is known
 
     def predict(self) -> None:
         """Ask what the learner expects, before the controls."""
@@ -95,7 +96,8 @@ class Trial(Generic[Plan, Row]):
                 judge(run.prediction, found, self.options)
             else:
                 share = 1.0 if run and run.job.status == "done" else self.progress(shown, rows) if rows else 0.0
-                experiment.status(run, share, _state(run, share))
+                said = self.state(shown, rows) if self.state and run and run.job.status == "running" and rows else ""
+                experiment.status(run, share, said or _state(run, share))
         changed = _("settings changed: run again")
         st.caption(self.settings(shown) + (f" · :orange[{changed}]" if shown != plan else ""))
         self.picture(shown, rows)

@@ -18,18 +18,17 @@ def run(lab, name):
 
 
 def try_update(lab, verdict):
-    """Press Run, wait for the verdict, and stop the measurements that would follow."""
+    """Press Run, and wait for the verdict."""
     lab.button("memory_wall_run").click()
     expect(lab.button("memory_wall_stop")).to_be_enabled()
     expect(lab.keyed("memory_wall_verdict")).to_contain_text(re.compile(verdict), timeout=120 * SECONDS)
-    lab.button("memory_wall_stop").click()
     expect(lab.button("memory_wall_run")).to_be_enabled()
 
 
 def test_an_update_hits_the_wall_and_fits_in_micro_batches_in_korean(open_lab):
     query = "memory_problem=digits&memory_k=all&memory_limit=16&memory_model=deep"
     lab = open_lab(query, page="memory", ready="memory_wall_run", locale="ko-KR")
-    lab.keyed("memory_guess_wall").get_by_role("radio").first.click()
+    lab.keyed("memory_wall_guess").get_by_role("radio").first.click()
     try_update(lab, "k = 1,437: 들어가지 않습니다")
     lab.button("memory_take_m").click()
     expect(lab.page).to_have_url(re.compile("memory_m="))
@@ -39,12 +38,10 @@ def test_an_update_hits_the_wall_and_fits_in_micro_batches_in_korean(open_lab):
 
 def test_a_minibatch_over_devices_is_shown_with_its_gradients_and_its_times(open_lab):
     lab = open_lab("parallel_r=2", page="data_parallel", ready="parallel_devices_run")
-    lab.keyed("parallel_guess_devices").get_by_role("radio").last.click()
+    lab.keyed("parallel_devices_guess").get_by_role("radio").last.click()
     run(lab, "parallel_devices")
     expect(lab.keyed("parallel_first").locator("svg.marks")).to_have_count(2)
-    expect(lab.page.get_by_test_id("stAlert").first).to_contain_text(
-        re.compile("Your prediction was right|You expected")
-    )
+    expect(lab.keyed("parallel_devices_verdict")).to_contain_text(re.compile("Right|Not so"))
     rows = lab.table("parallel_times")
     assert [row[0] for row in rows] == ["1", "2"]
     assert all(float(row[3]) < 1e-6 for row in rows)

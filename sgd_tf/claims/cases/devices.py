@@ -23,29 +23,29 @@ def many_devices(seeds: Sequence[int]) -> Experiment:
     What one device must hold is what `memory.predict` says of its part of the minibatch.
     """
     from sgd_tf.devices import replicas
-    from sgd_tf.memory import prediction
+    from sgd_tf.devices.rows import FirstMinibatch, ParallelPlan, Update, Weights
+    from sgd_tf.memory import predict
 
     num_devices, digits = 2, problems.load("digits")
-    plan = replicas.ParallelPlan(problem="digits", model=MLP, batch_size=256, num_updates=12, learning_rate=0.5)
+    plan = ParallelPlan(problem="digits", model=MLP, batch_size=256, num_updates=12, learning_rate=0.5)
     differences, parts = [], []
     weights: dict[int, Array] = {}
     for row in replicas.over_devices(plan, [1, num_devices], seeds=seeds):
-        if "update" not in row:
+        if isinstance(row, FirstMinibatch) and row.replicas > 1:
+            parts.append(max(len(part.indices) for part in row.parts) / plan.batch_size)
+        elif isinstance(row, Update):
+            yield Point(series="alone" if row.replicas == 1 else "two", x=row.update, y=row.loss, seed=row.seed)
+        elif isinstance(row, Weights):
+            weights[row.replicas] = np.array(row.values)
+            if row.replicas > 1:
+                config = TrainConfig(batch_size=plan.batch_size, learning_rate=plan.learning_rate, seed=row.seed)
+                others = (weights[1], end(digits, config, MLP, updates=plan.num_updates)[1])
+                differences.append(max(difference(weights[row.replicas], other) for other in others))
+        else:
             yield None
-            continue
-        count, seed = row["replicas"], row["seed"]
-        yield Point(series="alone" if count == 1 else "two", x=row["update"], y=row["loss"], seed=seed)
-        if count > 1 and row["update"] == 1:
-            parts.append(max(len(row.get(f"indices_{r}", ())) for r in range(count)) / plan.batch_size)
-        if "weights" in row:
-            weights[count] = np.array(row["weights"])
-        if "weights" in row and count > 1:
-            config = TrainConfig(batch_size=plan.batch_size, learning_rate=plan.learning_rate, seed=seed)
-            others = (weights[1], end(digits, config, MLP, updates=plan.num_updates)[1])
-            differences.append(max(difference(weights[count], other) for other in others))
-    sizes = prediction.layers(MLP, num_features=digits.num_features, num_outputs=digits.num_classes or 1)
+    sizes = predict.layers(MLP, num_features=digits.num_features, num_outputs=digits.num_classes or 1)
     held = [
-        prediction.predict(
+        predict.predict(
             sizes,
             TrainConfig(batch_size=k),
             num_examples=digits.num_examples,

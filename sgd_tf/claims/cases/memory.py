@@ -17,25 +17,26 @@ def accumulation(seeds: Sequence[int]) -> Experiment:
 
     The line of the chart is computed: `memory.predict`.
     """
-    from sgd_tf.memory import prediction
+    from sgd_tf.memory import measure, predict
+    from sgd_tf.memory.rows import Measurement
 
     k, part, num_updates = 8_192, 256, 3
     model = ModelConfig(widths=(256, 256))
     info = problems.CATALOGUE["teacher"]
-    sizes = prediction.layers_for(info, model)
+    sizes = predict.layers_for(info, model)
     for size in (part, 512, 1_024, 2_048, 4_096, k):
-        held = prediction.predict(sizes, TrainConfig(batch_size=size), num_examples=k, num_features=info.num_features)
+        held = predict.predict(sizes, TrainConfig(batch_size=size), num_examples=k, num_features=info.num_features)
         yield Point(series="computed", x=size, y=held.total / 1e6)
     measured: dict[tuple[str, int], float] = {}
-    trials = [prediction.Trial(batch_size=size) for size in (part, k)]
-    trials.append(prediction.Trial(batch_size=k, micro_batch_size=part))
-    for row in prediction.measure("teacher", model, trials, num_examples=k):
-        if "bytes" not in row:
-            yield None
+    trials = [measure.Trial(batch_size=size) for size in (part, k)]
+    trials.append(measure.Trial(batch_size=k, micro_batch_size=part))
+    for row in measure.measure("teacher", model, trials, num_examples=k):
+        if isinstance(row, Measurement):
+            series = "parts" if row.micro_batch_size else "whole"
+            measured[series, row.batch_size] = row.num_bytes
+            yield Point(series=series, x=row.batch_size, y=row.num_bytes / 1e6)
         else:
-            series = "parts" if row["micro_batch_size"] else "whole"
-            measured[series, row["batch_size"]] = row["bytes"]
-            yield Point(series=series, x=row["batch_size"], y=row["bytes"] / 1e6)
+            yield None
     digits, differences = problems.load("digits"), []
     for seed in seeds:
         ends = []

@@ -2,20 +2,24 @@
 
 import re
 
+import keras
+import numpy as np
 import pytest
 
-from sgd_tf.children import WORKER_BYTES
-from sgd_tf.jobs import JobFailure, tasks
-from sgd_tf.memory import prediction, view
-from sgd_tf.memory.prediction import Trial
+from sgd_tf.children import WORKER_BYTES, Waiting
+from sgd_tf.jobs import JobFailure
+from sgd_tf.memory import advice, predict, rows, view
+from sgd_tf.memory.rows import Device, Difference, Measurement, PartsPlan, WallPlan
 from sgd_tf.problems import CATALOGUE
+from sgd_tf.training import models
 from sgd_tf.training.records import ModelConfig, RacePlan, TrainConfig
-from sgd_tf.ui import experiment, runs
+from sgd_tf.ui import runs
 from tests.lab import LANGUAGES, FakeCluster, checked, open_app
 
 PAGE = "pages/lab/memory.py"
 MB = 10**6
 WIDE = ModelConfig(widths=(256,))
+RIGHT, WRONG = ":material/check_circle:", ":material/cancel:"
 
 
 @pytest.fixture(autouse=True)
@@ -26,25 +30,37 @@ def cluster(monkeypatch):
     return fake
 
 
-def texts(app):
-    return " ".join(element.value for element in [*app.markdown, *app.caption, *app.error, *app.success])
+def verdict(app):
+    """What the frame says of the run, with the icon that it stands beside."""
+    (said,) = [each for kind in (app.success, app.warning, app.info) for each in kind]
+    return said.value, said.icon
 
 
 def row(k, megabytes, *, m=None, limit=256, fits=True):
-    seconds = 0.1 if fits else None
-    return {
-        "batch_size": k, "micro_batch_size": m, "limit": limit * MB, "fits": fits, "bytes": megabytes * MB,
-        "base": 700 * MB, "held": 0, "seconds": seconds, "updates": 3, "device": "CPU",
-    }  # fmt: skip
+    return Measurement(
+        batch_size=k,
+        micro_batch_size=m,
+        limit=limit * MB,
+        fits=fits,
+        num_bytes=megabytes * MB,
+        base=700 * MB,
+        seconds=0.1 if fits else None,
+        updates=3,
+        device="CPU",
+    )
 
 
-def run_wall(cluster, guess, rows, *, language="en", status="done", **address):
+def wall_plan(k, m=None):
+    return WallPlan(problem="flights", model=WIDE, batch_size=k, micro_batch_size=m, limit=256 * MB, others=())
+
+
+def run_wall(cluster, guess, found, *, language="en", status="done", **address):
     app = open_app(language, page=PAGE, **address)
     if guess:
-        app.pills(key="memory_guess_wall").set_value(guess).run()
+        app.pills(key="memory_wall_guess").set_value(guess).run()
     app.button(key="memory_wall_run").click().run()
     job = cluster.jobs[-1]
-    job.rows, job.status = [{"device": "CPU", "device_memory": 6_000 * MB}, {"waiting": 3.0}, *rows], status
+    job.rows, job.status = [Device(kind="CPU", memory=6_000 * MB), Waiting(seconds=3.0), *found], status
     return checked(app.run())
 
 
@@ -52,59 +68,62 @@ def run_wall(cluster, guess, rows, *, language="en", status="done", **address):
 def test_an_update_that_does_not_fit_names_a_k_and_an_m_that_do(cluster, language):
     app = run_wall(cluster, "fits", [row(131_072, 257, fits=False)], language=language)
     job = cluster.jobs[-1]
-    assert job.function is tasks.hit_the_memory_wall
-    assert job.arguments[:4] == ("flights", None, WIDE, Trial(batch_size=131_072, limit=256 * MB))
-    assert job.arguments[4] == (8184, 65_469, 261_876)  # N/32, N/4, N
-    sizes = prediction.layers(WIDE, num_features=25, num_outputs=1)
-    k, m = prediction.recommend(sizes, 256 * MB, batch_size=131_072, num_examples=261_876, num_features=25)
-    (error,) = [element.value for element in app.error]
+    assert job.function is rows.hit_the_wall
+    assert job.arguments == (wall_plan(131_072),)
+    assert job.arguments[0].others == (8184, 65_469, 261_876)  # N/32, N/4, N
+    sizes = predict.layers(WIDE, num_features=25, num_outputs=1)
+    k, m = predict.recommend(sizes, 256 * MB, batch_size=131_072, num_examples=261_876, num_features=25)
+    text, icon = verdict(app)
     for said in ("k = 131,072", "257 MB", "256 MB", f"k = {k:,}", f"m = {m:,}"):
-        assert said in error
-    assert app.warning[0].value  # the prediction was wrong
+        assert said in text
+    assert icon == WRONG
     # The way out is one press and the next run away.
     app.button(key="memory_take_m").click().run()
     assert app.select_slider(key="memory_m").value == str(m)
     app.button(key="memory_wall_run").click().run()
-    assert cluster.jobs[-1].arguments[3] == Trial(batch_size=131_072, micro_batch_size=m, limit=256 * MB)
+    assert cluster.jobs[-1].arguments == (wall_plan(131_072, m),)
 
 
 def test_an_update_that_fits_says_what_it_took_and_what_was_predicted(cluster):
     app = run_wall(cluster, "fits", [row(1_024, 7), *(row(k, k / 500) for k in (8184, 65_469, 261_876))])
-    predicted = prediction.predict(
-        prediction.layers(WIDE, num_features=25, num_outputs=1),
+    predicted = predict.predict(
+        predict.layers(WIDE, num_features=25, num_outputs=1),
         TrainConfig(batch_size=1_024),
         num_examples=261_876,
         num_features=25,
     )
-    assert next(element.value for element in app.success).startswith("Your prediction was right")
-    assert f"took 7.0 MB of 256 MB; predicted were {view.megabytes(predicted.total)}" in texts(app)
-    assert "TensorFlow itself, with the data, held 700 MB before" in texts(app)
+    text, icon = verdict(app)
+    assert icon == RIGHT
+    assert f"took 7.0 MB of 256 MB; predicted were {view.megabytes(predicted.total)}" in text
+    assert any("TensorFlow itself, with the data, held 700 MB before" in caption.value for caption in app.caption)
     # Measured were k/500 MB, a straight line: 256 MB / (1 MB / 500 samples) = 128,000.
     assert (
-        prediction.largest_measured([(k, k * MB / 500) for k in (65_469, 261_876)], 256 * MB, num_examples=261_876)
+        predict.largest_measured([(k, k * MB / 500) for k in (65_469, 261_876)], 256 * MB, num_examples=261_876)
         == 128_000
     )
     # What was measured is known from now on: the next run makes the learner's update alone.
+    assert not any("settings changed" in caption.value for caption in app.caption)
     app.button(key="memory_wall_run").click().run()
-    assert cluster.jobs[-1].arguments[4] == ()
+    assert cluster.jobs[-1].arguments[0].others == ()
 
 
 def test_a_stopped_run_gives_no_verdict(cluster):
     app = run_wall(cluster, "fits", [], status="stopped")
     assert not app.success
-    assert not app.error
+    assert not app.warning
+    assert not app.info
 
 
 def test_the_whole_and_its_parts_stand_in_a_table_with_the_difference_of_the_update(cluster):
     app = open_app("en", page=PAGE, memory_part="parts", memory_problem="digits", memory_parts_k="1024")
-    app.pills(key="memory_guess_parts").set_value("much").run()
+    app.pills(key="memory_parts_guess").set_value("much").run()
     app.button(key="memory_parts_run").click().run()
     job = cluster.jobs[-1]
-    assert job.function is tasks.accumulate_gradients
-    assert job.arguments == ("digits", None, WIDE, 1_024, (256, 64, 16))
+    assert job.function is rows.accumulate
+    assert job.arguments == (PartsPlan(problem="digits", model=WIDE, batch_size=1_024),)
     job.rows = [row(1_024, 100), row(1_024, 40, m=256), row(1_024, 20, m=64), row(1_024, 10, m=16)]
     for batch_norm, size in ((False, 2e-7), (True, 0.4)):
-        job.rows += [{"micro_batch_size": m, "batch_norm": batch_norm, "difference": size} for m in (256, 64, 16)]
+        job.rows += [Difference(micro_batch_size=m, batch_norm=batch_norm, difference=size) for m in (256, 64, 16)]
     job.status = "done"
     table = checked(app.run()).table[0].value
     assert table.index.tolist() == ["whole", "256", "64", "16"]
@@ -112,16 +131,36 @@ def test_the_whole_and_its_parts_stand_in_a_table_with_the_difference_of_the_upd
     assert table.iloc[:, 1].tolist() == ["100.0", "40.0", "20.0", "10.0"]
     assert table.iloc[1:, 3].tolist() == ["2.0e-07"] * 3
     assert table.iloc[1:, 4].tolist() == ["40.0%"] * 3
-    assert len(app.success) == 1  # 10 MB is less than half of 100
-    assert "from 100 MB to 10 MB" in texts(app)
-    assert "rounding in float32" in texts(app)
-    assert "With batch norm it is not the same update" in app.warning[0].value
+    text, icon = verdict(app)
+    assert icon == RIGHT  # 10 MB is less than half of 100
+    assert "from 100 MB to 10 MB" in text
+    assert "rounding in float32" in text
+    assert "With batch norm it is not the same update" in text
 
 
 def test_nonsense_in_the_address_gives_the_defaults(cluster):
     app = open_app("ko", page=PAGE, memory_k="-3", memory_limit="nan", memory_model="moon", memory_problem="x")
     app.button(key="memory_wall_run").click().run()
-    assert cluster.jobs[-1].arguments[3] == Trial(batch_size=131_072, limit=256 * MB)
+    assert cluster.jobs[-1].arguments == (wall_plan(131_072),)
+
+
+@pytest.mark.parametrize(("problem", "kind"), [("digits", "classification"), ("flights", "regression")])
+def test_the_code_makes_the_update_of_the_whole_minibatch(problem, kind, make_problem):
+    data = make_problem[kind](50)
+    plan = PartsPlan(problem=problem, model=WIDE, batch_size=64)  # m = 16, which does not divide 50
+    shown = {}
+    exec(view.code(plan), shown)
+    whole, in_parts = (models.build(data, WIDE, seed=0) for _ in range(2))
+    loss = (
+        keras.losses.MeanSquaredError()
+        if kind == "regression"
+        else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    whole.compile(keras.optimizers.SGD(0.1), loss)
+    whole.train_on_batch(data.x_train, data.y_train)
+    shown["update"](in_parts, data.x_train, data.y_train)
+    for theirs, ours in zip(whole.get_weights(), in_parts.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
 # A race or a sweep that takes too much memory
@@ -136,25 +175,23 @@ def test_a_race_without_memory_names_the_limit_and_a_k_that_fits(cluster, langua
     job.failure, job.status = JobFailure("memory", "The worker process went over its memory limit."), "failed"
     (said,) = [element.value for element in checked(app.run()).error]
     info = CATALOGUE["mnist"]
-    sizes = prediction.layers(
+    sizes = predict.layers(
         ModelConfig(kind="cnn", widths=()), num_features=784, num_outputs=10, image_shape=info.image_shape
     )
-    needed = prediction.predict(sizes, TrainConfig(batch_size="all"), num_examples=60_000, num_features=784).total
+    needed = predict.predict(sizes, TrainConfig(batch_size="all"), num_examples=60_000, num_features=784).total
     room = cluster.memory_limit - WORKER_BYTES
-    k, _m = prediction.recommend(sizes, room, batch_size=60_000, num_examples=60_000, num_features=784)
+    k, _m = predict.recommend(sizes, room, batch_size=60_000, num_examples=60_000, num_features=784)
     assert needed > room
     for part in ("6 GB", "k = 60,000", f"{needed / 1e9:.2g} GB", f"k = {k:,}"):
         assert part in said
-    fitting = prediction.predict(sizes, TrainConfig(batch_size=k), num_examples=60_000, num_features=784).total
+    fitting = predict.predict(sizes, TrainConfig(batch_size=k), num_examples=60_000, num_features=784).total
     assert fitting < room / 2
 
 
-@pytest.mark.usefixtures("cluster")
-def test_where_the_plan_explains_nothing_the_message_stays_general():
+def test_where_the_plan_explains_nothing_there_is_no_advice():
     small = RacePlan(problem="line", configs={"a": TrainConfig(batch_size=1)})
-    failure = JobFailure("memory", "")
     for plan in (None, small, ("anything", 3)):
-        assert experiment._memory_advice(failure, plan) == ""
+        assert advice.for_plan(plan, 6_000 * MB) == ""
 
 
 def test_a_k_that_fits_is_named_although_the_worker_is_being_replaced(cluster, monkeypatch):

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from sgd_tf import __main__ as command_line
 from sgd_tf import problems
 from sgd_tf.devices import replicas
-from sgd_tf.devices.replicas import ParallelPlan, PeerError, over_devices, over_workers, split
+from sgd_tf.devices.replicas import PeerError, over_devices, over_workers, split
+from sgd_tf.devices.rows import FirstMinibatch, ParallelPlan, Stage, Update, Weights
 from sgd_tf.training import models, pipeline
 from sgd_tf.training.counting import iterations_per_epoch
 from sgd_tf.training.records import ModelConfig
@@ -50,29 +51,30 @@ def plain():
 @pytest.fixture(scope="module")
 def devices():
     """Rows by number of devices; one process makes both runs."""
-    rows = [row for row in over_devices(PLAN, [1, 3]) if "update" in row]
-    return {count: [row for row in rows if row["replicas"] == count] for count in (1, 3)}
+    rows = [row for row in over_devices(PLAN, [1, 3]) if isinstance(row, FirstMinibatch | Update | Weights)]
+    return {count: [row for row in rows if row.replicas == count] for count in (1, 3)}
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_several_devices_make_the_updates_of_one(devices, alone, count):
-    np.testing.assert_allclose(devices[count][-1]["weights"], alone, atol=1e-6)
-    assert [row["update"] for row in devices[count]] == list(range(1, 17))
+    _first, *updates, weights = devices[count]
+    np.testing.assert_allclose(weights.values, alone, atol=1e-6)
+    assert [row.update for row in updates] == list(range(1, 17))
 
 
 def test_each_sample_of_the_minibatch_goes_to_one_device(devices):
-    parts = [devices[3][0][f"indices_{r}"] for r in range(3)]
+    parts = [part.indices for part in devices[3][0].parts]
     assert [len(part) for part in parts] == [34, 33, 33]
-    assert set(np.concatenate(parts)) == set(devices[1][0]["indices_0"])
+    assert set(np.concatenate(parts)) == set(devices[1][0].parts[0].indices)
     assert len(set(np.concatenate(parts))) == 100
 
 
 def test_the_weighted_mean_of_the_devices_gradients_is_the_gradient_of_one_device(devices):
     one, three = devices[1][0], devices[3][0]
     shares = np.array([0.34, 0.33, 0.33])
-    along, across = (np.array([three[f"{axis}_{r}"] for r in range(3)]) for axis in ("along", "across"))
-    assert three["norm"] == pytest.approx(one["norm_0"], rel=1e-6)
-    assert shares @ along == pytest.approx(one["norm_0"], rel=1e-6)
+    along, across = np.array([(part.along, part.across) for part in three.parts]).T
+    assert three.norm == pytest.approx(one.parts[0].norm, rel=1e-6)
+    assert shares @ along == pytest.approx(one.parts[0].norm, rel=1e-6)
     assert shares @ across == pytest.approx(0, abs=1e-6)
 
 
@@ -90,7 +92,7 @@ def died():
     watched = over_workers(plan, 2)
     for row in watched:
         rows.append(row)
-        if row.get("update") == 16:
+        if isinstance(row, Update) and row.update == 16:
             break
     start = time.monotonic()
     os.kill(children()[-1].pid, signal.SIGKILL)
@@ -106,33 +108,39 @@ def test_a_peer_that_dies_ends_the_run_with_a_message_and_leaves_no_process(died
     assert "Process 1 was ended by signal 9" in str(error)
     assert seconds < 30
     assert children() == []
-    assert {row["worker"] for row in rows if "stage" in row} == {0, 1}
+    assert {row.worker for row in rows if isinstance(row, Stage)} == {0, 1}
+
+
+def ended(watched):
+    """The losses of a run and its weights at the end."""
+    *rows, last = [row for row in watched if isinstance(row, Update | Weights)]
+    return [row.loss for row in rows], last.values
 
 
 def test_three_processes_have_the_loss_of_the_whole_minibatch_make_the_updates_of_one_and_are_gone(plain, monkeypatch):
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")  # its convolutions refuse what has no sample
-    rows = [row for row in over_workers(UNEQUAL, 3) if "update" in row]
-    np.testing.assert_allclose([row["loss"] for row in rows], plain[0], atol=1e-5)
-    np.testing.assert_allclose(rows[-1]["weights"], plain[1], atol=1e-6)
+    losses, weights = ended(over_workers(UNEQUAL, 3))
+    np.testing.assert_allclose(losses, plain[0], atol=1e-5)
+    np.testing.assert_allclose(weights, plain[1], atol=1e-6)
     assert children() == []
 
 
 def test_devices_without_a_sample_leave_loss_and_update_as_on_one(plain, monkeypatch):
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
-    rows = [row for row in over_devices(UNEQUAL, [3]) if "update" in row]
-    np.testing.assert_allclose([row["loss"] for row in rows], plain[0], atol=1e-5)
-    np.testing.assert_allclose(rows[-1]["weights"], plain[1], atol=1e-6)
+    losses, weights = ended(over_devices(UNEQUAL, [3]))
+    np.testing.assert_allclose(losses, plain[0], atol=1e-5)
+    np.testing.assert_allclose(weights, plain[1], atol=1e-6)
 
 
 def test_a_device_without_a_sample_has_no_arrow_and_leaves_the_mean_of_the_others():
     parts = [np.array([4, 7]), np.array([1]), np.array([], int)]
     summands = np.array([[2.0, 0.0], [1.0, 0.0], [0.0, 0.0]], np.float32)  # 2/3 and 1/3 of the gradients (3, 0), (3, 0)
-    row = replicas._arrows(parts, summands)
-    assert [row[f"indices_{r}"] for r in range(3)] == [[4, 7], [1], []]
-    assert [row[f"along_{r}"] for r in range(3)] == pytest.approx([3, 3, 0])
-    assert [row[f"norm_{r}"] for r in range(3)] == pytest.approx([3, 3, 0])
-    assert [row[f"across_{r}"] for r in range(3)] == pytest.approx([0, 0, 0])
-    assert row["norm"] == pytest.approx(3)
+    first = replicas._first_minibatch(parts, summands, seed=0)
+    assert [part.indices for part in first.parts] == [[4, 7], [1], []]
+    assert [part.along for part in first.parts] == pytest.approx([3, 3, 0])
+    assert [part.norm for part in first.parts] == pytest.approx([3, 3, 0])
+    assert [part.across for part in first.parts] == pytest.approx([0, 0, 0])
+    assert first.norm == pytest.approx(3)
 
 
 @pytest.mark.parametrize(("kind", "task"), [("linear", "regression"), ("mlp", "classification")])
@@ -175,7 +183,8 @@ def test_a_missing_peer_is_noticed_within_half_a_minute():
 
 def test_the_children_of_a_process_that_is_killed_end_with_it():
     code = (
-        "from sgd_tf.devices.replicas import ParallelPlan, over_devices\n"
+        "from sgd_tf.devices.replicas import over_devices\n"
+        "from sgd_tf.devices.rows import ParallelPlan\n"
         "for row in over_devices(ParallelPlan(num_updates=100_000), [2]):\n"
         "    print('row', flush=True)\n"
     )
