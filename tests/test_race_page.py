@@ -113,29 +113,16 @@ def test_run_is_one_job_however_often_it_is_pressed(cluster):
     assert runs_now == len(cluster.jobs) == 1
 
 
-class Server:
-    """Stands for Streamlit's runtime: which sessions have a page that is connected."""
-
-    def __init__(self):
-        self.connected = {"test session id"}
-
-    def get_instance(self):
-        return self
-
-    def is_active_session(self, session):
-        return session in self.connected
-
-
 def test_a_job_is_held_as_long_as_its_page_is_connected(cluster, monkeypatch):
-    server = Server()
-    monkeypatch.setattr(runs, "runtime", server)
+    connected = {"test session id"}
+    monkeypatch.setattr(runs, "is_connected", connected.__contains__)
     monkeypatch.setattr(runs, "_held", {})
     app = open_app()
     app.button(key="run").click().run()
     job = cluster.jobs[0]
     runs.touch_held()
     assert job.touches == 1
-    server.connected.clear()
+    connected.clear()
     runs.touch_held()
     assert job.touches == 1
     job.status = "stopped"

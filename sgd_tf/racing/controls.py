@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from sgd_tf.problems import CATALOGUE, ProblemInfo
 from sgd_tf.racing.trials import best_trial
@@ -23,7 +22,7 @@ from sgd_tf.training.records import (
 from sgd_tf.ui import address, runs
 from sgd_tf.ui.language import _, selectbox, titles
 from sgd_tf.ui.numbers import target_text
-from sgd_tf.ui.widgets import ACTIVATIONS, DEFAULT_LEARNING_RATE, MODELS, PROBLEMS, parse_widths
+from sgd_tf.ui.widgets import ACTIVATIONS, DEFAULT_LEARNING_RATE, MODELS, PROBLEMS, Place, layers, parse_widths
 from sgd_tf.words import N_
 
 MAX_CONTESTANTS = 5
@@ -122,7 +121,7 @@ def contestant_name(batch_size: BatchSize, num_examples: int) -> str:
     return f"k = {batch_size:,}"
 
 
-def start() -> DeltaGenerator:
+def start() -> Place:
     """Draw the choice of an example, and beside it the place for the settings that few learners change."""
     address.restore(SETTINGS)
     with st.container(horizontal=True, horizontal_alignment="right"):
@@ -143,7 +142,7 @@ def explanation() -> str:
     return f":material/lightbulb: {_(PRESETS[key][1])}" if key else ""
 
 
-def race(more: DeltaGenerator) -> RacePlan | None:
+def race(more: Place) -> RacePlan | None:
     """Draw the controls of a race.
 
     Args:
@@ -307,7 +306,7 @@ def _small_rests(sizes: Sequence[BatchSize], num_examples: int) -> None:
         )
 
 
-def _more(place: DeltaGenerator, info: ProblemInfo, model: ModelConfig | None) -> None:
+def _more(place: Place, info: ProblemInfo, model: ModelConfig | None) -> None:
     """Settings that few learners change."""
     with place:
         st.number_input(
@@ -334,20 +333,7 @@ def _more(place: DeltaGenerator, info: ProblemInfo, model: ModelConfig | None) -
             placeholder=f"{info.num_examples:,}",
             persist_state="session",
         )
-        st.text_input(
-            _("Hidden layers of the MLP"),
-            key="widths",
-            persist_state="session",
-            disabled=st.session_state["model"] != "mlp",
-        )
-        st.selectbox(
-            _("Activation"),
-            list(ACTIVATIONS),
-            format_func=ACTIVATIONS.__getitem__,
-            key="activation",
-            persist_state="session",
-            disabled=st.session_state["model"] == "linear",
-        )
+        layers(st.session_state["model"])
         st.number_input(_("Seed"), 0, 2**31 - 1, step=1, key="seed", persist_state="session")
 
 

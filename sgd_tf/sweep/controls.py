@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from sgd_tf.problems import CATALOGUE, ProblemInfo
 from sgd_tf.sweep import plans
@@ -12,7 +11,7 @@ from sgd_tf.training import tuned_rates
 from sgd_tf.training.records import MAX_LEARNING_RATE, ModelConfig, check_int
 from sgd_tf.ui import address
 from sgd_tf.ui.language import _, selectbox, titles
-from sgd_tf.ui.widgets import ACTIVATIONS, MODELS, PROBLEMS, parse_widths
+from sgd_tf.ui.widgets import ACTIVATIONS, MODELS, PROBLEMS, Place, layers, parse_widths
 from sgd_tf.words import N_
 
 MAX_SIZES, MAX_RATES, MAX_SEEDS = 24, 16, 20
@@ -70,7 +69,7 @@ SETTINGS = (
 )
 
 
-def draw(more: DeltaGenerator) -> SweepPlan | None:
+def draw(more: Place) -> SweepPlan | None:
     """Draw the controls of a sweep.
 
     Args:
@@ -205,7 +204,7 @@ def _say_estimated(info: ProblemInfo, model: ModelConfig | None, num_examples: i
         st.caption(text.format(n=f"{info.num_examples:,}"))
 
 
-def _more(place: DeltaGenerator, info: ProblemInfo, model: ModelConfig | None) -> None:
+def _more(place: Place, info: ProblemInfo, model: ModelConfig | None) -> None:
     """Settings that few learners change."""
     budget = tuned_rates.sweep_budget(info.name, st.session_state["sweep_model"])
     grid = plans.rate_grid(info.name, model) if model else ()
@@ -262,20 +261,7 @@ def _more(place: DeltaGenerator, info: ProblemInfo, model: ModelConfig | None) -
             placeholder=f"{info.num_examples:,}",
             persist_state="session",
         )
-        st.text_input(
-            _("Hidden layers of the MLP"),
-            key="sweep_widths",
-            persist_state="session",
-            disabled=st.session_state["sweep_model"] != "mlp",
-        )
-        st.selectbox(
-            _("Activation"),
-            list(ACTIVATIONS),
-            format_func=ACTIVATIONS.__getitem__,
-            key="sweep_activation",
-            persist_state="session",
-            disabled=st.session_state["sweep_model"] == "linear",
-        )
+        layers(st.session_state["sweep_model"], prefix="sweep_")
 
 
 def _plan(info: ProblemInfo, num_examples: int, model: ModelConfig, sizes: tuple[int, ...]) -> SweepPlan | None:

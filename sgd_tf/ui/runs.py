@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar, TypeVarTuple
 
 import streamlit as st
-from streamlit import runtime
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from sgd_tf.jobs import JobHandle, Learner, SlicedJob, WorkerPool, connect
 from sgd_tf.jobs.slices import NextSlice
 from sgd_tf.training.warm_up import warm_up
 from sgd_tf.ui import visitors
+from sgd_tf.ui.streamlit_internals import is_connected, session_id
 
 SLACK_SECONDS = 45.0  # for loading, compiling and evaluating, beyond the training time of a job
 STOP_SECONDS = 0.5  # that a page waits for the end of a job that it has stopped
@@ -171,9 +170,9 @@ def _remember(run: SessionRun) -> SessionRun:
         if len(kept) > MAX_KEPT:
             kept.popitem(last=False)
     st.session_state[f"followed_{run.kind}"] = run.job.id
-    context = get_script_run_ctx()
-    if context:
-        _held[run.job.id] = context.session_id, run.job
+    session = session_id()
+    if session:
+        _held[run.job.id] = session, run.job
     return run
 
 
@@ -197,7 +196,7 @@ def touch_held() -> None:
     for key, (session, job) in list(_held.items()):
         if job.status not in ACTIVE:
             del _held[key]
-        elif runtime.get_instance().is_active_session(session):
+        elif is_connected(session):
             job.touch()
 
 

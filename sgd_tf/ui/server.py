@@ -18,14 +18,10 @@ import anyio.to_thread
 import pandas as pd
 import psutil
 import streamlit as st
-from streamlit.cli_util import open_browser
-from streamlit.runtime.pages_manager import PagesManager
-from streamlit.runtime.scriptrunner import get_script_run_ctx
-from streamlit.web.server.server_util import get_url
 
 import sgd_tf
 from sgd_tf.jobs import settings
-from sgd_tf.ui import early_end, guard, runs
+from sgd_tf.ui import early_end, guard, runs, streamlit_internals
 
 OPENING = 0.5  # seconds that the server takes from here until it answers
 FIRST_PAGE = 2.0  # seconds that a visitor who comes at once has the processor for the first page
@@ -33,7 +29,7 @@ FIRST_PAGE = 2.0  # seconds that a visitor who comes at once has the processor f
 
 def is_starting() -> bool:
     """Whether `app.py` is imported by the server as it starts, and not run for a visitor."""
-    return get_script_run_ctx(suppress_warning=True) is None
+    return streamlit_internals.session_id() is None
 
 
 def check_settings() -> None:
@@ -48,9 +44,7 @@ def check_settings() -> None:
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[None]:
     """Before the first visitor: import what the first page needs, and open a browser where there is one."""
-    # Since there is a folder pages/, Streamlit would look there for the page of the first deep link, and say that there
-    # is none, until st.navigation has run once.
-    PagesManager.uses_pages_directory = False
+    streamlit_internals.find_first_deep_link()
     _send_at_once()
     await anyio.to_thread.run_sync(_import_first_page)
     threading.Thread(target=runs.hold, name="sgd_tf.ui hold", daemon=True).start()
@@ -58,7 +52,7 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     later.daemon = True
     later.start()
     if not st.get_option("server.headless"):
-        asyncio.get_running_loop().call_later(OPENING, open_browser, get_url("localhost"))
+        asyncio.get_running_loop().call_later(OPENING, streamlit_internals.open_page)
     early_end.forbid()
     yield
 
