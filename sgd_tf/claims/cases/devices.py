@@ -79,5 +79,5 @@ MANY_DEVICES = Claim(
         series={"alone": Series(title=N_("one device")), "two": Series(title=N_("two devices"))},
     ),
     page="lab/data_parallel",
-    seconds=9,
+    seconds=15,
 )

@@ -76,7 +76,7 @@ FULL_PASS = Claim(
         log_x=True,
     ),
     page="learn/what_is_sgd",
-    seconds=5,
+    seconds=14,
 )
 
 

@@ -83,5 +83,5 @@ ACCUMULATION = Claim(
         log_y=True,
     ),
     page="lab/memory",
-    seconds=15,
+    seconds=21,
 )

@@ -149,5 +149,5 @@ EFFICIENT = Claim(
         bound="digits",
     ),
     page="lab/gd_vs_sgd",
-    seconds=18,
+    seconds=50,
 )
