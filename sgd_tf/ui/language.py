@@ -46,11 +46,22 @@ def titles(messages: Mapping[str, str]) -> Callable[[str], str]:
 def selectbox(label: str, messages: Mapping[str, str], *, key: str) -> None:
     """A selectbox whose options have titles in the learner's language.
 
-    The browser sends back the words of the chosen option, and keeps them until it is told others: after a change
-    of language they are turned into the option that they stand for, and the browser is told the new ones.
-
     Args:
         label: what is chosen.
+        messages: title by option, in English.
+        key: of the chosen option in the session, which has a value already.
+    """
+    keep_chosen(messages, key=key)
+    st.selectbox(label, list(messages), format_func=titles(messages), key=key, persist_state="session")
+
+
+def keep_chosen(messages: Mapping[str, str], *, key: str) -> None:
+    """Keep the option that is chosen in a selectbox when the language changes; call before it is drawn.
+
+    The browser sends back the words of the chosen option, and keeps them until it gets others: after a change of
+    language they are turned into the option that they stand for.
+
+    Args:
         messages: title by option, in English.
         key: of the chosen option in the session, which has a value already.
     """
@@ -62,7 +73,6 @@ def selectbox(label: str, messages: Mapping[str, str], *, key: str) -> None:
         }
         st.session_state[key] = words.get(chosen, chosen)
         st.session_state[spoken] = current()
-    st.selectbox(label, list(messages), format_func=titles(messages), key=key, persist_state="session")
 
 
 def segments(label: str, messages: Mapping[str, str], key: str, **rest: Any) -> None:

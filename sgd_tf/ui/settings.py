@@ -18,7 +18,7 @@ from typing import Any, Generic, Literal, TypeVar
 import streamlit as st
 
 from sgd_tf.ui.address import REFUSED
-from sgd_tf.ui.language import LANGUAGES, _, catalogue, current
+from sgd_tf.ui.language import _, keep_chosen
 from sgd_tf.words import N_
 
 MAX_SEED = 2**31 - 1
@@ -74,14 +74,10 @@ class Setting(Generic[T]):
         """Give the setting a value, before its control is drawn or in a callback."""
         st.session_state[self.key] = value
 
-    def publish(self, *, always: bool = False) -> None:
-        """Write the value into the address.
-
-        Args:
-            always: also where it is the default, which is left out otherwise.
-        """
+    def publish(self) -> None:
+        """Write the value into the address; the default is left out."""
         value = self.value
-        if value is None or (value == self.default and not always):
+        if value is None or value == self.default:
             st.query_params.pop(self.key, None)
         elif st.query_params.get_all(self.key) != (texts := self.texts(value) or [""]):
             st.query_params[self.key] = texts
@@ -119,8 +115,9 @@ class Choice(Setting[str]):
             **rest: for Streamlit's widget, such as `help` and `width`.
         """
         allowed = [option for option in self.options if only is None or option in only]
-        if self.widget == "select":
-            self._translate_chosen()
+        self.restore()
+        if self.widget == "select" and isinstance(self.options, Mapping):
+            keep_chosen(self.options, key=self.key)
         if self.value not in allowed:
             self.set(self.default if self.default in allowed else allowed[-1])
         # Now: Streamlit asks for titles outside of a page's run, too, where no language is known.
@@ -143,25 +140,6 @@ class Choice(Setting[str]):
     def title(self, option: str) -> str:
         """Title of an option in the learner's language."""
         return _(self.options[option]) if isinstance(self.options, Mapping) else option
-
-    def _translate_chosen(self) -> None:
-        """Turn the words of an option, in any language, into the option that they stand for.
-
-        A selectbox in the browser sends back the words of the chosen option, and keeps them until it gets others: after
-        a change of language they are those of the former one.
-        """
-        spoken = f"{self.key}_spoken"  # language in which the options were shown last
-        if not isinstance(self.options, Mapping) or (
-            self.value in self.options and st.session_state.get(spoken) == current()
-        ):
-            return
-        words = {
-            catalogue(language).gettext(title): option
-            for language in LANGUAGES
-            for option, title in self.options.items()
-        }
-        self.set(words.get(self.value, self.value))
-        st.session_state[spoken] = current()
 
 
 @dataclass(frozen=True, kw_only=True)
