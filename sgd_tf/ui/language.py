@@ -14,7 +14,7 @@ from typing import Any
 import streamlit as st
 from babel.messages import mofile, pofile
 
-from sgd_tf.ui import address
+from sgd_tf.ui import address, korean
 
 LANGUAGES = {"ko": "한국어", "en": "English"}
 SOURCE = "en"  # the language of the message ids
@@ -89,6 +89,14 @@ def segments(label: str, messages: Mapping[str, str], key: str, **rest: Any) -> 
     )
 
 
+class Catalogue(gettext.GNUTranslations):
+    """The messages of a language; `format` of a Korean one puts in the particles that it marks."""
+
+    def gettext(self, message: str) -> str:
+        """The translation of a message."""
+        return korean.with_particles(super().gettext(message))
+
+
 @functools.cache
 def catalogue(language: str) -> gettext.NullTranslations:
     """The messages of a language, read from its `locale/*.po`."""
@@ -98,7 +106,7 @@ def catalogue(language: str) -> gettext.NullTranslations:
     compiled = io.BytesIO()
     mofile.write_mo(compiled, pofile.read_po(io.BytesIO(text), locale=language))
     compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
+    return Catalogue(compiled)
 
 
 def prose(page: str, section: str) -> str:
