@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import sgd_tf
 from sgd_tf.ui import address, runs, settings
+from sgd_tf.ui.training_settings import TrainingSettings
 from tests.lab import FakeCluster, open_app
 from tests.test_pages import VISITS
 
@@ -44,7 +45,8 @@ BOUND = list(  # to their widgets
         value.key: value
         for module in pkgutil.walk_packages(sgd_tf.__path__, "sgd_tf.")
         if module.name.endswith(("view", "controls", "player"))
-        for value in vars(importlib.import_module(module.name)).values()
+        for several in vars(importlib.import_module(module.name)).values()
+        for value in (several if isinstance(several, TrainingSettings) else [several])
         if isinstance(value, settings.Setting)
     }.values()
 )

@@ -133,27 +133,28 @@ def _submit(
     return _remember(SessionRun(kind=kind, plan=plan, job=job, prediction=prediction))
 
 
-def publish(kind: str) -> None:
-    """Let the address name the session's run of a kind, so that a reload of the page or a link finds it."""
-    run = get(kind)
-    if run is not None and st.query_params.get(ADDRESS_KEY) != run.job.id:
-        st.query_params[ADDRESS_KEY] = run.job.id
+def publish(*kinds: str) -> None:
+    """Let the address name the session's runs of these kinds, so that a reload of the page or a link finds them."""
+    ids = [run.job.id for run in map(get, kinds) if run is not None]
+    if ids and st.query_params.get_all(ADDRESS_KEY) != ids:
+        st.query_params[ADDRESS_KEY] = ids
 
 
-def adopt(kind: str) -> None:
-    """Take up the run that the address names, if this session has none of its kind and the server still keeps it.
+def adopt(*kinds: str) -> None:
+    """Take up the runs that the address names, if this session has none of the kind and the server still keeps it.
 
     Another learner's run is taken up when it is over, without what that learner expected.
     """
     kept, lock = _kept()
     with lock:
-        run, browser = kept.get(st.query_params.get(ADDRESS_KEY, ""), (None, ""))
-    if run is None or run.kind != kind or get(kind) is not None:
-        return
-    if browser and browser == visitors.browser():
-        _remember(run)
-    elif not run.is_active:
-        _runs()[kind] = replace(run, prediction=None)
+        named = [kept[name] for name in st.query_params.get_all(ADDRESS_KEY) if name in kept]
+    for run, browser in named:
+        if run.kind not in kinds or get(run.kind) is not None:
+            continue
+        if browser and browser == visitors.browser():
+            _remember(run)
+        elif not run.is_active:
+            _runs()[run.kind] = replace(run, prediction=None)
 
 
 @st.cache_resource

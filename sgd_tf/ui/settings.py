@@ -163,7 +163,7 @@ class Number(Setting[Numeric]):
             **rest: for Streamlit's widget, such as `help` and `width`.
         """
         low, high = self.low if low is None else low, self.high if high is None else high
-        _keep_within(self, low, high)
+        keep_within(self, low, high)
         if self.widget == "slider":
             st.slider(_(self.label), low, high, key=self.key, persist_state="session", **rest)
         else:
@@ -196,7 +196,7 @@ class OptionalNumber(Setting["Numeric | None"]):
             **rest: for Streamlit's widget, such as `help` and `width`.
         """
         low, high = self.low if low is None else low, self.high if high is None else high
-        _keep_within(self, low, high)
+        keep_within(self, low, high)
         _number_input(self, low, high, {"value": None, "placeholder": usual, **rest})
         self.publish()
         return self.value
@@ -209,7 +209,7 @@ def _number(text: str, low: Numeric, high: Numeric) -> Numeric:
     return number
 
 
-def _keep_within(setting: Setting[Any], low: Any, high: Any) -> None:
+def keep_within(setting: Setting[Any], low: Any, high: Any) -> None:
     """Take the nearest limit for a number beyond it; a value that stays is not written, as a learner may be typing."""
     if setting.value is not None and not low <= setting.value <= high:
         setting.set(min(max(setting.value, low), high))

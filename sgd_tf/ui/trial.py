@@ -48,18 +48,36 @@ class Trial(Generic[Plan, Row]):
 
     kind: str  # key of its run in the session and of its parts on the page
     run: Callable[[Plan], Iterator[Row]]  # what a worker does
-    question: str  # what the learner predicts, in English
-    options: Mapping[str, str]  # and may predict: titles in English
+    question: str | Callable[[Plan], str]  # what the learner predicts, in English; or in the learner's language
+    options: Mapping[str, str] | Callable[[Plan], Mapping[str, str]]  # and may predict: titles in English
     seconds: Callable[[Plan], float]  # of training, at most
     settings: Callable[[Plan], str]  # one line that names them, in the learner's language
     progress: Callable[[Plan, list[Row]], float]  # share of the rows that have come, in [0, 1]
     verdict: Callable[[Plan, list[Row]], Verdict | None]  # of the rows of a run that is over, also of one stopped
     picture: Callable[[Plan, list[Row]], None]  # drawn of no rows, too: axes of the plan
     state: Callable[[Plan, list[Row]], str] | None = None  # what runs at the moment, if more than the share is known
+    begin: Callable[[Plan, str | None], None] | None = None  # of plan and prediction; for what is more than one job
+    beside: tuple[str, ...] = ()  # kinds of other runs of the page, which its address names too
 
-    def predict(self) -> None:
-        """Ask what the learner expects, before the controls."""
-        experiment.predict(_(self.question), self.options, key=f"{self.kind}_guess")
+    def predict(self, plan: Plan | None = None) -> None:
+        """Ask what the learner expects, if there is a choice.
+
+        Args:
+            plan: what the page's controls describe, where question or options depend on it; None if it cannot be run.
+        """
+        if plan is None and (callable(self.question) or callable(self.options)):
+            return
+        options, key = self._options(plan), f"{self.kind}_guess"
+        if st.session_state.get(key) not in options:
+            st.session_state[key] = None
+        if len(options) > 1:
+            question = self.question(plan) if plan is not None and callable(self.question) else _(str(self.question))
+            experiment.predict(question, options, key=key)
+
+    def _options(self, plan: Plan | None) -> Mapping[str, str]:
+        if callable(self.options):
+            return {} if plan is None else self.options(plan)
+        return self.options
 
     def buttons(self, plan: Plan | None, *, label: str | None = None) -> None:
         """Draw Run and Stop, and start the run when Run is pressed.
@@ -68,32 +86,38 @@ class Trial(Generic[Plan, Row]):
             plan: what the page's controls describe; None if it cannot be run.
             label: of Run, in the learner's language; None for "Run".
         """
-        runs.adopt(self.kind)
+        runs.adopt(self.kind, *self.beside)
         if experiment.run_and_stop(self.kind, disabled=plan is None, label=label) and plan is not None:
             prediction = st.session_state.get(f"{self.kind}_guess")
-            runs.start(self.kind, self.run, plan, seconds=self.seconds(plan), prediction=prediction)
+            if self.begin is not None:
+                self.begin(plan, prediction)
+            else:
+                runs.start(self.kind, self.run, plan, seconds=self.seconds(plan), prediction=prediction)
             st.session_state["begun"] = self.kind
             st.rerun()
         if st.session_state.pop("begun", None) == self.kind:
             st.html(SHOW_PICTURE.format(narrow=NARROW, kind=self.kind), unsafe_allow_javascript=True)
-        runs.publish(self.kind)
+        runs.publish(self.kind, *self.beside)
 
-    def result(self, plan: Plan) -> None:
+    def result(self, plan: Plan | None) -> None:
         """Draw the state of the run or its verdict, and the picture; follow it while it runs.
 
         Args:
-            plan: what the page's controls describe: before the first run its empty picture is drawn.
+            plan: what the page's controls describe: before the first run its empty picture is drawn; None if it cannot
+                be run.
         """
         experiment.follow(self.kind, functools.partial(self._draw, plan))
 
-    def _draw(self, plan: Plan, run: SessionRun | None) -> None:
+    def _draw(self, plan: Plan | None, run: SessionRun | None) -> None:
         rows: list[Any] = run.job.rows if run else []
         shown = run.plan if run else plan
+        if shown is None:
+            return
         is_over = run is not None and run.job.status in ("done", "stopped")
         found = self.verdict(shown, rows) if is_over and rows else None
         with st.container(key=f"{self.kind}_verdict"):
             if run and found:
-                judge(run.prediction, found, self.options)
+                judge(run.prediction, found, self._options(shown))
             else:
                 share = 1.0 if run and run.job.status == "done" else self.progress(shown, rows) if rows else 0.0
                 said = self.state(shown, rows) if self.state and run and run.job.status == "running" and rows else ""

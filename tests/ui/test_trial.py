@@ -32,8 +32,11 @@ def toss(plan: CoinPlan) -> Iterator[Toss]:
 
 
 def trial_page():
+    from dataclasses import replace
+
     import streamlit as st
 
+    from sgd_tf.ui import runs
     from sgd_tf.ui.trial import Trial, Verdict
     from tests.ui.test_trial import CoinPlan, toss
 
@@ -56,9 +59,16 @@ def trial_page():
     )
     tosses = st.number_input("tosses", 0, 9, value=4, key="tosses")
     plan = CoinPlan(tosses=tosses) if tosses else None
-    trial.predict()
+    if st.session_state.get("depends"):
+        trial = replace(
+            trial,
+            question=lambda plan: f"How many of {plan.tosses}?",
+            options=lambda plan: {str(number): str(number) for number in range(plan.tosses)},
+            begin=lambda plan, guess: runs.start("coin", toss, plan, seconds=1.0, prediction=f"begun with {guess}"),
+        )
+    trial.predict(plan)
     trial.buttons(plan)
-    trial.result(plan or CoinPlan(tosses=1))
+    trial.result(plan)
 
 
 @pytest.fixture(autouse=True)
@@ -122,7 +132,32 @@ def test_a_run_takes_the_plan_and_names_itself_in_the_address(cluster):
 
 
 def test_what_cannot_be_run_has_no_run():
-    assert opened(tosses=0).button(key="coin_run").disabled
+    app = opened(tosses=0)
+    assert app.button(key="coin_run").disabled
+    assert not app.code
+
+
+def test_question_and_options_may_depend_on_the_plan():
+    app = opened(depends=True, tosses=3)
+    assert (app.pills(key="coin_guess").label, app.pills(key="coin_guess").options) == (
+        "How many of 3?",
+        ["0", "1", "2"],
+    )
+    app.pills(key="coin_guess").set_value("2")
+    app.number_input(key="tosses").set_value(2)
+    assert drawn(app).pills(key="coin_guess").value is None  # no longer an option
+    app.number_input(key="tosses").set_value(1)
+    assert not drawn(app).pills  # no choice
+    app.number_input(key="tosses").set_value(0)
+    assert not drawn(app).pills
+
+
+def test_what_begins_a_run_may_be_given():
+    app = opened(depends=True)
+    app.pills(key="coin_guess").set_value("2")
+    app.button(key="coin_run").click()
+    drawn(app)
+    assert app.session_state["runs"]["coin"].prediction == "begun with 2"
 
 
 @pytest.mark.parametrize(
