@@ -64,7 +64,7 @@ def test_nonsense_in_the_address_opens_the_defaults(open_lab, address):
 
 def test_an_unknown_page_leads_to_the_lab(open_lab):
     lab = open_lab("../nowhere")
-    expect(lab.page.get_by_role("heading", name="GD against SGD")).to_be_visible()
+    expect(lab.page.get_by_role("heading", name="Race: GD vs SGD")).to_be_visible()
 
 
 def test_the_language_can_be_changed_to_and_fro_and_the_choices_stay(open_lab):

@@ -75,7 +75,7 @@ def press(app, key):
 def test_the_page_shows_all_claims_with_their_rules_before_anything_has_run(cluster, language):
     app = open_app(language, page=PAGE)
     assert not cluster.jobs
-    assert app.subheader[0].value == {"ko": "주장 확인하기", "en": "Claims in court"}[language]
+    assert app.subheader[0].value == {"ko": "주장 확인하기", "en": "Test the claims"}[language]
     words = text_of(app)
     assert words.count({"ko": "아직 확인하지 않음**]", "en": "Not tried yet**]"}[language]) == 18
     assert len(re.findall(r"^○ ", words, re.MULTILINE)) == sum(len(claim.conditions) for claim in CLAIMS.values())

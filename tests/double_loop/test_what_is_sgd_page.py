@@ -124,7 +124,7 @@ def drawn(way, epoch):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_opens_with_gradient_descent_before_its_first_line(cluster, language):
     app = open_page(language)
-    assert app.subheader[0].value == {"ko": "SGD란 무엇인가", "en": "What is SGD?"}[language]
+    assert app.subheader[0].value == {"ko": "SGD란 무엇일까?", "en": "What is SGD?"}[language]
     assert app.button(key="loop_play").label == {"ko": "재생", "en": "Play"}[language]
     assert not app.button(key="loop_step").disabled
     assert app.button(key="loop_back").disabled

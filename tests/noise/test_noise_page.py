@@ -69,7 +69,7 @@ def finish(app, cluster, rows, status="done"):
 @pytest.mark.parametrize("part", PARTS)
 def test_each_part_opens_in_each_language(language, part):
     app = open_page(language, noise_part=part)
-    assert app.subheader[0].value == {"ko": "잡음이 하는 일", "en": "What the noise does"}[language]
+    assert app.subheader[0].value == {"ko": "그래디언트의 잡음", "en": "Gradient noise"}[language]
     assert app.segmented_control(key="noise_part").value == part
     assert {"ko": "눈여겨볼 것", "en": "What to notice"}[language] in words(app)
     if part != "path":

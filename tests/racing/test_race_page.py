@@ -71,7 +71,7 @@ def finish(app, cluster, rows=RACE, status="done"):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_opens_in_each_language(cluster, language):
     app = open_app(language)
-    assert app.subheader[0].value == {"ko": "GD 대 SGD", "en": "GD against SGD"}[language]
+    assert app.subheader[0].value == {"ko": "경주: GD 대 SGD", "en": "Race: GD vs SGD"}[language]
     assert app.button(key="run").label == {"ko": "실행", "en": "Run"}[language]
     assert not app.button(key="run").disabled
     assert app.button(key="stop").disabled
@@ -80,13 +80,13 @@ def test_the_page_opens_in_each_language(cluster, language):
 
 
 def test_korean_is_the_language_where_neither_address_nor_browser_names_one():
-    assert AppTest.from_file(APP, default_timeout=60).run().subheader[0].value == "GD 대 SGD"
+    assert AppTest.from_file(APP, default_timeout=60).run().subheader[0].value == "경주: GD 대 SGD"
 
 
 def test_the_language_of_the_browser_is_taken():
     app = AppTest.from_file(APP, default_timeout=60)
     app.context = {"locale": "en-GB"}
-    assert checked(app.run()).subheader[0].value == "GD against SGD"
+    assert checked(app.run()).subheader[0].value == "Race: GD vs SGD"
 
 
 def test_the_default_race_is_digits_with_tuned_rates_for_all_256_and_32(cluster):

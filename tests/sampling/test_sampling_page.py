@@ -63,7 +63,7 @@ def test_the_ledger_of_five_ways_is_drawn_from_the_real_pipeline(real, language)
     (job,) = real.jobs
     plan = OrdersPlan(num_examples=50, buffer_size=20, seed=0)
     assert (job.function, job.arguments) == (rows.draw_orders, (plan,))
-    assert app.subheader[0].value == {"ko": "표본을 뽑는 법", "en": "How samples are drawn"}[language]
+    assert app.subheader[0].value == {"ko": "샘플은 어떻게 뽑을까?", "en": "How are samples drawn?"}[language]
     words = texts(app)
     for way in {
         "ko": ("에포크마다 다시 섞기", "한 번만 섞기", "순서대로", "복원 추출", "셔플 버퍼"),

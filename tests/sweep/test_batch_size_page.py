@@ -100,7 +100,7 @@ def text_of(app):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_opens_in_each_language_and_runs_nothing(cluster, language):
     app = open_app(language, page=PAGE)
-    assert app.subheader[0].value == {"ko": "배치 크기는 얼마가 좋을까", "en": "Which batch size?"}[language]
+    assert app.subheader[0].value == {"ko": "미니배치 크기는 얼마가 좋을까?", "en": "Which batch size?"}[language]
     assert not app.button(key="sweep_run").disabled
     assert app.button(key="sweep_stop").disabled
     assert not cluster.jobs
