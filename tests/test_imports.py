@@ -72,6 +72,7 @@ QUESTIONS = ("racing", "double_loop", "sampling", "noise", "sweep", "memory", "d
 ABOVE = {  # who must not be imported by whom
     "problems": ("training", "charts", "jobs", "ui", *QUESTIONS),
     "training": ("charts", "jobs", "ui", *QUESTIONS),
+    "plain_tensorflow": ("training.run", "training.models", "charts", "jobs", "ui", *QUESTIONS),
     "charts": ("training.run", "training.models", "jobs", "ui", *QUESTIONS),
     "jobs": ("charts", "ui", *QUESTIONS),
     "ui": ("training.run", "training.models", *QUESTIONS),
