@@ -10,14 +10,13 @@ from sgd_tf.ui import early_end
 if threading.current_thread() is threading.main_thread():
     early_end.allow()  # the imports below take seconds
 
-from sgd_tf.ui import address, guard, language, menu, runs, server, static_files, visitors
+from sgd_tf.ui import frame, guard, menu, runs, server, static_files, visitors
 from sgd_tf.ui.language import _
 
 
 def draw() -> None:
     """Draw the page that the address names, in its frame."""
-    language_setting = language.setting()
-    address.restore([language_setting])
+    frame.begin()
     page = st.navigation(
         {
             _(group): [
@@ -36,15 +35,9 @@ def draw() -> None:
     )
     lab = _("The SGD lab")
     st.set_page_config(page_title=f"{page.title} · {lab}", page_icon="🏁", layout="wide")
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.subheader(page.title, anchor=False, width="content")
-        language.switch()
-    address.publish([language_setting])
+    frame.header(page.title)
     page.run()
-    if refused := address.refused():
-        text = _("No valid value in the address, so the usual one is used: {names}.")
-        st.toast(text.format(names=", ".join(f"`{name}`" for name in refused)), icon=":material/link:", duration="long")
-    address.keep_one_entry_a_page()
+    frame.end()
     runs.cluster()  # once the first visitor has a page to read, the workers start
 
 

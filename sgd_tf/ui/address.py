@@ -12,20 +12,7 @@ from typing import Any
 
 import streamlit as st
 
-# Streamlit enters each change of the address into the browser's history, and draws the page as it is when the browser
-# goes back to an earlier one: a learner who has tried ten batch sizes would press Back ten times for nothing.
-ONE_ENTRY_A_PAGE = """<script>
-if (!window.isOneEntryAPage) {
-  window.isOneEntryAPage = true;
-  const push = history.pushState.bind(history);
-  history.pushState = (state, title, url) =>
-    new URL(url, location).pathname === location.pathname
-      ? history.replaceState(state, title, url)
-      : push(state, title, url);
-}
-</script>"""
-
-REFUSED = "refused_settings"  # key in the session
+from sgd_tf.ui import settings as bound
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +23,9 @@ class Setting:
     default: Any
     parse: Callable[[str], Any]  # from the text in the address; raises ValueError or KeyError for nonsense
     multiple: bool = False  # whether the value is a list, with one entry in the address for each item
+
+    def __post_init__(self) -> None:
+        bound.know(self.key)
 
 
 def choice(key: str, default: str, options: Iterable[str]) -> Setting:
@@ -78,16 +68,11 @@ def restore(settings: Sequence[Setting]) -> None:
             values = [setting.parse(text) for text in texts if text or not setting.multiple]
         except (ValueError, KeyError):
             texts = []
-            st.session_state.setdefault(REFUSED, []).append(setting.key)
+            bound.refuse(setting.key)
         if not texts:
             st.session_state[setting.key] = setting.default
         else:
             st.session_state[setting.key] = values if setting.multiple else values[0]
-
-
-def refused() -> list[str]:
-    """Settings for which the address held nonsense, which have their default; each is named once."""
-    return list(dict.fromkeys(st.session_state.pop(REFUSED, [])))
 
 
 def publish(settings: Sequence[Setting]) -> None:
@@ -110,8 +95,3 @@ def text_of(value: Any) -> str:
     ('1', '0.25', 'all')
     """
     return str(int(value) if isinstance(value, bool) else value)
-
-
-def keep_one_entry_a_page() -> None:
-    """Let Back lead to the page before, however often the controls have changed the address; call once, at the end."""
-    st.html(ONE_ENTRY_A_PAGE, unsafe_allow_javascript=True)

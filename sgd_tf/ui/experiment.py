@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, TypeVar, TypeVarTuple
 
@@ -9,7 +10,7 @@ import streamlit as st
 
 from sgd_tf.jobs import JobFailure
 from sgd_tf.problems import CATALOGUE
-from sgd_tf.ui import runs
+from sgd_tf.ui import frame, runs
 from sgd_tf.ui.language import _, titles
 from sgd_tf.ui.runs import SessionRun
 from sgd_tf.ui.widgets import PROBLEMS
@@ -139,7 +140,11 @@ def status(run: SessionRun | None, share: float = 0.0, text: str = "") -> None:
         elif run.job.status == "failed":
             st.error(failure_text(run.job.failure, run.plan))
         else:
-            st.progress(min(1.0, share), text or _("Loading the data and compiling …"))
+            text = text or _("Loading the data and compiling …")
+            st.progress(min(1.0, share), text)
+            # Of a run under way a screen reader says the quarters only.
+            quarter = _("Training: {share}").format(share=f"{math.floor(4 * share) / 4:.0%}")
+            frame.announce(quarter if run.is_active else text)
 
 
 def status_height(run: SessionRun | None) -> int | Literal["content"]:

@@ -14,15 +14,17 @@ from typing import Any
 import streamlit as st
 from babel.messages import mofile, pofile
 
-from sgd_tf.ui import address, korean
+from sgd_tf.ui import korean
 
 LANGUAGES = {"ko": "한국어", "en": "English"}
 SOURCE = "en"  # the language of the message ids
+DEFAULT = "ko"
+KEY = "lang"  # in the session and in the address
 
 
 def current() -> str:
     """The learner's language: a key of LANGUAGES."""
-    return st.session_state.get("lang", "ko")
+    return st.session_state.get(KEY, DEFAULT)
 
 
 def _(message: str) -> str:
@@ -129,10 +131,17 @@ def sections(file: Path) -> dict[str, str]:
     return {name.strip(): text.strip() for name, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
-def setting() -> address.Setting:
-    """The language in the address as `?lang=…`; by default the browser's, else Korean."""
-    locale = (st.context.locale or "ko").split("-")[0]
-    return address.choice("lang", locale if locale in LANGUAGES else "ko", LANGUAGES)
+def restore() -> bool:
+    """Give a new session the language in its address as `?lang=…`, else the browser's, else Korean.
+
+    Returns:
+        Whether the address holds no other language than these.
+    """
+    asked, locale = st.query_params.get(KEY), (st.context.locale or DEFAULT).split("-")[0]
+    if KEY not in st.session_state:
+        st.session_state[KEY] = next((each for each in (asked, locale) if each in LANGUAGES), DEFAULT)
+        return asked is None or asked in LANGUAGES
+    return True
 
 
 def switch() -> None:
@@ -141,7 +150,7 @@ def switch() -> None:
         "언어 · Language",
         list(LANGUAGES),
         format_func=LANGUAGES.__getitem__,
-        key="lang",
+        key=KEY,
         required=True,
         label_visibility="collapsed",
         persist_state="session",

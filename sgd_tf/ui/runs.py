@@ -16,7 +16,7 @@ import streamlit as st
 from sgd_tf.jobs import JobHandle, Learner, SlicedJob, WorkerPool, connect
 from sgd_tf.jobs.slices import NextSlice
 from sgd_tf.training.warm_up import warm_up
-from sgd_tf.ui import visitors
+from sgd_tf.ui import settings, visitors
 from sgd_tf.ui.streamlit_internals import is_connected, session_id
 
 SLACK_SECONDS = 45.0  # for loading, compiling and evaluating, beyond the training time of a job
@@ -146,8 +146,12 @@ def adopt(*kinds: str) -> None:
     Another learner's run is taken up when it is over, without what that learner expected.
     """
     kept, lock = _kept()
+    asked = st.query_params.get_all(ADDRESS_KEY)
     with lock:
-        named = [kept[name] for name in st.query_params.get_all(ADDRESS_KEY) if name in kept]
+        named = [kept[name] for name in asked if name in kept]
+    if len(named) < len(asked):  # nor will the others be there later
+        st.query_params[ADDRESS_KEY] = [run.job.id for run, _browser in named]
+        settings.refuse(ADDRESS_KEY)
     for run, browser in named:
         if run.kind not in kinds or get(run.kind) is not None:
             continue

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import importlib
 import os
-import pkgutil
 import socket
 import sys
 import threading
@@ -19,9 +18,9 @@ import pandas as pd
 import psutil
 import streamlit as st
 
-import sgd_tf
 from sgd_tf.jobs import settings
 from sgd_tf.ui import early_end, guard, runs, streamlit_internals
+from sgd_tf.ui.settings import import_pages
 
 OPENING = 0.5  # seconds that the server takes from here until it answers
 FIRST_PAGE = 2.0  # seconds that a visitor who comes at once has the processor for the first page
@@ -78,9 +77,7 @@ def _send_at_once() -> None:
 
 def _make_ready() -> None:
     """Import what the other pages need, and start the workers."""
-    for module in pkgutil.walk_packages(sgd_tf.__path__, "sgd_tf."):
-        if module.name.endswith(("view", "controls")):
-            importlib.import_module(module.name)
+    import_pages()
     # What has been imported now never is garbage: no collection needs to look at it.
     gc.collect()
     gc.freeze()

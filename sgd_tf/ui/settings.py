@@ -11,23 +11,54 @@ Values last for the session, whichever pages are visited, and stand in the addre
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 import streamlit as st
 
-from sgd_tf.ui.address import REFUSED
+import sgd_tf
 from sgd_tf.ui.language import _, keep_chosen
 from sgd_tf.words import N_
 
 MAX_SEED = 2**31 - 1
-OF_STREAMLIT = {"embed", "embed_options"}
+REFUSED = "refused_settings"  # key in the session
 
 T = TypeVar("T")
 Numeric = TypeVar("Numeric", int, float)
 
-_keys: set[str] = set()  # of all settings
+_keys = {"lang", "run", "embed", "embed_options"}  # all that an address may hold; the last two are Streamlit's
+
+
+def know(key: str) -> None:
+    """Let an address hold this key."""
+    _keys.add(key)
+
+
+def refuse(key: str) -> None:
+    """Note that the address held nonsense under this key."""
+    st.session_state.setdefault(REFUSED, []).append(key)
+
+
+def refused() -> list[str]:
+    """Keys of the address that were not taken since this was asked last: unknown ones, and those with nonsense."""
+    if "came_with" not in st.session_state:  # unknown keys are named once, those that the learner came with
+        came_with = st.session_state["came_with"] = list(st.query_params)
+        if not _keys.issuperset(came_with):
+            import_pages()
+        for key in came_with:
+            if key not in _keys:
+                refuse(key)
+    return list(dict.fromkeys(st.session_state.pop(REFUSED, [])))
+
+
+def import_pages() -> None:
+    """Import all that the pages draw with, and so make their settings known."""
+    for module in pkgutil.walk_packages(sgd_tf.__path__, "sgd_tf."):
+        if module.name.endswith(("view", "controls")):
+            importlib.import_module(module.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +69,7 @@ class Setting(Generic[T]):
     default: T
 
     def __post_init__(self) -> None:
-        _keys.add(self.key)
+        know(self.key)
 
     def parse(self, texts: list[str]) -> T:
         """The value that these entries of the address stand for.
@@ -61,7 +92,7 @@ class Setting(Generic[T]):
             try:
                 value = self.parse(texts)
             except (ValueError, KeyError, OverflowError):
-                st.session_state.setdefault(REFUSED, []).append(self.key)
+                refuse(self.key)
         st.session_state[self.key] = value
 
     @property
@@ -81,14 +112,6 @@ class Setting(Generic[T]):
             st.query_params.pop(self.key, None)
         elif st.query_params.get_all(self.key) != (texts := self.texts(value) or [""]):
             st.query_params[self.key] = texts
-
-
-def refused() -> list[str]:
-    """Keys of the address that were not taken: unknown ones, and settings for which it held nonsense."""
-    if "unknown_keys" not in st.session_state:  # only the address that the learner came with
-        st.session_state["unknown_keys"] = [key for key in st.query_params if key not in _keys | OF_STREAMLIT]
-        st.session_state.setdefault(REFUSED, []).extend(st.session_state["unknown_keys"])
-    return list(dict.fromkeys(st.session_state.pop(REFUSED, [])))
 
 
 @dataclass(frozen=True, kw_only=True)

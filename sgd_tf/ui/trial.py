@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import streamlit as st
 
-from sgd_tf.ui import experiment, runs
+from sgd_tf.ui import experiment, frame, runs
 from sgd_tf.ui.language import _
 from sgd_tf.ui.runs import SessionRun
 
@@ -155,3 +155,5 @@ def judge(prediction: str | None, verdict: Verdict, options: Mapping[str, str]) 
         text = f"**{words}** {verdict.text}"
         draw, icon = st.warning, ":material/cancel:"
     draw(text, icon=icon)
+    if draw is not st.warning:  # which a screen reader says by itself
+        frame.announce(text)

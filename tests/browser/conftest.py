@@ -25,13 +25,16 @@ FLAGS = (
     "--disable-quic",
     "--no-first-run",
 )
-# What a page shows for a moment alone is kept: the texts below the chart, and any exception.
+# What a page shows for a moment only is kept: the texts below the chart, those for screen readers, and any exception.
 WATCH = """
 window.clockTexts = [];
+window.announced = [];
 new MutationObserver(() => {
   const clocks = [...document.querySelectorAll(".st-key-race_clock")].map((clock) => clock.innerText.trim());
   if (clocks.length > 1) console.error("The page stands there twice: " + clocks.join(" / "));
   if (clocks.length && clocks[0] !== window.clockTexts.at(-1)) window.clockTexts.push(clocks[0]);
+  const said = document.querySelector("#lab_says")?.textContent;
+  if (said && said !== window.announced.at(-1)) window.announced.push(said);
   for (const box of document.querySelectorAll('[data-testid="stException"]:not([data-seen])')) {
     box.dataset.seen = "";
     console.error("The page shows an exception: " + box.innerText.split("\\n")[0]);

@@ -62,6 +62,34 @@ def test_nonsense_in_the_address_opens_the_defaults(open_lab, address):
     expect(lab.chosen("x")).to_have_text(["Seconds"])
 
 
+@pytest.mark.parametrize("is_secure", [True, False])
+def test_the_button_copies_the_address_with_the_language(open_lab, is_secure):
+    lab = open_lab("problem=spirals&colour=red", permissions=["clipboard-read", "clipboard-write"])
+    expect(lab.page.get_by_test_id("stToast")).to_contain_text("colour")
+    if not is_secure:  # as over http
+        lab.page.evaluate("delete Navigator.prototype.clipboard")
+    assert lab.page.evaluate("!!navigator.clipboard") == is_secure
+    button = lab.button("copy_link")
+    button.click()
+    expect(button).to_have_accessible_name("Copied")
+    expect(lab.page.locator("#lab_says")).to_have_text("Copied")
+    lab.page.evaluate(
+        "document.body.append(document.createElement('textarea')), document.querySelector('body > textarea').focus()"
+    )
+    lab.page.keyboard.press("ControlOrMeta+V")
+    expect(lab.page.locator("body > textarea")).to_have_value(lab.page.url)
+    assert lab.page.url.endswith("problem=spirals&colour=red&lang=en")
+    lab.page.go_back()  # the language took no step of its own
+    expect(lab.page).to_have_url("about:blank")
+
+
+def test_an_embedded_page_has_its_title_but_no_menu(open_lab):
+    lab = open_lab("embed=true", locale="ko-KR")
+    expect(lab.page).to_have_title(re.compile(".+ · SGD 실험실"))
+    expect(lab.page.get_by_text("배우기")).to_have_count(0)
+    expect(lab.page).to_have_url(re.compile("embed=true&lang=ko"))
+
+
 def test_an_unknown_page_leads_to_the_lab(open_lab):
     lab = open_lab("../nowhere")
     expect(lab.page.get_by_role("heading", name="Race: GD vs SGD")).to_be_visible()

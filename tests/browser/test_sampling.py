@@ -74,6 +74,11 @@ def test_the_error_floor_runs_and_says_which_powers_it_found(open_lab):
 def test_the_genie_runs_in_korean_and_the_axis_can_be_changed_afterwards(open_lab):
     lab = open_part(open_lab, "genie", "sampling_copies=2", locale="ko-KR")
     run(lab, "genie")
+    verdict = lab.keyed("sampling_genie_verdict").get_by_test_id("stAlertContainer").inner_text()
+    *quarters, last = lab.page.evaluate("window.announced")
+    assert quarters == sorted(set(quarters), key=quarters.index)
+    assert {*quarters} <= {f"훈련 중: {share}%" for share in (0, 25, 50, 75, 100)}
+    assert last in verdict
     expect(lab.keyed("sampling_genie_table").locator("tbody tr")).to_have_count(2)
     before = lab.table("sampling_genie_table")
     lab.keyed("sampling_counter").get_by_role("radio", name="에포크").click()

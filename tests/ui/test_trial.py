@@ -174,6 +174,18 @@ def test_the_verdict_answers_the_prediction(cluster, guess, expected):
     assert app.code[0].value == "4 of 4"
 
 
+def test_a_screen_reader_hears_each_quarter_and_the_verdict_unless_the_message_speaks_for_itself(cluster):
+    app, job = started(cluster, guess="few")
+    for num_rows, words in [(0, "Training: 0%"), (1, "Training: 25%"), (3, "Training: 75%")]:
+        finish(app, job, num_rows=num_rows, status="running")
+        assert words in app.get("html")[-1].proto.body
+    finish(app, job)  # a warning, which is an alert
+    assert not app.get("html")
+    app.session_state["runs"] = {}
+    app = opened(run=job.id)
+    assert '"4 heads"' in app.get("html")[-1].proto.body
+
+
 def test_a_prediction_made_after_the_run_began_is_not_judged(cluster):
     app, job = started(cluster)
     app.pills(key="coin_guess").set_value("most")

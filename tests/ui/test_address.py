@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sgd_tf
-from sgd_tf.ui import address, runs, settings
+from sgd_tf.ui import address, frame, runs, settings
 from sgd_tf.ui.training_settings import TrainingSettings
 from tests.lab import FakeCluster, open_app
 from tests.test_pages import VISITS
@@ -72,52 +72,31 @@ def test_any_text_is_a_setting_or_nonsense_and_a_setting_comes_back_as_it_was_wr
     assert setting.parse(address.text_of(value)) == value
 
 
-def nines(_setting):
-    return NINES
-
-
 def largest(setting):
+    """The largest of NUMBERS that a setting takes, if there is one."""
     allowed = {}
     for number in NUMBERS:
         with contextlib.suppress(ValueError, KeyError):
-            is_bound = isinstance(setting, settings.Setting)
-            value = (
-                setting.parse([number])[0]
-                if isinstance(setting, settings.Chips)
-                else setting.parse([number] if is_bound else number)
-            )
-            allowed[float(value)] = number
+            value = setting.parse([number] if isinstance(setting, settings.Setting) else number)
+            allowed[float(value[0] if isinstance(value, list) else value)] = number
     return allowed[max(allowed)] if allowed else None
 
 
 @pytest.mark.parametrize("page_and_part", VISITS, ids=lambda visit: "-".join([Path(visit[0]).stem, *visit[1].values()]))
-@pytest.mark.parametrize("text_of", [nines, largest])
+@pytest.mark.parametrize("text_of", [lambda _setting: NINES, largest], ids=["nines", "largest"])
 def test_each_page_is_drawn_whatever_its_address_holds(monkeypatch, page_and_part, text_of):
     page, part = page_and_part
-    restore = address.restore
-
-    def restore_from_that(own):
-        for setting in [*own, *BOUND]:
-            text = text_of(setting)
-            if setting.key not in {"lang", *part} and text is not None:
-                address.st.query_params[setting.key] = text
-        restore(own)
-
+    texts = {setting.key: text_of(setting) for setting in (*SETTINGS, *BOUND)}
     monkeypatch.setattr(runs, "connect", FakeCluster)
-    monkeypatch.setattr(address, "restore", restore_from_that)
-    app = open_app(page=page, **part)
-    said = [toast.value for toast in app.toast]
-    if text_of is nines:
-        assert len(said) == 1
-    else:
-        assert said == []
+    app = open_app(page=page, **{key: text for key, text in texts.items() if text is not None} | part)
+    assert len(app.toast) == (text_of is not largest)
 
 
 def test_what_the_address_holds_in_vain_is_named_once_in_the_learners_language(monkeypatch):
     monkeypatch.setattr(runs, "connect", FakeCluster)
-    app = open_app("en", other_k=NINES, seconds="<script>", seed="7")
+    app = open_app("en", other_k=NINES, seconds="<script>", seed="7", sampling_k="5", colour="red")
     assert [toast.value for toast in app.toast] == [
-        "No valid value in the address, so the usual one is used: `other_k`, `seconds`."
+        "Not taken from the address: `other_k`, `seconds`, `colour`. The usual settings take their place."
     ]
     assert app.number_input(key="other_k").value is None
     assert (app.number_input(key="seconds").value, app.number_input(key="seed").value) == (5, 7)
@@ -125,3 +104,31 @@ def test_what_the_address_holds_in_vain_is_named_once_in_the_learners_language(m
     app = open_app("ko", other_k=NINES)
     assert "other_k" in app.toast[0].value
     assert "address" not in app.toast[0].value
+
+
+def test_a_language_or_a_run_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setattr(runs, "connect", FakeCluster)
+    app = open_app("xx", page="pages/learn/sampling.py", run="gone", sampling_part="floor")
+    assert "`lang`, `run`" in app.toast[0].value
+    assert app.segmented_control(key="lang").value == "ko"
+    assert "run" not in app.query_params
+    assert not app.run().toast
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=9, unique=True))
+def test_whoever_writes_a_link_writes_no_markdown_into_its_message(names):
+    shown = frame.shown(names)
+    assert shown.count("`") == 2 * min(len(names), frame.MAX_NAMES)
+    assert len(shown) < 300
+    assert "\n" not in shown
+
+
+def test_the_language_is_part_of_the_address_from_the_second_drawing_on_also_on_another_page(monkeypatch):
+    """At first the browser adds it, which a step of Back would show otherwise."""
+    monkeypatch.setattr(runs, "connect", FakeCluster)
+    app = open_app("en")
+    app.segmented_control(key="lang").set_value("ko").run()
+    assert app.query_params["lang"] in ("ko", ["ko"])
+    app.query_params.clear()
+    app.switch_page("pages/learn/sampling.py").run()
+    assert app.query_params["lang"] in ("ko", ["ko"])
