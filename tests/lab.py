@@ -1,23 +1,34 @@
 """The app without a browser and without worker processes, for the tests of its pages."""
 
+import contextlib
 import functools
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVarTuple
 
+import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 
 from sgd_tf.jobs import ClusterStatus, JobFailure, JobHandle, JobStatus, Learner, WorkerPool, rows
 from sgd_tf.jobs.worker import check_function
+from sgd_tf.ui import language
 
 APP = str(Path(__file__).parents[1] / "app.py")
 LANGUAGES = ("ko", "en")
 
 Arguments = TypeVarTuple("Arguments")
+
+# What no sentence may hold: a missing number, nothing as a number, a plural of one, a choice between two particles.
+FLAWS = re.compile(
+    r"nan|inf\b|None|∞|(?<![\d\w])–|–(?![\d\w])|(?<![\d.,])0 s\b|(?<![\d.,])0초|(?<![\d.,])1 (?!of)\w+s\b|[{}]"
+    r"|은\(는\)|을\(를\)|이\(가\)|와\(과\)|\(으\)로"
+)
+NUMBER = re.compile(r"\d[\d,]*\.?\d*")
 
 # For each app that a test opens, Streamlit looks through all installed packages for components: once is enough.
 manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
@@ -93,6 +104,47 @@ class FakeCluster:
 if TYPE_CHECKING:  # the fakes offer what a page uses of the real ones
     _cluster: WorkerPool = FakeCluster()
     _job: JobHandle = FakeJob("function", ())
+
+
+@contextlib.contextmanager
+def speaking(code: str) -> Iterator[None]:
+    """Make sentences in this language outside of a page."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(language, "current", lambda: code)
+        yield
+
+
+def sentences(say: Callable[[], str]) -> list[str]:
+    """What a function says in each language, checked to be whole and without a flaw."""
+    said = []
+    for code in LANGUAGES:
+        with speaking(code):
+            text = say()
+        assert text
+        assert not FLAWS.search(text), text
+        said.append(text)
+    return said
+
+
+def numbers_in(text: str) -> list[float]:
+    """The numbers of a sentence, in its order; a percentage as it is written, 12.5 for 12.5%.
+
+    >>> numbers_in("k = 1,437 took 0.5 s: 12.5%.")
+    [1437.0, 0.5, 12.5]
+    """
+    return [float(number.rstrip(".,").replace(",", "")) for number in NUMBER.findall(text)]
+
+
+def standing(page: str, section: str, sentence: str) -> None:
+    """Check that a sentence stands on a page, in English: the test that calls this holds what it says.
+
+    Args:
+        page: its file, such as "pages/learn/sampling.py".
+        section: heading of its prose.
+        sentence: or the part of it that is held; line breaks do not matter.
+    """
+    text = language.sections(Path(APP).parent / Path(page).with_suffix(".en.md"))[section]
+    assert " ".join(sentence.split()) in " ".join(text.split())
 
 
 def travelled(function: Callable[..., Iterator[Any]], *arguments: Any) -> list[Any]:

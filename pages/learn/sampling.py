@@ -1,22 +1,25 @@
-"""How samples are drawn: the ledger of five ways, and what each does to training on real runs."""
+"""How samples are drawn: five sampling methods side by side, and their effects on training in real runs."""
 
 import streamlit as st
 
 from sgd_tf.sampling import controls, view, visits_view
 from sgd_tf.ui.language import prose
 
-st.markdown(prose(__file__, "question"))
 part = controls.part()
 
 if part == "ways":
+    st.markdown(prose(__file__, "ways_question"))
     guess = visits_view.predict()
     orders, k, num_epochs = controls.ways()
     drawn = visits_view.orders(orders)
     if drawn:
         visits_view.answer(guess, drawn)
-        visits_view.five_ways(drawn, orders, k, num_epochs)
+        st.caption(prose(__file__, "legend"))
+        may_see = visits_view.may_see(guess)
+        visits_view.five_ways(drawn, orders, k, num_epochs, may_see)
         st.markdown(prose(__file__, "ways"))
-        visits_view.missed_table(drawn, num_epochs)
+        if may_see:
+            visits_view.missed_table(drawn, num_epochs)
         view.code(visits_view.ledger_code(orders, k, num_epochs))
 
 if part == "floor":

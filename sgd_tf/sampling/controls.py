@@ -21,10 +21,10 @@ PART = Choice(
     key="sampling_part",
     label=N_("What to look at"),
     options={
-        "ways": N_("Five ways to draw"),
+        "ways": N_("Five sampling methods"),
         "floor": N_("The error floor"),
         "sorted": N_("Sorted data"),
-        "genie": N_("The evil genie"),
+        "genie": N_("Copied data"),
     },
     default="ways",
 )
@@ -34,7 +34,7 @@ SAMPLES = Number(key="sampling_n", label=N_("Samples N"), low=MIN_N, high=MAX_N,
 BATCH_SIZE = Number(key="sampling_k", label=N_("Batch size k"), low=1, high=MAX_N, default=10)
 BUFFER_SIZE = Number(key="sampling_b", label=N_("Buffer size b"), low=1, high=MAX_N, default=20)
 SEED = seed("sampling_seed")
-EPOCHS = Number(key="sampling_epochs", label=N_("Epochs drawn e"), low=1, high=MAX_EPOCHS, default=2, widget="slider")
+EPOCHS = Number(key="sampling_epochs", label=N_("Epoch e"), low=1, high=MAX_EPOCHS, default=1, widget="slider")
 
 # The experiments
 SEEDS = Choice(key="sampling_seeds", label=N_("Seeds"), options=("3", "5", "10"), default="5")
@@ -52,7 +52,7 @@ SORTED_RATE = Number(
 SORTED_SIZE = Choice(key="sampling_sorted_k", label=N_("Batch size k"), options=("8", "32", "128"), default="32")
 MEASURE = Choice(
     key="sampling_measure",
-    label=N_("Measured"),
+    label=N_("y-axis"),
     options={"test_accuracy": N_("Test accuracy"), "train_loss": N_("Training loss")},
     default="test_accuracy",
 )
@@ -60,7 +60,7 @@ COPIES = Choice(key="sampling_copies", label=N_("Copies of each sample r"), opti
 GENIE_SIZE = Choice(key="sampling_genie_k", label=N_("Batch size k of SGD"), options=("8", "32", "128"), default="32")
 COUNTER = Choice(
     key="sampling_counter",
-    label=N_("Counted in"),
+    label=N_("x-axis"),
     options={"examples": N_("Samples seen"), "update": N_("Updates"), "epoch": N_("Epochs")},
     default="examples",
 )
@@ -82,7 +82,7 @@ def ways() -> tuple[OrdersPlan, int, int]:
         k = BATCH_SIZE.draw(high=num_examples, width=WIDTH)  # k = N is one minibatch
         buffer_size = BUFFER_SIZE.draw(width=WIDTH)
         plan = OrdersPlan(num_examples=num_examples, buffer_size=buffer_size, seed=SEED.draw(width=WIDTH))
-        words = _("The pictures show the last of them, and rings for the one before it.")
+        words = _("The pictures show epoch e, and rings for the epoch before it.")
         epochs = EPOCHS.draw(width=260, help=words)
     return plan, k, epochs
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import streamlit as st
 from sgd_tf import charts
 from sgd_tf.jobs.rows import table
 from sgd_tf.sampling import chart as sampling_chart
-from sgd_tf.sampling import controls, rows, verdict
+from sgd_tf.sampling import controls, rows, verdict, wording
 from sgd_tf.sampling.rows import (
     FLOOR_EPOCHS,
     FLOOR_EXAMPLES,
@@ -27,7 +28,7 @@ from sgd_tf.sampling.rows import (
 from sgd_tf.training import over_seeds
 from sgd_tf.training.records import Sampling
 from sgd_tf.ui.language import _
-from sgd_tf.ui.numbers import digits, percent
+from sgd_tf.ui.numbers import digits
 from sgd_tf.ui.theme import page_theme, show_chart
 from sgd_tf.ui.trial import Trial, Verdict
 from sgd_tf.words import N_
@@ -43,7 +44,7 @@ BUFFERED = {
     "between": N_("Closer to reshuffling"),
     "reshuffle": N_("As good as reshuffling"),
 }
-HURT = {"gd": N_("GD alone"), "sgd": N_("SGD alone"), "both": N_("Both"), "neither": N_("Neither")}
+HURT = {"gd": N_("Only GD"), "sgd": N_("Only SGD"), "both": N_("Both"), "neither": N_("Neither")}
 
 SECONDS = 30.0  # of training, at most
 CHART_HEIGHT = 350  # px
@@ -59,18 +60,10 @@ def _share(plan: Any, found: list[Any]) -> float:
     return min(1.0, len(found) / plan.num_rows)
 
 
-def raised(power: float, num_digits: int = 2) -> str:
-    """An exponent in small raised figures.
-
-    >>> "γ" + raised(2.1)
-    'γ²·¹⁰'
-    """
-    return f"{power:.{num_digits}f}".translate(str.maketrans("0123456789-.", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻·"))
-
-
-def _tiny(value: float) -> str:
-    mantissa, exponent = f"{value:.0e}".split("e")
-    return f"{mantissa} · 10{raised(int(exponent), 0)}" if value else "0"
+def _verdict(says: object, text: str, options: Mapping[str, str]) -> Verdict:
+    """A verdict on the page; its answer is one that the learner can choose, or none."""
+    answer = getattr(says, "answer", None)
+    return Verdict(text=text, answer=answer if answer in options else None)
 
 
 # 1. The error floor
@@ -96,13 +89,13 @@ def floor_picture(plan: FloorPlan, found: list[Floor]) -> None:
     powers, extremes = verdict.floor_powers(bands), (rates[0], rates[-1])
     shown: dict[Sampling, str] = {"with_replacement": _("With replacement"), "reshuffle": _("Reshuffled each epoch")}
     short = {"with_replacement": _("With replacement"), "reshuffle": _("Reshuffled")}
-    ways = sampling_chart.sampling_lines(shown, theme)
+    ways, slope = sampling_chart.sampling_lines(shown, theme), _("slope {p}")
     ends = {
         way: sampling_chart.Line(
             label=line.label,
             color=line.color,
             dash=line.dash,
-            end=short[way] + (f"\n∝ γ{raised(powers[way], 1)}" if way in powers else ""),
+            end=short[way] + (f"\n{slope.format(p=f'{powers[way]:.1f}')}" if way in powers else ""),
         )
         for way, line in ways.items()
     }
@@ -123,7 +116,7 @@ def floor_picture(plan: FloorPlan, found: list[Floor]) -> None:
             x=charts.Axis("x", (0, FLOOR_EPOCHS), title=_("Epochs")),
             y=charts.Axis("median", domain, log=True, title=_("Squared distance to the optimum")),
             title=(
-                _("On the way, at the largest and the smallest γ"),
+                _("Distance at the largest and the smallest γ"),
                 _("Median of the seeds at the end of each epoch"),
             ),
             theme=theme,
@@ -155,18 +148,10 @@ def _paths(runs: pd.DataFrame) -> pd.DataFrame:
     return over_seeds.band(long, ["line", "x"], "distances")
 
 
-def floor_verdict(plan: FloorPlan, found: list[Floor]) -> Verdict | None:
+def floor_verdict(plan: FloorPlan, found: list[Floor]) -> Verdict:
     """What halving the learning rate does to the floor."""
     says = verdict.floor(plan, table(found, Floor))
-    if says is None:
-        return None
-    text = _(
-        "Halving the learning rate divides the floor by {one} with replacement and by {other} when "
-        "reshuffled: fitted powers γ{p} and γ{q}, {n} seeds. Theory: γ¹, and γ² or more."
-    )
-    one, other = says.powers["with_replacement"], says.powers["reshuffle"]
-    numbers = {"one": f"{2**one:.2g}", "other": f"{2**other:.2g}", "p": raised(one), "q": raised(other)}
-    return Verdict(text=text.format(**numbers, n=says.num_seeds), answer=says.answer)
+    return _verdict(says, wording.floor(says), FALLS)
 
 
 def floor_settings(plan: FloorPlan) -> str:
@@ -181,7 +166,7 @@ def _num_seeds(plan: FloorPlan | SortedPlan | GeniePlan) -> str:
 FLOOR: Trial[FloorPlan, Floor] = Trial(
     kind="sampling_floor",
     run=rows.error_floors,
-    question=N_("With replacement the floor halves. And with a new order in each epoch?"),
+    question=N_("Predict: halve the learning rate. With replacement, the error floor halves. With reshuffling, it …"),
     options=FALLS,
     seconds=lambda _plan: SECONDS,
     settings=floor_settings,
@@ -247,28 +232,10 @@ def sorted_picture(plan: SortedPlan, found: list[SortedMeasurement]) -> None:
         show_chart(curves, words, key="sampling_sorted_curves")
 
 
-def sorted_verdict(plan: SortedPlan, found: list[SortedMeasurement]) -> Verdict | None:
+def sorted_verdict(plan: SortedPlan, found: list[SortedMeasurement]) -> Verdict:
     """What each way of reading reaches."""
     says = verdict.sorted_data(plan, table(found, SortedMeasurement))
-    if says is None:
-        return None
-    if isinstance(says, verdict.Diverged):
-        text = _("{lost} of {num} runs diverged. Choose a smaller learning rate.")
-        return Verdict(text=text.format(lost=says.num_diverged, num=says.num_runs))
-    text = _(
-        "Test accuracy in the last epoch, mean over the epoch (median of {n} seeds): in order {one}, buffer of {b} "
-        "{two}, reshuffled {three}. Within that epoch it moved by {swing} points in order, and by {calm} reshuffled."
-    )
-    values = {
-        "n": says.num_seeds,
-        "b": plan.buffer_size,
-        "one": percent(says.accuracy["in_order"]),
-        "two": percent(says.accuracy["buffer"]),
-        "three": percent(says.accuracy["reshuffle"]),
-        "swing": f"{100 * says.swing['in_order']:.1f}",
-        "calm": f"{100 * says.swing['reshuffle']:.1f}",
-    }
-    return Verdict(text=text.format(**values), answer=says.answer)
+    return _verdict(says, wording.sorted_data(says, plan), BUFFERED)
 
 
 def sorted_settings(plan: SortedPlan) -> str:
@@ -279,7 +246,7 @@ def sorted_settings(plan: SortedPlan) -> str:
 SORTED: Trial[SortedPlan, SortedMeasurement] = Trial(
     kind="sampling_sorted",
     run=rows.sorted_runs,
-    question=N_("Where does the shuffle buffer end up?"),
+    question=N_("Predict: with the shuffle buffer, test accuracy is …"),
     options=BUFFERED,
     seconds=lambda _plan: SECONDS,
     settings=sorted_settings,
@@ -344,7 +311,8 @@ def genie_picture(plan: GeniePlan, found: list[GenieMeasurement | CopiesDifferen
         )
         words = _("Training loss of GD and SGD, with and without copies of the samples, against what is counted")
         show_chart(curves, words, key="sampling_genie_curves")
-    if says := verdict.genie(plan, runs):
+    says = verdict.genie(plan, runs)
+    if isinstance(says, verdict.GenieVerdict):
         _genie_table(says, copies)
 
 
@@ -356,31 +324,19 @@ def _genie_table(says: verdict.GenieVerdict, copies: int) -> None:
         {
             _("Training loss"): names.values(),
             _("{r} copies, in the end").format(r=copies): [middle[method, "copies"] for method in names],
-            _("None, as many samples"): [middle[method, "examples"] for method in names],
-            _("None, as many updates"): [middle[method, "update"] for method in names],
-            _("None, as many epochs"): [middle[method, "epoch"] for method in names],
+            _("No copies, same samples"): [middle[method, "examples"] for method in names],
+            _("No copies, same updates"): [middle[method, "update"] for method in names],
+            _("No copies, same epochs"): [middle[method, "epoch"] for method in names],
         }
     )
     with st.container(key="sampling_genie_table"):
         st.table(losses.set_index(_("Training loss")))
 
 
-def genie_verdict(plan: GeniePlan, found: list[GenieMeasurement | CopiesDifference]) -> Verdict | None:
+def genie_verdict(plan: GeniePlan, found: list[GenieMeasurement | CopiesDifference]) -> Verdict:
     """What the copies do to the losses."""
     says = verdict.genie(plan, table(found, GenieMeasurement))
-    if says is None:
-        return None
-    text = _(
-        "At as many samples seen, {r} copies multiply the loss of GD by {gd} and that of SGD by {sgd} "
-        "(median of {n} seeds)."
-    )
-    factors = {method: f"{np.median(ratio):.2f}" for method, ratio in says.ratios.items()}
-    sentence = text.format(r=plan.num_copies, **factors, n=says.num_seeds)
-    for end in found:
-        if isinstance(end, CopiesDifference):
-            same = _("After {u} updates of GD the weights with and without copies differ by {d} at most: rounding.")
-            sentence += " " + same.format(u=end.updates, d=_tiny(end.difference))
-    return Verdict(text=sentence, answer=says.answer)
+    return _verdict(says, wording.genie(says, plan, found), HURT)
 
 
 def genie_settings(plan: GeniePlan) -> str:
@@ -391,7 +347,7 @@ def genie_settings(plan: GeniePlan) -> str:
 GENIE: Trial[GeniePlan, GenieMeasurement | CopiesDifference] = Trial(
     kind="sampling_genie",
     run=rows.genie_runs,
-    question=N_("After as many samples seen, whose loss have the copies raised?"),
+    question=N_("Predict: at the same number of samples seen, which loss do the copies raise?"),
     options=HURT,
     seconds=lambda _plan: SECONDS,
     settings=genie_settings,

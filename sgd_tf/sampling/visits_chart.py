@@ -1,4 +1,4 @@
-"""Who was drawn when and how often: the places of an epoch, the visits of each sample, how many had how many."""
+"""Positions of the samples in an epoch, the number of draws of each, and the shares drawn 0, 1, 2, … times."""
 
 from __future__ import annotations
 
@@ -103,11 +103,11 @@ def visits(
 def _visits(sampling: Sampling, num_examples: int, max_visits: int, theme: Theme) -> alt.LayerChart:
     _ = theme.translate
     ticks = list(range(0, max_visits + 1, max(1, round(max_visits / 3))))
-    axis = _upward(_("Visits"), values=ticks, format="d")
+    axis = _upward(_("Times drawn"), values=ticks, format="d")
     y, top = axes.fields(alt.Y, "visits", "top", scale=axes.scale((0, max_visits)), axis=axis)
     tooltip = [
         alt.Tooltip("sample:Q", title=_("Index of the sample"), format=",d"),
-        alt.Tooltip("visits:Q", title=_("Visits"), format=",d"),
+        alt.Tooltip("visits:Q", title=_("Times drawn"), format=",d"),
     ]
     samples = table("visits").encode(
         x=_sample_axis("left", num_examples, theme), x2="right:Q", y2=alt.datum(0), tooltip=tooltip
@@ -142,11 +142,11 @@ def _visit_shares(top: float, theme: Theme) -> alt.LayerChart:
     axis = axes.small(_("Share of the samples"), grid=True, format=".0%", tickCount=5)
     measured, expected = axes.fields(alt.Y, "measured", "expected", scale=axes.scale((0, top)), axis=axis)
     tooltip = [
-        alt.Tooltip("visits:O", title=_("Visits")),
+        alt.Tooltip("visits:O", title=_("Times drawn")),
         alt.Tooltip("measured:Q", title=_("Measured"), format=".2%"),
         alt.Tooltip("expected:Q", title=_("Expected"), format=".2%"),
     ]
-    x = alt.X("visits:O", axis=axes.small(_("Visits"), labelAngle=0))
+    x = alt.X("visits:O", axis=axes.small(_("Times drawn"), labelAngle=0))
     shares = table("shares").encode(x=x, tooltip=tooltip)
 
     # Bars: measured.
@@ -154,7 +154,7 @@ def _visit_shares(top: float, theme: Theme) -> alt.LayerChart:
     # Strokes: by the formula.
     stroke = shares.mark_tick(color=theme.text, thickness=3, width=alt.RelativeBandSize(0.9))
     strokes = stroke.encode(y=expected)
-    title = _("With replacement: visits, measured (bars) and expected (strokes)")
+    title = _("With replacement: times drawn, measured (bars) and expected (marks)")
     return finish([bars, strokes], theme, title)
 
 

@@ -1,4 +1,4 @@
-"""The ledger of five ways to draw."""
+"""Five sampling methods side by side, and the prediction about drawing with replacement."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from sgd_tf.sampling import visit_counts, visits_chart
+from sgd_tf.sampling import verdict, visit_counts, visits_chart, wording
 from sgd_tf.sampling.rows import OrdersPlan, draw_orders
 from sgd_tf.training.records import Sampling
 from sgd_tf.ui import experiment
@@ -32,14 +32,13 @@ MISSED = {
     "third": N_("About a third"),
     "half": N_("About half"),
 }
-MISSED_SHARES = {"none": 0.0, "tenth": 0.1, "third": 0.37, "half": 0.5}
 
 PLACES_HEIGHT, VISITS_HEIGHT, SHARES_HEIGHT = 220, 96, 220  # px
 
 
 def predict() -> str | None:
     """Ask how many samples drawing with replacement misses; return the option chosen."""
-    question = _("With replacement, N draws from N samples: how many samples does one epoch never visit?")
+    question = _("Predict: with replacement, N draws from N samples. How many samples does one epoch never draw?")
     return experiment.predict(question, MISSED, key="sampling_ways_guess")
 
 
@@ -52,24 +51,32 @@ def orders(plan: OrdersPlan) -> dict[Sampling, np.ndarray] | None:
 
 
 def answer(guess: str | None, drawn: Mapping[Sampling, np.ndarray]) -> None:
-    """Hold the guess against what drawing with replacement missed in epoch 1; nothing is drawn without a guess."""
-    first = drawn["with_replacement"][:1]
-    share = visit_counts.missed_shares(first, first.size)[0]
-    nearest = min(MISSED_SHARES, key=lambda option: abs(MISSED_SHARES[option] - share))
+    """Hold the guess against what drawing with replacement missed; nothing is drawn without a guess."""
     if guess:
-        text = _("With replacement, epoch 1 never visited {missed} of {n} samples.")
-        verdict = Verdict(text=text.format(missed=round(share * first.size), n=first.size), answer=nearest)
-        judge(guess, verdict, MISSED)
+        says = verdict.missed(drawn["with_replacement"])
+        judge(guess, Verdict(text=wording.missed(says), answer=says.answer), MISSED)
 
 
-def five_ways(drawn: Mapping[Sampling, np.ndarray], plan: OrdersPlan, batch_size: int, num_epochs: int) -> None:
-    """Draw where each sample stood in an epoch, and how often it was visited so far, in all five ways.
+def may_see(guess: str | None) -> bool:
+    """Whether the pictures and numbers that answer the prediction are drawn: after it, or after "Show it now"."""
+    return guess is not None or st.session_state.get("sampling_ways_shown", False)
+
+
+def _show() -> None:
+    st.session_state["sampling_ways_shown"] = True
+
+
+def five_ways(
+    drawn: Mapping[Sampling, np.ndarray], plan: OrdersPlan, batch_size: int, num_epochs: int, with_answer: bool
+) -> None:
+    """Draw the position of each sample in an epoch, and its number of draws so far, in all five ways.
 
     Args:
         drawn: orders by way of drawing.
         plan: of the orders.
         batch_size: k.
         num_epochs: so far; the last of them is shown.
+        with_answer: whether drawing with replacement is drawn, which answers the prediction.
     """
     counts = {way: visit_counts.visits(order[:num_epochs], plan.num_examples) for way, order in drawn.items()}
     most = max(int(count.max()) for count in counts.values())
@@ -77,6 +84,10 @@ def five_ways(drawn: Mapping[Sampling, np.ndarray], plan: OrdersPlan, batch_size
         for way, name in WAYS.items():
             with st.container(gap="xsmall"):
                 st.markdown(f"**{_(name)}**")
+                if way == "with_replacement" and not with_answer:
+                    st.info(_("Predict first: these pictures are the answer."))
+                    st.button(_("Show it now"), key="sampling_ways_show", on_click=_show)
+                    continue
                 _places(way, drawn[way][:num_epochs], batch_size, plan.buffer_size)
                 _visits(way, counts[way], most, num_epochs)
                 _facts(drawn[way][:num_epochs], counts[way])
@@ -98,9 +109,9 @@ def _places(way: Sampling, order: np.ndarray, batch_size: int, buffer_size: int)
 
 
 def _visits(way: Sampling, counts: np.ndarray, most: int, num_epochs: int) -> None:
-    """Draw the visits of each sample so far."""
+    """Draw the number of draws of each sample so far."""
     strip = visits_chart.visits(counts, sampling=way, max_visits=most, theme=page_theme(VISITS_HEIGHT))
-    words = _("{way}: visits of each sample after {e} epochs; {missed} of {n} were never visited")
+    words = _("{way}: draws of each sample up to epoch {e}; {missed} of {n} were never drawn")
     missed = int((counts == 0).sum())
     show_chart(
         strip,
@@ -113,7 +124,7 @@ def _facts(order: np.ndarray, counts: np.ndarray) -> None:
     """Write what one way has missed, and what it repeats."""
     num_epochs, num_examples = order.shape
     missed = int((counts == 0).sum())
-    lines = [_("Never visited: **{missed}** of {n}").format(missed=missed, n=num_examples)]
+    lines = [_("Never drawn: **{missed}** of {n}").format(missed=missed, n=num_examples)]
     if num_epochs > 1:
         same = visit_counts.same_places(order[-1], order[-2])
         text = _("Same place as in epoch {e}: **{same}** of {n}")
@@ -130,7 +141,7 @@ def missed_table(drawn: Mapping[Sampling, np.ndarray], num_epochs: int) -> None:
     counts = np.bincount(visit_counts.visits(order[:num_epochs], num_examples))
     left, right = st.columns([1, 1.4], gap="medium")
     with left, st.container(key="sampling_missed"):
-        st.markdown(_("**With replacement: never visited so far**"))
+        st.markdown(_("**With replacement: never drawn so far**"))
         table = pd.DataFrame(
             {
                 _("After epoch"): [str(e + 1) for e in range(num_epochs)],
@@ -150,7 +161,7 @@ def missed_table(drawn: Mapping[Sampling, np.ndarray], num_epochs: int) -> None:
         )
         show_chart(
             visits_chart.visit_shares(shares, theme=page_theme(SHARES_HEIGHT)),
-            _("Share of the samples that drawing with replacement visited 0, 1, 2, … times, and the expected one"),
+            _("Share of the samples that were drawn 0, 1, 2, … times with replacement, and the expected share"),
             key="sampling_visit_shares",
         )
 

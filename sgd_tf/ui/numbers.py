@@ -45,3 +45,16 @@ def difference_text(difference: float | None, nothing: str = "…") -> str:
     if difference is None:
         return nothing
     return f"{difference:.1%}" if difference > 1e-3 else f"{difference:.1e}"
+
+
+RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+def power_of_ten(value: float) -> str:
+    """A small number with one significant digit and a power of ten.
+
+    >>> power_of_ten(2.98e-08), power_of_ten(0)
+    ('3 · 10⁻⁸', '0')
+    """
+    mantissa, exponent = f"{value:.0e}".split("e")
+    return f"{mantissa} · 10{str(int(exponent)).translate(RAISED)}" if value else "0"
