@@ -18,6 +18,14 @@ class Entry:
 
 
 MENU: dict[str, tuple[Entry, ...]] = {
+    N_("Tutorial"): (
+        Entry(
+            file="tutorial/shuffled_epochs",
+            title=N_("All samples are used. What next?"),
+            icon=":material/counter_6:",
+            help=N_("Epochs, iterations, and the line of tf.data that draws a new order."),
+        ),
+    ),
     N_("Learn"): (
         Entry(
             file="learn/what_is_sgd",

@@ -1,0 +1,1 @@
+"""Films that the browser plays: `picture` says what is seen, `player` shows it."""

@@ -1,0 +1,113 @@
+"""Each step of the tutorial: its words, its film, its code and its answer."""
+
+import ast
+import re
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from sgd_tf.tutorial.answers import KEYS, LETTERS, NONE, tally
+from sgd_tf.tutorial.path import STEPS
+from sgd_tf.tutorial.plain import SETUP
+from sgd_tf.ui import language, menu
+from sgd_tf.ui.film import player
+from tests.lab import checked, open_app
+
+ROOT = Path(__file__).parents[2]
+IDS = [step.key for step in STEPS]
+MAX_WORDS = 90
+
+
+def settings(step):
+    """Every choice of values of a step's controls."""
+    return list(product(*(control.options for control in step.controls)))
+
+
+def tracks(value):
+    """Every track in the data of a film."""
+    if isinstance(value, dict):
+        if set(value) == {"track"}:
+            yield value["track"]
+        for each in value.values():
+            yield from tracks(each)
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from tracks(each)
+
+
+def test_the_steps_are_in_the_order_of_their_answers():
+    assert [key for key in KEYS if key in IDS] == IDS
+    assert all(step.right in step.options for step in STEPS)
+    assert all(set(step.options) <= set(LETTERS) for step in STEPS)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=IDS)
+def test_a_step_has_at_most_90_words(step):
+    for code in language.LANGUAGES:
+        texts = language.sections(ROOT / f"pages/tutorial/{step.key}.{code}.md")
+        assert len(" ".join(texts.values()).split()) <= MAX_WORDS
+
+
+@pytest.mark.parametrize("step", STEPS, ids=IDS)
+def test_a_film_has_a_value_for_each_of_its_frames(step):
+    for values in settings(step):
+        film = step.film(*values)
+        sent = player.data(film, dark=False)
+        assert film.frames >= 3
+        assert {len(track) for track in tracks(sent)} <= {film.frames}
+        assert not re.search(r"\bnan\b", str(sent["captions"]))
+
+
+@pytest.mark.parametrize("step", STEPS, ids=IDS)
+def test_the_code_has_3_to_8_lines_of_plain_tensorflow(step):
+    for values in settings(step):
+        code = step.code(*values)
+        ast.parse(code)
+        assert 3 <= len(code.splitlines()) <= 8
+        assert "sgd_tf" not in code
+        assert max(map(len, code.splitlines())) <= 88
+
+
+def test_the_code_of_all_steps_runs_without_the_package():
+    cells = [step.code(*(control.default for control in step.controls)) for step in STEPS]
+    program = "\n".join([f"import sys\nsys.modules['sgd_tf'] = None\n{SETUP}", *cells])
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("code", list(language.LANGUAGES))
+@pytest.mark.parametrize("step", STEPS, ids=IDS)
+def test_each_answer_is_judged_kept_in_the_address_and_explained(step, code):
+    place = KEYS.index(step.key)
+    for letter in step.options:
+        answers = NONE * place + letter + NONE * (len(KEYS) - place - 1)
+        app = open_app(code, page=f"pages/tutorial/{step.key}.py", answers=answers)
+        judged = app.success if letter == step.right else app.warning
+        assert len(app.success) + len(app.warning) == len(judged) == 1
+        assert not re.search(r"\bnan\b|–(?!\d)|\binf\b|\{", judged[0].value)
+    other = next(letter for letter in step.options if letter != letter_of(app, step))
+    checked(app.radio(key=f"answer_{step.key}").set_value(other).run())
+    assert app.query_params["answers"] in (f"{NONE * place}{other}{NONE * (len(KEYS) - place - 1)}",)
+
+
+def letter_of(app, step):
+    return app.radio(key=f"answer_{step.key}").value
+
+
+@pytest.mark.parametrize("step", STEPS, ids=IDS)
+def test_the_deeper_page_is_on_the_menu(step):
+    for values in settings(step):
+        assert step.deeper(*values).page in menu.TITLES
+
+
+def test_answers_are_counted():
+    assert tally("ab-", ["a", "c", "a"]) == (2, 1)
+
+
+def test_nonsense_in_the_address_is_no_answer():
+    app = open_app("en", page=f"pages/tutorial/{STEPS[0].key}.py", answers="xyz")
+    assert not app.success
+    assert not app.warning
