@@ -131,7 +131,7 @@ class Claim:
 
 
 # What several claims show.
-SAME_WEIGHTS = N_("Largest difference of a weight")
+SAME_WEIGHTS = N_("Largest weight difference")
 GD, SGD = Series(title=N_("GD, k = N"), batch_size="all"), Series(title=N_("SGD, k = 32"), batch_size=32)
 RESHUFFLED = Series(title=N_("new order each epoch"))
 REPLACED = Series(title=N_("with replacement"))

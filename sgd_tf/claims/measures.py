@@ -20,9 +20,9 @@ MAX_MORE_DIGITS = 20  # a float has 17
 MARKS: dict[Outcome | None, str] = {None: "·", "met": "✓", "missed": "✗"}  # None: no condition; "?" for the rest
 BOUND_WORDS = (N_("exactly {bound}"), N_("at least {bound}"), N_("at most {bound}"))
 OPEN_WORDS: dict[Outcome, str] = {
-    "too few seeds": N_("open: fewer than {n} seeds"),
-    "runs disagree": N_("open: the runs disagree"),
-    "no number": N_("open: a run diverged or did not reach the target"),
+    "too few seeds": N_("undecided: fewer than {n} seeds"),
+    "runs disagree": N_("undecided: the runs disagree"),
+    "no number": N_("undecided: a run diverged or did not reach the target"),
 }
 
 
@@ -134,13 +134,13 @@ class Measure:
         return " … ".join(dict.fromkeys((self.text(min(known)), self.text(max(known)))))
 
     def bound(self, translate: Callable[[str], str] = str) -> str:
-        """What is asked of the number, in words, with all digits of the bounds; empty where nothing is.
+        """What is asked of the number, in words, with all digits of the bounds and no more; empty where nothing is.
 
         >>> Measure(name="n", title="Repeats", at_least=0, at_most=0).bound()
         'exactly 0'
         """
         low, high = (
-            None if bound is None else _shortest(_exact(bound), self.form, _exact(bound).__eq__)
+            None if bound is None else _shortest(_exact(bound), self.form, _exact(bound).__eq__, is_short=True)
             for bound in (self.at_least, self.at_most)
         )
         if low is not None and self.at_least == self.at_most:
@@ -174,7 +174,7 @@ class Measured:
 
         >>> ratio = Measure(name="ratio", title="Ratio", at_least=1)
         >>> Measured(measure=ratio, values=(2.0,), outcome="too few seeds").condition()
-        'at least 1; open: fewer than 3 seeds'
+        'at least 1; undecided: fewer than 3 seeds'
         """
         words = [self.measure.bound(translate)] if self.outcome else []
         words += [translate(OPEN_WORDS[self.outcome]).format(n=MIN_SEEDS)] if self.outcome in OPEN_WORDS else []
@@ -186,9 +186,10 @@ def _exact(number: float) -> Decimal:
     return Decimal(repr(float(number)))
 
 
-def _shortest(exact: Decimal, form: str, is_enough: Callable[[Decimal], bool]) -> str:
-    """A number with the digits of its form, and as many more as are needed."""
-    for more in range(MAX_MORE_DIGITS):
+def _shortest(exact: Decimal, form: str, is_enough: Callable[[Decimal], bool], *, is_short: bool = False) -> str:
+    """A number with the digits of its form, and as many more as are needed; or with as few as are enough."""
+    fewest = 1 if form.endswith("g") else 0
+    for more in range(fewest - _digits(form) if is_short else 0, MAX_MORE_DIGITS):
         number, text = _rounded(exact, form, more)
         if is_enough(number):
             break
@@ -199,7 +200,7 @@ def _rounded(exact: Decimal, form: str, more: int) -> tuple[Decimal, str]:
     """A number with the digits of its form and some more, and how it is written."""
     kind, is_percent = form[-1], form.endswith("%")
     scaled = 100 * exact if is_percent else exact
-    digits = int(form.strip(",.%efg")) + more
+    digits = _digits(form) + more
     size = scaled.adjusted()  # 2 of 345.6
     num_significant = {"e": digits + 1, "g": digits}.get(kind)
     is_tiny = size < -4 if num_significant else more > 4  # of a fixed number of decimals none may show anything
@@ -217,6 +218,10 @@ def _rounded(exact: Decimal, form: str, more: int) -> tuple[Decimal, str]:
     if not number:
         text = text.removeprefix("-")
     return (number / 100, f"{text}%") if is_percent else (number, text)
+
+
+def _digits(form: str) -> int:
+    return int(form.strip(",.%efg"))
 
 
 def _stripped(text: str) -> str:

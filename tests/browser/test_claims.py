@@ -24,7 +24,7 @@ def test_a_claim_is_tried_and_its_verdict_stays_on_return(open_lab):
     try_claim(lab, "new_order")
     row = lab.keyed("claim_new_order")
     expect(row).to_contain_text("성립합니다")
-    expect(row).to_contain_text(re.compile(r"순열이 아닌 에포크: 0 \(0 이하\)"))
+    expect(row).to_contain_text(re.compile(r"모든 샘플이 한 번씩 나오지 않은 에포크 수: 0 \(정확히 0\)"))
     expect(lab.keyed("claims_summary")).to_contain_text("아직 확인하지 않음: 17")
     with lab.page.expect_download() as download:
         lab.keyed("claims_summary").get_by_role("button", name="결과(JSON)").click()

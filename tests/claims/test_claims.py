@@ -334,11 +334,11 @@ def test_an_open_condition_says_why_and_shows_both_ends_where_the_runs_disagree(
     assert finding.verdict == "open"
     disagree, _met, unknown, _known = findings.measured(finding)
     assert (disagree.mark, disagree.text()) == ("?", "0.5 … 3")
-    assert disagree.condition() == "at least 1; open: the runs disagree"
+    assert disagree.condition() == "at least 1; undecided: the runs disagree"
     assert (unknown.mark, unknown.text()) == ("?", "–")
-    assert unknown.condition() == "at least 1; open: a run diverged or did not reach the target"
+    assert unknown.condition() == "at least 1; undecided: a run diverged or did not reach the target"
     few = findings.measured(a_finding(num_seeds=2))[0]
-    assert (few.mark, few.condition()) == ("?", "at least 1; open: fewer than 3 seeds")
+    assert (few.mark, few.condition()) == ("?", "at least 1; undecided: fewer than 3 seeds")
 
 
 claim_keys = st.sampled_from(list(CLAIMS))
@@ -496,7 +496,7 @@ def test_the_command_prints_a_table_and_returns_0_when_all_experiments_ran(capsy
     assert command_line.main(["claims", "--only", "new_order", "--seeds", "2"]) == 0
     out = capsys.readouterr().out
     assert "| new_order: When all samples are used up" in out
-    assert "✓ Epochs that are no permutation: 0 (at most 0)" in out
+    assert "✓ Epochs that do not contain every sample once: 0 (exactly 0)" in out
     assert out.splitlines()[-1].startswith(
         "holds: 1, does not hold: 0, depends: 0, not judged: 0, could not be tried: 0"
     )

@@ -114,8 +114,8 @@ def test_each_verdict_stands_beside_its_claim_with_numbers_and_what_it_depends_o
     assert words.count(":material/cancel: **Does not hold**]") == 1
     assert f"It depends on **{CLAIMS['efficient'].depends_on}**." in words
     # 1 - 1: the first condition is missed by one.
-    assert ":red[✗] Seconds of GD as a multiple of those of SGD: digits, MLP: **0** (at least 1)" in words
-    assert ":green[✓] Seconds of GD as a multiple of those of SGD: 353 samples, linear: **1** (at least 1)" in words
+    assert ":red[✗] GD seconds ÷ SGD seconds: digits, MLP: **0** (at least 1)" in words
+    assert ":green[✓] GD seconds ÷ SGD seconds: 353 samples, linear: **1** (at least 1)" in words
     assert "**Holds: 15**" in words
     (failure,) = finished.error
     assert failure.value == "The experiment could not be made: RuntimeError: no such thing"
@@ -166,8 +166,8 @@ def test_a_claim_that_is_not_judged_says_why_and_leaves_the_prediction_open(clus
     assert "**Holds: 17**" in words
     assert "**Not judged: 1**" in words
     assert (
-        ":gray[?] Seconds of GD as a multiple of those of SGD: digits, MLP: **–** "
-        "(at least 1; open: a run diverged or did not reach the target)" in words
+        ":gray[?] GD seconds ÷ SGD seconds: digits, MLP: **–** "
+        "(at least 1; undecided: a run diverged or did not reach the target)" in words
     )
     assert "A condition is open, and the others do not decide." in words
     assert [element.value for element in app.info] == [

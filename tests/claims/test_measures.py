@@ -102,8 +102,11 @@ def test_a_number_without_bounds_has_the_digits_of_its_form(form, value, text):
     assert Measure(name="x", title="X", form=form).text(value) == text
 
 
-def test_the_words_of_a_bound_hold_all_digits_of_its_number():
-    assert Measure(name="x", title="X", form=".1%", at_most=0.05).bound() == "at most 5.0%"
+def test_the_words_of_a_bound_hold_all_digits_of_its_number_and_no_more():
+    assert Measure(name="x", title="X", form=".1%", at_most=0.05).bound() == "at most 5%"
+    assert Measure(name="x", title="X", form=".1%", at_least=0, at_most=0).bound() == "exactly 0%"
+    assert Measure(name="x", title="X", form=".1e", at_most=1e-5).bound() == "at most 1 · 10⁻⁵"
+    assert Measure(name="x", title="X", at_most=1.05).bound() == "at most 1.05"
     assert Measure(name="x", title="X", form=".0%", at_most=0.055).bound() == "at most 5.5%"
     assert Measure(name="x", title="X", at_least=1, at_most=2).bound() == "at least 1, at most 2"
     assert Measure(name="x", title="X", at_least=1).bound({"at least {bound}": "{bound} 이상"}.get) == "1 이상"

@@ -60,20 +60,16 @@ MANY_DEVICES = Claim(
     key="many_devices",
     run=many_devices,
     group="chapter",
-    sentence=N_(
-        "A minibatch that is too large for one device can be shared out over several, and the update is the same."
-    ),
-    experiment=N_("Digits, k = 256, twelve updates over two devices in a process of their own, and on one."),
+    sentence=N_("A minibatch too large for one device can be split over several devices, and the update is the same."),
+    experiment=N_("Digits, k = 256: 12 updates on two devices in a separate process, and on one device."),
     measures=(
         Measure(name="difference", title=SAME_WEIGHTS, form=".1e", at_most=1e-5),
-        Measure(name="part", title=N_("Samples of a minibatch that one device holds"), form=".0%", at_most=0.5),
-        Measure(
-            name="memory", title=N_("Memory of one device as a share of that of a single one, computed"), form=".0%"
-        ),
+        Measure(name="part", title=N_("Samples on one device ÷ samples of the minibatch"), form=".0%", at_most=0.5),
+        Measure(name="memory", title=N_("Memory per device ÷ memory of a single device (computed)"), form=".0%"),
     ),
     picture=Picture(
         kind="lines",
-        title=N_("One device and two"),
+        title=N_("One device and two devices"),
         x=N_("Parameter updates"),
         y=N_("Minibatch loss"),
         series={"alone": Series(title=N_("one device")), "two": Series(title=N_("two devices"))},

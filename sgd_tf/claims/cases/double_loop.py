@@ -58,19 +58,20 @@ FULL_PASS = Claim(
     run=full_pass,
     group="chapter",
     sentence=N_(
-        "Gradient descent passes all N samples, side by side, takes the mean of their losses and makes one update."
+        "Gradient descent passes all N samples through the model in parallel, averages their losses and "
+        "makes one update."
     ),
     experiment=N_(
-        "1,437 digits: one update with k = N, beside the mean of 1,437 gradients that were taken one by one."
+        "1,437 digits: one update with k = N, compared with the mean of 1,437 gradients computed one by one."
     ),
     measures=(
-        Measure(name="passes", title=N_("Samples before the update, as a multiple of N"), at_least=1, at_most=1),
+        Measure(name="passes", title=N_("Samples used before the update ÷ N"), at_least=1, at_most=1),
         Measure(name="difference", title=SAME_WEIGHTS, form=".1e", at_most=1e-5),
-        Measure(name="speedup", title=N_("Samples per second side by side, as a multiple of one by one"), at_least=2),
+        Measure(name="speedup", title=N_("Samples per second: in parallel ÷ one by one"), at_least=2),
     ),
     picture=Picture(
         kind="dots",
-        title=N_("Side by side or one by one"),
+        title=N_("In parallel or one by one"),
         x=N_("Samples per second"),
         series={"gd": GD, "one": Series(title=N_("k = 1"), batch_size=1)},
         log_x=True,
@@ -114,23 +115,38 @@ USED_UP = Claim(
     key="used_up",
     run=used_up,
     group="chapter",
-    sentence=N_("A sample that was used is not drawn again until all others have been used."),
+    sentence=N_("A used sample is not drawn again until all others have been used."),
     experiment=N_(
-        "The same orders, draw by draw; and an epoch of Keras's own fit, whose model counts the visits of each sample."
+        "The order of one epoch, draw by draw; and one epoch of Keras fit with a model that counts the "
+        "uses of each sample."
     ),
     measures=(
-        Measure(name="repeats", title=N_("Draws of a used sample while others wait"), form=".0f", at_most=0),
-        Measure(name="most", title=N_("Most visits of a sample in an epoch of Keras's fit"), form=".0f", at_most=1),
-        Measure(name="least", title=N_("Least visits of a sample in an epoch of Keras's fit"), form=".0f", at_least=1),
+        Measure(
+            name="repeats", title=N_("Repeated draws while unused samples are left"), form=".0f", at_least=0, at_most=0
+        ),
+        Measure(
+            name="most",
+            title=N_("Keras fit, one epoch: uses of the most used sample"),
+            form=".0f",
+            at_least=1,
+            at_most=1,
+        ),
+        Measure(
+            name="least",
+            title=N_("Keras fit, one epoch: uses of the least used sample"),
+            form=".0f",
+            at_least=1,
+            at_most=1,
+        ),
         Measure(
             name="repeats_replaced",
-            title=N_("Draws of a used sample with replacement (mean of the seeds)"),
+            title=N_("Repeated draws with replacement (mean over seeds)"),
             form=".0f",
         ),
     ),
     picture=Picture(
         kind="lines",
-        title=N_("Samples that wait"),
+        title=N_("Samples not yet used"),
         x=N_("Part of the epoch"),
         y=N_("Share of the samples"),
         series={"with_replacement": REPLACED, "reshuffle": RESHUFFLED},
@@ -167,26 +183,30 @@ ITERATIONS = Claim(
     group="chapter",
     sentence=N_("An epoch has ⌈N/k⌉ iterations, and a run ⌈N/k⌉ × epochs."),
     experiment=N_(
-        "Random N up to 3,000 and k up to N: minibatches that the pipeline yields, and steps of Keras's own fit."
+        "Random N up to 3,000 and k up to N: count the minibatches of the pipeline and the updates of Keras fit."
     ),
     measures=(
         Measure(
             name="wrong",
-            title=N_("Pairs (N, k) of the pipeline that differ from the formula"),
+            title=N_("Pairs (N, k) for which the pipeline differs from the formula"),
             form=".0f",
             at_most=0,
         ),
         Measure(
-            name="wrong_keras", title=N_("Runs of Keras's fit that differ from the formula"), form=".0f", at_most=0
+            name="wrong_keras",
+            title=N_("Runs in which Keras fit differs from the formula"),
+            form=".0f",
+            at_least=0,
+            at_most=0,
         ),
-        Measure(name="checked", title=N_("Pairs (N, k) that were tried"), form=".0f"),
+        Measure(name="checked", title=N_("Pairs (N, k) tested"), form=".0f"),
     ),
     picture=Picture(
         kind="lines",
-        title=N_("Iterations of an epoch"),
+        title=N_("Iterations per epoch"),
         x=N_("Formula ⌈N/k⌉"),
-        y=N_("Minibatches yielded"),
-        series={"yielded": Series(title=N_("yielded"))},
+        y=N_("Minibatches counted"),
+        series={"yielded": Series(title=N_("counted"))},
         log_x=True,
         log_y=True,
     ),
@@ -232,18 +252,18 @@ DOUBLE_LOOP = Claim(
     group="chapter",
     sentence=N_("The program is a double loop: epochs outside, iterations inside."),
     experiment=N_(
-        "That loop in ten lines of Keras, beside the compiled engine of this lab and Keras's own "
-        "fit: weights after 20 updates."
+        "The double loop in ten lines of Keras, the compiled engine of this lab, and Keras fit: weights "
+        "after 20 updates."
     ),
     measures=(
-        Measure(name="engine", title=N_("Largest difference of a weight: engine of the lab"), form=".1e", at_most=1e-5),
-        Measure(name="fit", title=N_("Largest difference of a weight: Keras's fit"), form=".1e", at_most=1e-5),
+        Measure(name="engine", title=N_("Largest weight difference: engine of the lab"), form=".1e", at_most=1e-5),
+        Measure(name="fit", title=N_("Largest weight difference: Keras fit"), form=".1e", at_most=1e-5),
     ),
     picture=Picture(
         kind="dots",
         title=N_("Difference from the double loop"),
-        x=N_("Largest difference of a weight"),
-        series={"engine": Series(title=N_("engine of the lab")), "fit": Series(title=N_("Keras's fit"))},
+        x=N_("Largest weight difference"),
+        series={"engine": Series(title=N_("engine of the lab")), "fit": Series(title=N_("Keras fit"))},
         log_x=True,
         bound="engine",
     ),

@@ -57,16 +57,15 @@ ACCUMULATION = Claim(
     run=accumulation,
     group="chapter",
     sentence=N_(
-        "A full pass may not fit into memory; in parts whose gradients are added up it does, and "
-        "the update is the same."
+        "A full batch may not fit in memory. Gradient accumulation over smaller parts fits and gives the same update."
     ),
     experiment=N_(
-        "An MLP on 8,192 samples, each update in a fresh process: peak memory of k, and of k = "
-        "8,192 in parts of 256, measured once."
+        "An MLP, 8,192 samples, each update in a fresh process: peak memory for k = 256, for k = 8,192, "
+        "and for k = 8,192 in micro-batches of 256, measured once each."
     ),
     measures=(
-        Measure(name="growth", title=N_("Memory at k = 8,192, as a multiple of k = 256"), at_least=4),
-        Measure(name="saving", title=N_("Memory of the whole, as a multiple of that in parts"), at_least=2),
+        Measure(name="growth", title=N_("Memory: k = 8,192 ÷ k = 256"), at_least=4),
+        Measure(name="saving", title=N_("Memory at k = 8,192: whole ÷ in micro-batches"), at_least=2),
         Measure(name="difference", title=SAME_WEIGHTS, form=".1e", at_most=1e-5),
     ),
     picture=Picture(
@@ -77,7 +76,7 @@ ACCUMULATION = Claim(
         series={
             "computed": Series(title=N_("computed")),
             "whole": Series(title=N_("whole")),
-            "parts": Series(title=N_("parts of 256")),
+            "parts": Series(title=N_("micro-batches of 256")),
         },
         log_x=True,
         log_y=True,

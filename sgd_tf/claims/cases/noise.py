@@ -46,35 +46,36 @@ MINIBATCH_GRADIENT = Claim(
     run=minibatch_gradient,
     group="chapter",
     sentence=N_(
-        "k samples drawn at random may stand for all N: their gradient is right on average, and closer with a larger k."
+        "k random samples can stand in for all N: their gradient is right on average, and closer for larger k."
     ),
     experiment=N_(
-        "Digits after two epochs: minibatch gradients beside the full one, and beside the law (S²/k)(1 − k/N)."
+        "Digits after 2 epochs: minibatch gradients against the full gradient, and their variance "
+        "against the theory (S²/k)(1 − k/N)."
     ),
     measures=(
         Measure(
             name="offset",
-            title=N_("Mean gradient of an epoch less the full gradient, as a share of its length"),
+            title=N_("Distance from the mean gradient of an epoch to the full gradient ÷ length of the full gradient"),
             form=".1e",
             at_most=1e-5,
         ),
         Measure(
             name="lowest_law",
-            title=N_("Measured noise as a multiple of the law: lowest k (mean of the seeds)"),
+            title=N_("Measured noise ÷ theory: lowest of all k (mean over seeds)"),
             at_least=0.85,
         ),
         Measure(
             name="highest_law",
-            title=N_("Measured noise as a multiple of the law: highest k (mean of the seeds)"),
+            title=N_("Measured noise ÷ theory: highest of all k (mean over seeds)"),
             at_most=1.15,
         ),
     ),
     picture=Picture(
         kind="lines",
-        title=N_("Noise of the gradient"),
+        title=N_("Gradient noise"),
         x=N_("Batch size k"),
-        y=N_("Noise / S²"),
-        series={"law": Series(title=N_("law")), "measured": Series(title=N_("measured"))},
+        y=N_("Noise ÷ S²"),
+        series={"law": Series(title=N_("theory")), "measured": Series(title=N_("measured"))},
         log_x=True,
         log_y=True,
     ),
@@ -154,27 +155,29 @@ STABILITY = Claim(
     run=stability,
     group="elsewhere",
     sentence=N_(
-        "With a learning rate just above 2/λmax gradient descent seems to rest on a plateau, and then diverges."
+        "With a learning rate just above 2/λmax, gradient descent seems to rest on a plateau, and then diverges."
     ),
     experiment=N_(
         "400 updates at 1.01 · 2/λmax with k = N: least squares with ten features, and a network on the digits."
     ),
     measures=(
-        Measure(name="plateau_squares", title=N_("Longest plateau in updates: least squares"), form=".0f", at_least=10),
+        Measure(
+            name="plateau_squares", title=N_("Longest plateau, in updates: least squares"), form=".0f", at_least=10
+        ),
         Measure(
             name="growth_squares",
-            title=N_("Loss at the end as a multiple of its start: least squares"),
+            title=N_("Final loss ÷ initial loss: least squares"),
             at_least=10,
         ),
-        Measure(name="plateau_network", title=N_("Longest plateau in updates: network"), form=".0f", at_least=10),
-        Measure(name="growth_network", title=N_("Loss at the end as a multiple of its start: network"), at_least=10),
+        Measure(name="plateau_network", title=N_("Longest plateau, in updates: network"), form=".0f", at_least=10),
+        Measure(name="growth_network", title=N_("Final loss ÷ initial loss: network"), at_least=10),
     ),
-    depends_on=N_("whether the curvature stays the same on the way, and where one starts"),
+    depends_on=N_("whether the curvature stays constant during the run, and the initial weights"),
     picture=Picture(
         kind="lines",
         title=N_("1 % above 2/λmax"),
         x=N_("Parameter updates"),
-        y=N_("Loss / loss at the start"),
+        y=N_("Loss ÷ initial loss"),
         series={"squares": Series(title=N_("least squares")), "network": Series(title=N_("network"))},
         log_y=True,
     ),

@@ -50,14 +50,14 @@ SLOW_UPDATES = Claim(
     key="slow_updates",
     run=slow_updates,
     group="chapter",
-    sentence=N_("One update for each full pass is a slow way to learn."),
+    sentence=N_("One update per full pass is a slow way to learn."),
     experiment=N_(
         "Digits: GD and SGD with k = 32, each at its tuned learning rate, for 0.4 s of training and for 10 epochs."
     ),
     measures=(
-        Measure(name="same_seconds", title=N_("Loss of GD after 0.4 s, as a multiple of that of SGD"), at_least=1),
-        Measure(name="same_epochs", title=N_("Loss of GD after 10 epochs, as a multiple of that of SGD"), at_least=1),
-        Measure(name="updates", title=N_("Updates of SGD in these seconds, as a multiple of those of GD (median)")),
+        Measure(name="same_seconds", title=N_("GD loss ÷ SGD loss after 0.4 s"), at_least=1),
+        Measure(name="same_epochs", title=N_("GD loss ÷ SGD loss after 10 epochs"), at_least=1),
+        Measure(name="updates", title=N_("SGD updates ÷ GD updates in 0.4 s (median over seeds)")),
     ),
     depends_on=N_("what is held equal: seconds or epochs"),
     picture=Picture(
@@ -115,29 +115,28 @@ EFFICIENT = Claim(
     group="chapter",
     sentence=N_("SGD trains more efficiently than gradient descent."),
     experiment=N_(
-        "Seconds of training to the target loss of the race, k = N and k = 32, each at its tuned learning rate, on "
-        "four problems: updates to the target times the seconds of an update, the best of several turns."
+        "Training time to the target loss of the race on four problems, k = N against k = 32, each at "
+        "its tuned learning rate. Time = updates to the target × seconds per update (the best of several"
+        " turns)."
     ),
     measures=(
-        Measure(name="digits", title=N_("Seconds of GD as a multiple of those of SGD: digits, MLP"), at_least=1),
-        Measure(
-            name="teacher", title=N_("Seconds of GD as a multiple of those of SGD: 10,000 samples, MLP"), at_least=1
-        ),
+        Measure(name="digits", title=N_("GD seconds ÷ SGD seconds: digits, MLP"), at_least=1),
+        Measure(name="teacher", title=N_("GD seconds ÷ SGD seconds: 10,000 samples, MLP"), at_least=1),
         Measure(
             name="breast_cancer",
-            title=N_("Seconds of GD as a multiple of those of SGD: 455 samples, linear"),
+            title=N_("GD seconds ÷ SGD seconds: 455 samples, linear"),
             at_least=1,
         ),
         Measure(
             name="diabetes",
-            title=N_("Seconds of GD as a multiple of those of SGD: 353 samples, linear"),
+            title=N_("GD seconds ÷ SGD seconds: 353 samples, linear"),
             at_least=1,
         ),
     ),
-    depends_on=N_("the problem: how many samples there are and how alike they are"),
+    depends_on=N_("the problem: how many samples it has, and how alike they are"),
     picture=Picture(
         kind="dots",
-        title=N_("Seconds of GD / seconds of SGD"),
+        title=N_("GD seconds ÷ SGD seconds"),
         x=N_("Right of 1: SGD is faster"),
         series={
             "digits": Series(title=N_("digits")),

@@ -52,22 +52,25 @@ WITHOUT_REPLACEMENT = Claim(
     group="chapter",
     sentence=N_("The k samples of a minibatch are drawn without replacement."),
     experiment=N_(
-        "Orders of the tf.data pipeline for 1,437 samples: how often each comes, beside drawing with replacement."
+        "The tf.data pipeline for 1,437 samples: how often each sample comes, against sampling with replacement."
     ),
     measures=(
         Measure(
             name="most_in_minibatch",
-            title=N_("How often a sample comes in one minibatch, at most"),
+            title=N_("Largest count of one sample in a minibatch"),
             form=".0f",
+            at_least=1,
             at_most=1,
         ),
-        Measure(name="missed", title=N_("Samples that an epoch misses"), form=".1%", at_most=0),
-        Measure(name="missed_replaced", title=N_("The same with replacement (mean of the seeds)"), form=".1%"),
-        Measure(name="expected", title=N_("What (1 − 1/N)^N says of that"), form=".1%"),
+        Measure(
+            name="missed", title=N_("Fraction of samples never drawn in an epoch"), form=".1%", at_least=0, at_most=0
+        ),
+        Measure(name="missed_replaced", title=N_("The same with replacement (mean over seeds)"), form=".1%"),
+        Measure(name="expected", title=N_("Expected with replacement: (1 − 1/N)^N"), form=".1%"),
     ),
     picture=Picture(
         kind="lines",
-        title=N_("Samples that were never drawn"),
+        title=N_("Samples never drawn"),
         x=N_("Epochs"),
         y=N_("Share of the samples"),
         series={"with_replacement": REPLACED, "reshuffle": RESHUFFLED},
@@ -103,23 +106,29 @@ NEW_ORDER = Claim(
     key="new_order",
     run=new_order,
     group="chapter",
-    sentence=N_("When all samples are used up, all are there again, and a new order is drawn."),
-    experiment=N_("Orders of four epochs: is each a permutation, and does one tell anything of the next?"),
+    sentence=N_("When all samples are used up, all are available again, and a new order is drawn."),
+    experiment=N_(
+        "Orders of four epochs: does each contain every sample once, and does one order say anything about the next?"
+    ),
     measures=(
-        Measure(name="broken", title=N_("Epochs that are no permutation"), form=".0f", at_most=0),
         Measure(
-            name="correlation", title=N_("Correlation of the places of two successive epochs, in size"), at_most=0.1
+            name="broken", title=N_("Epochs that do not contain every sample once"), form=".0f", at_least=0, at_most=0
+        ),
+        Measure(
+            name="correlation",
+            title=N_("Correlation of the positions in two successive epochs (absolute value)"),
+            at_most=0.1,
         ),
         Measure(
             name="same",
-            title=N_("Samples at the same place as an epoch before (mean; chance: 1/N)"),
+            title=N_("Fraction of samples at the same position as in the previous epoch (mean; chance: 1/N)"),
             form=".2%",
             at_most=0.01,
         ),
     ),
     picture=Picture(
         kind="dots",
-        title=N_("Places in one epoch and the next"),
+        title=N_("Positions in one epoch and the next"),
         x=N_("Correlation"),
         series={"reshuffle": RESHUFFLED, "shuffle_once": Series(title=N_("one order for all"))},
     ),
@@ -172,26 +181,26 @@ SHUFFLE_BUFFER = Claim(
     key="shuffle_buffer",
     run=shuffle_buffer,
     group="elsewhere",
-    sentence=N_("A shuffle buffer of 1,000 shuffles 1,500 ordered rows well enough."),
+    sentence=N_("A shuffle buffer of 1,000 shuffles 1,500 sorted rows well enough."),
     experiment=N_(
-        "1,500 samples sorted by class, three classes: where in an epoch a row comes out, and "
-        "accuracy after ten epochs."
+        "1,500 samples sorted by class (three classes): where in an epoch a row comes out, and test "
+        "accuracy after 10 epochs."
     ),
     measures=(
-        Measure(name="correlation", title=N_("Correlation of the places before and after"), at_most=0.1),
-        Measure(name="lost", title=N_("Accuracy lost against a new order each epoch"), form=".1%", at_most=0.01),
+        Measure(name="correlation", title=N_("Correlation of the positions before and after shuffling"), at_most=0.1),
+        Measure(name="lost", title=N_("Test accuracy: new order each epoch minus buffer"), form=".1%", at_most=0.01),
         Measure(
             name="late",
-            title=N_("Rows of the last class in the first fifth of an epoch (mean; fair: a third)"),
+            title=N_("Fraction of the last class in the first fifth of an epoch (mean; fair: a third)"),
             form=".1%",
         ),
     ),
-    depends_on=N_("whether one looks at the order or at the training"),
+    depends_on=N_("what you look at: the order or the training"),
     picture=Picture(
         kind="lines",
         title=N_("Rows from number 1,000 on"),
         x=N_("Part of the epoch"),
-        y=N_("Share of what is drawn"),
+        y=N_("Fraction of the rows drawn"),
         series={"buffer": Series(title=N_("buffer of 1,000")), "reshuffle": RESHUFFLED},
         percent=True,
     ),

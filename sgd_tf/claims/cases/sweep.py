@@ -39,18 +39,18 @@ MORE_UPDATES = Claim(
     run=more_updates,
     group="chapter",
     sentence=N_("A smaller k makes more updates in the same number of epochs."),
-    experiment=N_("Digits, three epochs with k = N, 256, 32 and 4: the updates that were really made."),
+    experiment=N_("Digits, 3 epochs with k = N, 256, 32 and 4: count the updates."),
     measures=(
-        Measure(name="step", title=N_("Updates as a multiple of those of the next larger k, at least"), at_least=1.5),
-        Measure(name="unequal", title=N_("Epochs more or less than three"), form=".1e", at_most=1e-9),
-        Measure(name="times", title=N_("Updates of k = 4 as a multiple of those of k = N"), form=",.0f"),
+        Measure(name="step", title=N_("Updates ÷ updates of the next larger k (smallest ratio)"), at_least=1.5),
+        Measure(name="unequal", title=N_("Epochs trained minus 3 (absolute value)"), form=".1e", at_most=1e-9),
+        Measure(name="times", title=N_("Updates of k = 4 ÷ updates of k = N"), form=",.0f"),
     ),
     picture=Picture(
         kind="lines",
-        title=N_("Updates in three epochs"),
+        title=N_("Updates in 3 epochs"),
         x=N_("Batch size k"),
         y=N_("Parameter updates"),
-        series={"updates": Series(title=N_("three epochs"))},
+        series={"updates": Series(title=N_("3 epochs"))},
         log_x=True,
         log_y=True,
     ),
@@ -91,29 +91,29 @@ K_MATTERS = Claim(
     key="k_matters",
     run=k_matters,
     group="chapter",
-    sentence=N_("k changes how training goes: it is a hyper-parameter, like the learning rate."),
+    sentence=N_("k changes how training goes: it is a hyperparameter, like the learning rate."),
     experiment=N_(
-        "Digits, ten epochs with five k, at one learning rate and at a tuned one for each k: do "
-        "the k differ more than the seeds?"
+        "Digits, 10 epochs with five k, at one learning rate and at a tuned rate for each k: does the "
+        "loss differ more between k than between seeds?"
     ),
     measures=(
         Measure(
             name="one_ratio",
-            title=N_("Spread of the k as a multiple of that of the seeds, one learning rate"),
+            title=N_("Spread between k ÷ spread between seeds: one learning rate"),
             at_least=2,
         ),
         Measure(
             name="tuned_ratio",
-            title=N_("Spread of the k as a multiple of that of the seeds, tuned rates"),
+            title=N_("Spread between k ÷ spread between seeds: tuned rates"),
             at_least=2,
         ),
-        Measure(name="one_sizes", title=N_("Highest loss of a k / lowest, one learning rate (medians)")),
-        Measure(name="tuned_sizes", title=N_("Highest loss of a k / lowest, tuned rates (medians)")),
+        Measure(name="one_sizes", title=N_("Highest ÷ lowest loss of all k (medians): one learning rate")),
+        Measure(name="tuned_sizes", title=N_("Highest ÷ lowest loss of all k (medians): tuned rates")),
     ),
-    depends_on=N_("whether each k has a learning rate of its own"),
+    depends_on=N_("whether each k has its own learning rate"),
     picture=Picture(
         kind="lines",
-        title=N_("After ten epochs"),
+        title=N_("After 10 epochs"),
         x=N_("Batch size k"),
         y=N_("Training loss"),
         series={"one": Series(title=N_("one rate")), "tuned": Series(title=N_("tuned rates"))},
@@ -181,22 +181,44 @@ PRACTICAL = Claim(
         "A large k is good as far as memory allows; 256 or 512 usually do well, and beyond about 4,000 it hurts."
     ),
     experiment=N_(
-        "16,384 samples, k from 32 to N, three learning rates: test loss after 5 epochs and after 0.2 s, "
-        "at one rate for all k and at the best for each."
+        "16,384 samples, k from 32 to N, three learning rates: test loss after 5 epochs and after 0.2 s,"
+        " at one rate for all k and at the best rate of each k."
     ),
     measures=(
-        Measure(name="usual_epochs_one", title=N_("256 or 512 / best k: equal epochs, one rate"), at_most=1.05),
-        Measure(name="usual_epochs_tuned", title=N_("256 or 512 / best k: equal epochs, tuned rates"), at_most=1.05),
-        Measure(name="usual_seconds_one", title=N_("256 or 512 / best k: equal seconds, one rate"), at_most=1.05),
-        Measure(name="usual_seconds_tuned", title=N_("256 or 512 / best k: equal seconds, tuned rates"), at_most=1.05),
-        Measure(name="large_epochs_one", title=N_("k = 16,384 / 256 or 512: equal epochs, one rate"), at_least=1.05),
         Measure(
-            name="large_epochs_tuned", title=N_("k = 16,384 / 256 or 512: equal epochs, tuned rates"), at_least=1.05
+            name="usual_epochs_one", title=N_("Test loss, 256 or 512 ÷ best k: equal epochs, one rate"), at_most=1.05
         ),
-        Measure(name="large_seconds_one", title=N_("k = 16,384 / 256 or 512: equal seconds, one rate"), at_least=1.05),
+        Measure(
+            name="usual_epochs_tuned",
+            title=N_("Test loss, 256 or 512 ÷ best k: equal epochs, tuned rates"),
+            at_most=1.05,
+        ),
+        Measure(
+            name="usual_seconds_one", title=N_("Test loss, 256 or 512 ÷ best k: equal seconds, one rate"), at_most=1.05
+        ),
+        Measure(
+            name="usual_seconds_tuned",
+            title=N_("Test loss, 256 or 512 ÷ best k: equal seconds, tuned rates"),
+            at_most=1.05,
+        ),
+        Measure(
+            name="large_epochs_one",
+            title=N_("Test loss, k = 16,384 ÷ 256 or 512: equal epochs, one rate"),
+            at_least=1.05,
+        ),
+        Measure(
+            name="large_epochs_tuned",
+            title=N_("Test loss, k = 16,384 ÷ 256 or 512: equal epochs, tuned rates"),
+            at_least=1.05,
+        ),
+        Measure(
+            name="large_seconds_one",
+            title=N_("Test loss, k = 16,384 ÷ 256 or 512: equal seconds, one rate"),
+            at_least=1.05,
+        ),
         Measure(
             name="large_seconds_tuned",
-            title=N_("k = 16,384 / 256 or 512: equal seconds, tuned rates"),
+            title=N_("Test loss, k = 16,384 ÷ 256 or 512: equal seconds, tuned rates"),
             at_least=1.05,
         ),
     ),
@@ -244,19 +266,19 @@ LINEAR_SCALING = Claim(
     key="linear_scaling",
     run=linear_scaling,
     group="elsewhere",
-    sentence=N_("Multiply k by m and the learning rate by m as well, and training goes the same way."),
+    sentence=N_("If k and the learning rate are both multiplied by m, training behaves the same."),
     experiment=N_(
-        "Digits, ten epochs, from k = 8 with rate 0.05 up to k = 512 with rate 3.2: training loss at the end."
+        "Digits, 10 epochs, from k = 8 with rate 0.05 up to k = 512 with rate 3.2: training loss at the end."
     ),
     measures=(
-        Measure(name="small", title=N_("Factor between the losses of k = 32 and k = 8"), at_most=1.25),
-        Measure(name="medium", title=N_("Factor between the losses of k = 128 and k = 8"), at_most=1.25),
-        Measure(name="large", title=N_("Factor between the losses of k = 512 and k = 8"), at_most=1.25),
+        Measure(name="small", title=N_("Losses of k = 32 and k = 8: larger ÷ smaller"), at_most=1.25),
+        Measure(name="medium", title=N_("Losses of k = 128 and k = 8: larger ÷ smaller"), at_most=1.25),
+        Measure(name="large", title=N_("Losses of k = 512 and k = 8: larger ÷ smaller"), at_most=1.25),
     ),
     depends_on=N_("how large k becomes"),
     picture=Picture(
         kind="lines",
-        title=N_("Ten epochs, rate ∝ k"),
+        title=N_("10 epochs, rate ∝ k"),
         x=N_("Batch size k"),
         y=N_("Training loss"),
         series={"scaled": Series(title=N_("rate ∝ k")), "fixed": Series(title=N_("one rate"))},
@@ -303,22 +325,25 @@ GENERALISATION = Claim(
     group="elsewhere",
     sentence=N_("Large batches generalise worse."),
     experiment=N_(
-        "Digits, k = 32 and k = N: test accuracy after 20 epochs at one rate and at tuned ones, "
-        "and at the same training loss."
+        "Digits, k = 32 and k = N: test accuracy after 20 epochs, at one rate and at tuned rates, and at"
+        " the same training loss."
     ),
     measures=(
         Measure(
-            name="one_epochs", title=N_("Accuracy lost with k = N: 20 epochs, one rate"), form=".1%", at_least=0.01
+            name="one_epochs",
+            title=N_("Test accuracy, k = 32 minus k = N: 20 epochs, one rate"),
+            form=".1%",
+            at_least=0.01,
         ),
         Measure(
             name="tuned_epochs",
-            title=N_("Accuracy lost with k = N: 20 epochs, tuned rates"),
+            title=N_("Test accuracy, k = 32 minus k = N: 20 epochs, tuned rates"),
             form=".1%",
             at_least=0.01,
         ),
         Measure(
             name="tuned_target",
-            title=N_("Accuracy lost with k = N: same training loss, tuned rates"),
+            title=N_("Test accuracy, k = 32 minus k = N: same training loss, tuned rates"),
             form=".1%",
             at_least=0.01,
         ),
@@ -326,8 +351,8 @@ GENERALISATION = Claim(
     depends_on=N_("the learning rate, and when the two are compared"),
     picture=Picture(
         kind="dots",
-        title=N_("Accuracy lost with k = N"),
-        x=N_("Accuracy of k = 32 less that of k = N"),
+        title=N_("Test accuracy lost with k = N"),
+        x=N_("Test accuracy, k = 32 minus k = N"),
         series={
             "one_epochs": Series(title=N_("epochs, one rate")),
             "tuned_epochs": Series(title=N_("epochs, tuned")),
