@@ -1,4 +1,9 @@
-"""Child processes that send rows over a pipe of their own, are watched, and never outlive their parent."""
+"""Child processes: started, watched, ended with all that they have started, and never left behind by their parent.
+
+`Child` is one process, `Children` are several that send rows over pipes of their own. Two kinds start otherwise, and
+end by `kill_tree` and `end_with_parent` too: Dask's workers, which its nannies replace, and the forked measurements of
+`memory`, which share the imports of TensorFlow.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import collections
 import contextlib
 import json
 import logging
+import multiprocessing
 import os
 import queue
 import re
@@ -20,7 +26,9 @@ import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Generic, TextIO, TypeVar
+from typing import Any, Generic, NoReturn, TextIO, TypeVar
+
+import psutil
 
 from sgd_tf.jobs import rows
 
@@ -62,6 +70,58 @@ class ChildError(RuntimeError):
         self.index, self.status, self.kind, self.arguments = index, status, kind, tuple(arguments)
 
 
+def kill_tree(process: psutil.Process) -> None:
+    """Kill a process and its descendants, at once: one that waits for its peer ignores a request to end."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for each in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+
+
+class Child:
+    """A process ``python -m <module> …`` in a group of its own: Ctrl-C reaches this process only, which ends it.
+
+    The module calls `end_with_parent`. What it prints comes over the pipe `process.stdout`.
+    """
+
+    def __init__(self, module: str, arguments: Sequence[str], environment: Mapping[str, str], **inherited: Any) -> None:
+        """Start it.
+
+        Args:
+            module: to run.
+            arguments: of its command line.
+            environment: variables beside those of this process.
+            **inherited: of `subprocess.Popen`, what the child is to inherit.
+        """
+        self.process = psutil.Popen(
+            [sys.executable, "-m", module, *arguments],
+            env={**os.environ, **environment},
+            stdin=subprocess.PIPE,  # its end tells the child that we are gone
+            stdout=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+            **{"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0), **inherited},
+        )
+
+    def end(self, *, grace: float = 0.0) -> None:
+        """End it and all that it has started.
+
+        Args:
+            grace: seconds that it has for an orderly end.
+        """
+        with contextlib.suppress(OSError):  # it has gone already
+            self.process.stdin.close()
+        with contextlib.suppress(psutil.TimeoutExpired):
+            self.process.wait(grace)
+        kill_tree(self.process)
+        self.process.wait()
+        if hasattr(os, "killpg"):  # not on Windows
+            # What has lost its parent before; multiprocessing's own helper ignores this and tidies up.
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # the latter on macOS
+                os.killpg(self.process.pid, signal.SIGTERM)
+
+
 class Children(Generic[Request, Row]):
     """Processes ``python -m <module> --child …``, one for each request; at the end of the block none is left.
 
@@ -93,7 +153,7 @@ class Children(Generic[Request, Row]):
         write = _request_codec(function).write
         self._lines: queue.Queue[tuple[int, str | None]] = queue.Queue()
         self._printed = [collections.deque[str](maxlen=LOG_LINES) for _ in requests]
-        self.processes: list[subprocess.Popen[str]] = []
+        self._children: list[Child] = []
         self._listeners: list[threading.Thread] = []
         self._keepers: list[threading.Thread] = []
         try:
@@ -104,31 +164,22 @@ class Children(Generic[Request, Row]):
             raise
 
     def _start(self, module: str, request: Any, environment: Mapping[str, str]) -> None:
-        index = len(self.processes)
+        index = len(self._children)
         ours, theirs = os.pipe()
         try:
-            number, inheriting = _inherited(theirs)
-            child = subprocess.Popen(
-                [sys.executable, "-u", "-W", "ignore", "-m", module, "--child", json.dumps(request), str(number)],
-                env={**os.environ, **environment},
-                stdin=subprocess.PIPE,  # its end tells the child that we are gone
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                start_new_session=True,  # a group of its own, to be ended as a whole
-                **inheriting,
-            )
+            number, inherited = _inherited(theirs)
+            arguments = ["--child", json.dumps(request), str(number)]
+            quiet = {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore", **environment}
+            child = Child(module, arguments, quiet, stderr=subprocess.STDOUT, **inherited)
         except BaseException:
             os.close(ours)
             raise
         finally:
             os.close(theirs)  # the child's copy must be the last one: its end is the end of the pipe
-        assert child.stdout is not None
-        self.processes.append(child)
+        self._children.append(child)
         rows = os.fdopen(ours, encoding="utf-8")
         self._listeners.append(threading.Thread(target=self._listen, args=(index, rows), daemon=True))
-        self._keepers.append(threading.Thread(target=self._keep, args=(index, child.stdout), daemon=True))
+        self._keepers.append(threading.Thread(target=self._keep, args=(index, child.process.stdout), daemon=True))
         self._listeners[-1].start()
         self._keepers[-1].start()
 
@@ -156,22 +207,21 @@ class Children(Generic[Request, Row]):
         self._end()
 
     def _end(self) -> None:
-        for index in range(len(self.processes)):
-            self.kill(index)
-        for child in self.processes:
-            child.wait()
-            assert child.stdin is not None
-            child.stdin.close()
+        for child in self._children:
+            kill_tree(child.process)
+        for child in self._children:
+            child.end()
         for thread in (*self._listeners, *self._keepers):
             thread.join()
 
+    @property
+    def processes(self) -> list[psutil.Popen]:
+        """The processes by their numbers."""
+        return [child.process for child in self._children]
+
     def kill(self, index: int) -> None:
-        """End a child, and what it has started, at once: SIGKILL, as one that waits for its peer ignores SIGTERM."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if hasattr(os, "killpg"):
-                os.killpg(self.processes[index].pid, signal.SIGKILL)
-            else:
-                self.processes[index].kill()
+        """End a child, and what it has started, at once."""
+        kill_tree(self._children[index].process)
 
     def rows(self, *, start_patience: float, patience: float) -> Iterator[tuple[int, Row | Waiting]]:
         """What the children say, until all have ended.
@@ -301,12 +351,25 @@ def _in_short(message: str) -> str:
     )
 
 
-def end_with_parent() -> None:
-    """End this process as soon as its standard input closes, which it does however the parent ends."""
+def end_with_parent(leave: Callable[[], NoReturn] = lambda: os._exit(1)) -> threading.Thread:
+    """End this process as soon as its parent does, however that ends.
+
+    Args:
+        leave: ends it.
+
+    Returns:
+        The thread that waits for the end.
+    """
+    parent = multiprocessing.parent_process()
 
     def watch() -> None:
-        while os.read(0, 4096):
-            pass
-        os._exit(1)
+        if parent is not None:
+            parent.join()
+        else:
+            while os.read(0, 4096):  # standard input closes with the parent, see `Child`
+                pass
+        leave()
 
-    threading.Thread(target=watch, daemon=True).start()
+    watching = threading.Thread(target=watch, name="sgd_tf parent", daemon=True)
+    watching.start()
+    return watching

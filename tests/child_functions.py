@@ -1,4 +1,4 @@
-"""A child process for test_processes.py: ``python -m tests.child_functions --child …``."""
+"""A child process for test_children.py: ``python -m tests.child_functions --child …``."""
 
 import os
 import signal

@@ -7,14 +7,14 @@ import contextlib
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
 from pathlib import Path
 
 from distributed import Security
+
+from sgd_tf.children import Child
 
 START_SECONDS = 60.0  # until the scheduler must be there
 END_SECONDS = 2.0  # for an orderly end
@@ -33,19 +33,11 @@ class EmbeddedCluster:
         self.directory = tempfile.mkdtemp(prefix="sgd-tf-jobs-")  # of its temporary files
         self.credentials: Security | None = None  # once the scheduler is there
         options = {"--workers": num_workers, "--memory-limit": memory_limit, "--directory": self.directory}
-        self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "sgd_tf.jobs.local_cluster"),
-                *(str(part) for option in options.items() if option[1] is not None for part in option),
-            ],
-            stdin=subprocess.PIPE,  # its end tells the process that we are gone
-            stdout=subprocess.PIPE,
-            # The workers import what this process can import.
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)},
-            # A group of its own: it is ended as a whole, and Ctrl-C is a matter of the server, which ends it.
-            start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-        )
+        words = [str(part) for option in options.items() if option[1] is not None for part in option]
+        # The workers import what this process can import.
+        path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
+        self._child = Child("sgd_tf.jobs.local_cluster", words, {"PYTHONPATH": path})
+        self.process = self._child.process
 
     async def connection(self) -> tuple[str, Security]:
         """The scheduler's address and the credentials without which it answers nobody.
@@ -57,10 +49,9 @@ class EmbeddedCluster:
             EOFError: if the process has ended.
         """
         loop = asyncio.get_running_loop()
-        line: asyncio.Future[bytes] = loop.create_future()
+        line: asyncio.Future[str] = loop.create_future()
 
         def read() -> None:
-            assert self.process.stdout is not None
             with self.process.stdout:
                 first = self.process.stdout.readline()
             with contextlib.suppress(RuntimeError):  # the loop has ended
@@ -77,16 +68,5 @@ class EmbeddedCluster:
 
     def end(self) -> None:
         """End the process and its workers, and remove their folder, also when the process was killed before."""
-        assert self.process.stdin is not None
-        with contextlib.suppress(OSError):  # it has gone already
-            self.process.stdin.close()
-        try:
-            self.process.wait(timeout=END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        if hasattr(os, "killpg"):  # not on Windows
-            # After an orderly end nobody is left but multiprocessing's own helper, which ignores this and tidies up.
-            with contextlib.suppress(ProcessLookupError, PermissionError):  # the latter on macOS
-                os.killpg(self.process.pid, signal.SIGTERM)
+        self._child.end(grace=END_SECONDS)
         shutil.rmtree(self.directory, ignore_errors=True)

@@ -11,16 +11,15 @@ import os
 import shutil
 import signal
 import tempfile
-import threading
-from typing import Any
+from typing import Any, NoReturn
 
 import dask
 import psutil
 from distributed import LocalCluster, Security
 
+from sgd_tf.children import end_with_parent, kill_tree
 from sgd_tf.jobs import settings
 from sgd_tf.jobs.dask_internals import CPU_COUNT, parse_bytes
-from sgd_tf.jobs.worker import kill_tree
 
 NICENESS = 5  # of all processes here: a server that answers thirty learners goes before the one race that trains
 
@@ -88,7 +87,7 @@ def main() -> None:
     directory = arguments.directory or tempfile.mkdtemp(prefix="sgd-tf-jobs-")
     os.environ["TMPDIR"] = tempfile.tempdir = directory  # also for what the workers leave when they are killed
 
-    def leave(*_: object) -> None:
+    def leave(*_: object) -> NoReturn:
         """End this process and the workers within moments, whatever they are busy with."""
         for nanny in cluster.workers.values() if cluster else ():
             nanny.close_gracefully()  # sets its status: it starts no worker for the one that dies now
@@ -98,14 +97,7 @@ def main() -> None:
         shutil.rmtree(directory, ignore_errors=True)
         os._exit(0)  # not sys.exit: an orderly end waits for what may hang
 
-    def leave_with_caller() -> None:
-        """Leave when standard input closes, which it does however the caller ends."""
-        while os.read(0, 4096):
-            pass
-        leave()
-
-    caller_gone = threading.Thread(target=leave_with_caller, daemon=True)
-    caller_gone.start()
+    caller_gone = end_with_parent(leave)
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's matter, whose end closes our input
 

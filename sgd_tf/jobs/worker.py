@@ -18,6 +18,7 @@ from typing import Any, Literal
 import psutil
 from distributed import Nanny, Worker, get_worker
 
+from sgd_tf.children import kill_tree
 from sgd_tf.jobs import rows
 from sgd_tf.jobs.dask_internals import loads, memory_limit_of
 from sgd_tf.problems import DownloadError
@@ -231,11 +232,3 @@ def kill_worker(dask_worker: Nanny) -> None:
     Runs in the nanny's process, so it works too when the worker hangs in C code and holds the interpreter.
     """
     kill_tree(psutil.Process(dask_worker.pid))
-
-
-def kill_tree(process: psutil.Process) -> None:
-    """Kill a process and its descendants, at once and without asking."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        for each in (process, *process.children(recursive=True)):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                each.kill()

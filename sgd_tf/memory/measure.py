@@ -12,14 +12,13 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from sgd_tf.children import ChildError, Children, serve
+from sgd_tf.children import ChildError, Children, end_with_parent, serve
 from sgd_tf.memory.predict import FLOAT
 from sgd_tf.memory.rows import Difference, Measurement, Row
 from sgd_tf.problems import DownloadError
@@ -183,7 +182,8 @@ class _Failure:
 def _forked(target: Callable[..., None], *arguments: Any) -> Iterator[tuple[Any, Connection]]:
     """A process of its own, and the end of the pipe on which it sends objects; killed at the end of the block.
 
-    A forked child is there at once; it has the imports and the data, but nothing of TensorFlow has begun.
+    A forked child is there at once; it has the imports and the data, but nothing of TensorFlow has begun. A
+    `sgd_tf.children.Child` would import TensorFlow for each measurement, which takes seconds.
     """
     processes: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     mine, theirs = processes.Pipe(duplex=False)
@@ -200,14 +200,7 @@ def _forked(target: Callable[..., None], *arguments: Any) -> Iterator[tuple[Any,
 
 def _guarded(target: Callable[..., None], answer: Connection, *arguments: Any) -> None:
     """In the child: end with the parent, and send an exception as a `_Failure`."""
-
-    def watch() -> None:
-        parent = multiprocessing.parent_process()
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    end_with_parent()
     try:
         target(answer, *arguments)
     except Exception as error:

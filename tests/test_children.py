@@ -3,9 +3,10 @@
 import logging
 import sys
 
+import psutil
 import pytest
 
-from sgd_tf.children import ChildError, Children, Waiting
+from sgd_tf.children import Child, ChildError, Children, Waiting
 from sgd_tf.devices import replicas
 from sgd_tf.devices.rows import ParallelPlan
 from sgd_tf.memory import measure
@@ -60,6 +61,18 @@ def test_a_child_that_is_killed_in_the_middle_of_a_row_is_said_to_be_killed():
     with pytest.raises(ChildError, match=r"^Process 0 was ended by signal 9\.$"):
         ask("half a row", rows)
     assert rows == [1, 2, 3]
+
+
+@pytest.mark.parametrize("grace", [0.0, 20.0])
+def test_the_end_of_a_child_is_the_end_of_what_it_has_started(grace):
+    child = Child("tests.child_family", [], {})
+    grandchild = psutil.Process(int(child.process.stdout.readline()))
+    child.process.stdout.close()
+    child.end(grace=grace)
+    assert not child.process.is_running()
+    psutil.wait_procs([grandchild], timeout=5)
+    # A container without an init process keeps what has ended as a zombie.
+    assert not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE
 
 
 class _Refused:
