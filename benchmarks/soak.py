@@ -41,8 +41,7 @@ from sgd_tf.claims import view as claims_view
 from sgd_tf.devices import controls as devices
 from sgd_tf.double_loop import controls as what_is_sgd_controls
 from sgd_tf.memory import controls as memory
-from sgd_tf.noise import path_view as noise_path_view
-from sgd_tf.noise import view as noise_view
+from sgd_tf.noise import controls as noise
 from sgd_tf.racing import controls
 from sgd_tf.racing import view as race_view
 from sgd_tf.sampling import controls as sampling
@@ -115,7 +114,11 @@ PLACES = (
         settings=(sampling.SAMPLES, sampling.BATCH_SIZE, sampling.BUFFER_SIZE, sampling.SEED, sampling.EPOCHS),
         choices={"sampling_k": ["5", "10", "30"]},
     ),
-    Place(page="gradient_noise", settings=noise_path_view.PATH_SETTINGS, choices={"noise_k": ["1", "8"]}),
+    Place(
+        page="gradient_noise",
+        settings=(noise.BATCH_SIZE, noise.RATE, noise.PATH, noise.UPDATES),
+        choices={"noise_k": ["1", "8"]},
+    ),
     _of("sampling", "sampling_floor", (sampling.FLOOR_SIZE,), sampling_part="floor", sampling_seeds="3"),
     _of(
         "sampling",
@@ -131,9 +134,21 @@ PLACES = (
         sampling_part="genie",
         sampling_seeds="3",
     ),
-    _of("gradient_noise", "noise_law", noise_view.LAW_SETTINGS, results="noise_law_results", noise_part="law"),
-    _of("gradient_noise", "noise_escape", noise_view.ESCAPE_SETTINGS, noise_part="escape"),
-    _of("gradient_noise", "noise_edge", noise_view.EDGE_SETTINGS, results="noise_edge_results", noise_part="edge"),
+    _of(
+        "gradient_noise",
+        "noise_law",
+        (noise.LAW_PROBLEM, noise.LAW_MODEL, noise.STAGE, noise.SEED),
+        results="noise_law_results",
+        noise_part="law",
+    ),
+    _of("gradient_noise", "noise_escape", (noise.SPREAD, noise.SEED), noise_part="escape"),
+    _of(
+        "gradient_noise",
+        "noise_edge",
+        (noise.EDGE_PROBLEM, noise.EDGE_MODEL, noise.SEED),
+        results="noise_edge_results",
+        noise_part="edge",
+    ),
     Place(
         page="batch_size",
         address={"sweep_seeds": "1", "sweep_rule": "fixed", "sweep_k": "256"},

@@ -78,12 +78,11 @@ ABOVE = {  # who must not be imported by whom
     "ui": ("training.run", "training.models", *QUESTIONS),
     **dict.fromkeys(QUESTIONS, QUESTIONS),
 }
-# Science that others stand on, and adapters that still know several questions.
+# Science that others stand on.
 ALLOWED = {
     "claims": set(QUESTIONS),
     "tutorial": set(QUESTIONS),
     "sweep": {"sweep", "noise"},
-    "jobs/tasks.py": set(QUESTIONS),
 }
 HEAVY = ("tensorflow", "keras", "training.run", "training.models")
 

@@ -14,10 +14,12 @@ from sgd_tf.charts import axes
 from sgd_tf.charts.frame import filled, finish, structure, table
 from sgd_tf.charts.style import DRAWN, FULL_BATCH, LIGHT, Domain, Theme
 from sgd_tf.noise.noise_law import equal_noise_batch_size, variance_law
+from sgd_tf.noise.rows import Escapes
 from sgd_tf.noise.valleys import height as valley_height
 from sgd_tf.noise.valleys import stationary_points
 
 TITLE_SIZE = 15  # px
+MAX_DOTS = 100  # runs of each batch size that are shown
 W_LIMIT = 1.9  # of the weight on the two valleys, to both sides
 ROW_GAP = 0.17  # between two rows of runs below them, in units of the loss
 ARROWHEAD = "M0,-1L0.8,0.9L-0.8,0.9Z"  # points up, in a square of side 2
@@ -189,19 +191,20 @@ def noise_of_k(
     """
     _ = theme.translate
     N = num_examples
-    low, high = float(variance_law(s_squared, max(1.0, 0.98 * N), N)) / 2, 2.5 * max(s_squared, signal or 0.0)
     k = np.unique(np.append(np.geomspace(1, N, 80), N * (1 - np.geomspace(0.02, 0.5, 40))))
     k = k[k <= 0.98 * N]
-    error = 2 * measured["standard_error"]
+    law, error = variance_law(s_squared, k, N), 2 * measured["standard_error"]
+    level = [signal] if signal else []
+    low = min(float(law.min()), *level, math.inf) / 2
+    high = 2.5 * max(s_squared, *level, (measured["mean"] + error).max() / 2 if len(measured) else 0.0)
     marks = []
     if scale is not None and not math.isnan(scale[0]):
         ends = (max(_k_domain(N)[0], equal_noise_batch_size(end, N)) for end in scale)
         marks = [(*ends, _("noise = gradient"))]
-    level = [] if signal is None else [(0.9, signal, _("‖g‖², the gradient itself"))]
     return filled(
-        _noise_of_k(N, (low, high), signal is None, theme),
-        curve=pd.DataFrame({"batch_size": k, "value": variance_law(s_squared, k, N)}),
-        signal=pd.DataFrame(level, columns=["batch_size", "value", "text"]),
+        _noise_of_k(N, (low, high), signal is None, bool(marks) and marks[0][0] > N**0.6, theme),
+        curve=pd.DataFrame({"batch_size": k, "value": law}),
+        signal=pd.DataFrame({"batch_size": 0.9, "value": level, "text": _("‖g‖², the full gradient")}),
         scale=pd.DataFrame(marks, columns=["batch_size", "left", "right", "text"]),
         measured=measured.assign(
             at=measured["mean"].clip(low),
@@ -219,7 +222,9 @@ def _k_domain(num_examples: int) -> Domain:
 
 
 @structure
-def _noise_of_k(num_examples: int, domain: Domain, is_relative: bool, theme: Theme) -> alt.LayerChart:
+def _noise_of_k(
+    num_examples: int, domain: Domain, is_relative: bool, mark_is_right: bool, theme: Theme
+) -> alt.LayerChart:
     _ = theme.translate
     x = alt.X(
         "batch_size:Q",
@@ -229,7 +234,7 @@ def _noise_of_k(num_examples: int, domain: Domain, is_relative: bool, theme: The
     )
     y = alt.Y(
         "value:Q",
-        title=_("Mean of ‖g_B − g‖², in S²") if is_relative else _("Mean of ‖g_B − g‖²"),
+        title=_("Mean squared distance, in S²") if is_relative else _("Mean squared distance from the full gradient"),
         scale=axes.scale(domain, log=True),
         axis=alt.Axis(values=axes.log_ticks(domain), format="~g", gridColor=theme.grid),
     )
@@ -241,7 +246,7 @@ def _noise_of_k(num_examples: int, domain: Domain, is_relative: bool, theme: The
         alt.Tooltip("label:N", title=_("Batch size k")),
         alt.Tooltip("mean:Q", title=_("Measured"), format=".4g"),
         alt.Tooltip("standard_error:Q", title=_("Standard error"), format=".2g"),
-        alt.Tooltip("law:Q", title=_("Law"), format=".4g"),
+        alt.Tooltip("law:Q", title=_("Formula"), format=".4g"),
     ]
     circle = alt.condition("datum.full_batch", alt.value("triangle-down"), alt.value("circle"))
     at_n = points.transform_filter("datum.full_batch").encode(x=x, y=alt.Y("at:Q"))
@@ -251,7 +256,9 @@ def _noise_of_k(num_examples: int, domain: Domain, is_relative: bool, theme: The
         # The k at which noise and gradient are equally large, with its interval.
         mark.mark_rect(opacity=0.22, **muted).encode(x=alt.X("left:Q"), x2="right:Q"),
         mark.mark_rule(strokeWidth=1.5, **muted).encode(x=x),
-        mark.mark_text(dx=6, **text).encode(x=x, y=alt.value(10), text="text:N"),
+        mark.mark_text(dx=-6 if mark_is_right else 6, **text | {"align": "right" if mark_is_right else "left"}).encode(
+            x=x, y=alt.value(10), text="text:N"
+        ),
         # The gradient itself.
         level.mark_rule(strokeDash=[5, 4], **muted).encode(y=y),
         level.mark_text(dy=-8, **text).encode(x=x, y=y, text="text:N"),
@@ -272,12 +279,12 @@ def _noise_of_k(num_examples: int, domain: Domain, is_relative: bool, theme: The
 
 
 def valleys(
-    ends: pd.DataFrame, *, batch_sizes: Sequence[int], num_examples: int, theme: Theme = LIGHT
+    found: Sequence[Escapes], *, batch_sizes: Sequence[int], num_examples: int, theme: Theme = LIGHT
 ) -> alt.LayerChart:
     """The curve with two valleys, and below it where runs of each batch size ended.
 
     Args:
-        ends: columns batch_size and w, one row for each run that is shown; those outside the axis are left out.
+        found: one row for each batch size so far; runs that ended outside the axis are left out.
         batch_sizes: all of the experiment, in order: each has a row of its own from the start.
         num_examples: N.
         theme: of the page.
@@ -286,7 +293,9 @@ def valleys(
     deep, _ridge, shallow = stationary_points()
     rows = {k: -0.75 - ROW_GAP * index for index, k in enumerate(batch_sizes)}
     w = np.linspace(-W_LIMIT, W_LIMIT, 121)
-    shown = ends[ends["w"].abs() < W_LIMIT]
+    inside = {row.batch_size: [end for end in row.ends if abs(end) < W_LIMIT][:MAX_DOTS] for row in found}  # not nan
+    ends = [(k, end) for k, few in inside.items() for end in few]
+    shown = pd.DataFrame(ends, columns=["batch_size", "w"]).astype({"batch_size": "int64", "w": "float64"})
     scatter = np.random.default_rng(0).uniform(-0.28, 0.28, len(shown))  # so that one dot does not hide another
     colors = _colors(shown["batch_size"], num_examples, theme)
     names = ["GD" if k == num_examples else f"k = {k:,}" for k in rows]
@@ -331,28 +340,37 @@ def _valleys(num_rows: int, theme: Theme) -> alt.LayerChart:
             x=alt.value(0), y=y, text="text:N", color=color
         ),
     ]
-    title = _("Where the runs ended"), _("Above: the loss. Below: one dot for each run, a row for each k")
+    title = _("Where the runs ended"), _("Above: the loss. Below: a row for each k, a dot for each of 100 runs")
     return finish(layers, theme, title, title_size=TITLE_SIZE)
 
 
 def escapes(
-    results: pd.DataFrame, *, batch_sizes: Sequence[int], num_examples: int, theme: Theme = LIGHT
+    found: Sequence[Escapes], *, batch_sizes: Sequence[int], num_examples: int, theme: Theme = LIGHT
 ) -> alt.LayerChart:
-    """The share of runs that ended in the deeper valley for each batch size, with its interval; a × for what flew off.
+    """The share of runs that ended in the deeper valley for each batch size, with its interval; a × for what diverged.
 
     Args:
-        results: columns batch_size, share, low, high, num_escaped, num_diverged, num_runs.
+        found: one row for each batch size so far.
         batch_sizes: all of the experiment, in order; they fix the horizontal axis.
         num_examples: N.
         theme: of the page.
     """
     names = {k: "GD" if k == num_examples else f"{k:,}" for k in batch_sizes}
-    rows = results.assign(
-        name=results["batch_size"].map(names),
-        color=_colors(results["batch_size"], num_examples, theme),
-        diverged_share=results["num_diverged"] / results["num_runs"],
-    )
-    return filled(_escapes(tuple(names.values()), theme), results=rows)
+    rows = [
+        {
+            "name": names[row.batch_size],
+            "share": row.share,
+            "low": row.interval[0],
+            "high": row.interval[1],
+            "diverged_share": row.num_diverged / row.num_runs,
+            "num_escaped": row.num_escaped,
+            "num_diverged": row.num_diverged,
+            "num_runs": row.num_runs,
+            "color": theme.color_of(row.batch_size, num_examples),
+        }
+        for row in found
+    ]
+    return filled(_escapes(tuple(names.values()), theme), results=pd.DataFrame(rows))
 
 
 @structure
@@ -368,9 +386,9 @@ def _escapes(names: tuple[str, ...], theme: Theme) -> alt.LayerChart:
         alt.Tooltip("num_escaped:Q", title=_("Runs that ended deeper")),
         alt.Tooltip("num_runs:Q", title=_("Runs")),
         alt.Tooltip("share:Q", title=_("Share"), format=".1%"),
-        alt.Tooltip("low:Q", title=_("95 % interval from"), format=".1%"),
+        alt.Tooltip("low:Q", title=_("95% interval from"), format=".1%"),
         alt.Tooltip("high:Q", title=_("to"), format=".1%"),
-        alt.Tooltip("num_diverged:Q", title=_("Runs that flew off")),
+        alt.Tooltip("num_diverged:Q", title=_("Runs that diverged")),
     ]
     results = table("results").encode(x=x)
     lost = results.transform_filter("datum.num_diverged > 0")
@@ -382,12 +400,12 @@ def _escapes(names: tuple[str, ...], theme: Theme) -> alt.LayerChart:
         results.mark_text(dy=-14, fontSize=12, color=theme.muted, aria=False).encode(
             y=alt.Y("high:Q"), text=alt.Text("share:Q", format=".0%")
         ),
-        # The share that flew off.
+        # The share that diverged.
         lost.mark_point(**cross, color=theme.muted, aria=False).encode(y=alt.Y("diverged_share:Q"), tooltip=tooltip),
     ]
     title = (
         _("Share of runs that ended in the deeper valley"),
-        _("Bars: 95 % interval of the share. ×: share that flew off"),
+        _("Bars: 95% interval of the share. ×: share that diverged"),
     )
     return finish(layers, theme, title, title_size=TITLE_SIZE)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from sgd_tf.noise.rows import Curvature
 from sgd_tf.training.records import Progress, TrainConfig, check_int
 from sgd_tf.training.run import Model, Run
 from sgd_tf.training.vectors import get_weights
@@ -23,22 +24,15 @@ NUM_VECTORS = 20  # of a Krylov basis: ARPACK makes about as many products befor
 
 
 @dataclass(frozen=True, kw_only=True)
-class Eigenvalue:
-    """The largest eigenvalue of a symmetric matrix, as far as it was found."""
+class Eigenvalue(Curvature):
+    """The largest eigenvalue with its vector."""
 
-    value: float  # λ, the Rayleigh quotient v · Hv of the unit vector v; nan where a product was not finite
-    residual: float  # ‖Hv − λv‖: some eigenvalue of H is no farther from λ than this
-    num_products: int  # products Hv that it took
-    converged: bool  # whether the residual is within the tolerance; if not, λ is the best that the products allow
     vector: Array  # (P,) v, of length 1
 
-    @property
-    def max_learning_rate(self) -> float:
-        """2/λ: above it gradient descent on a quadratic grows along v.
-
-        inf where nothing curves upwards (λ ≤ 0), nan where λ is unknown.
-        """
-        return 2 / self.value if self.value > 0 else math.nan if math.isnan(self.value) else math.inf
+    def without_vector(self) -> Curvature:
+        """What travels from a worker to a page."""
+        names = (field.name for field in fields(Curvature))
+        return Curvature(**{name: getattr(self, name) for name in names})
 
 
 def largest_eigenvalue(

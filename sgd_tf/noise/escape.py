@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
+from sgd_tf.noise.rows import Escapes
 from sgd_tf.noise.valleys import TILT, stationary_points
 from sgd_tf.training.counting import resolve_batch_size
 from sgd_tf.training.records import BatchSize, check_int
@@ -35,37 +35,16 @@ def epoch_orders(num_runs: int, num_examples: int, *, seed: int, epoch: int | tf
     return tf.argsort(keys, axis=1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Escapes:
-    """Where the runs of one batch size ended: in the deeper valley, in the shallow one, or flown off."""
+def share_interval(num_escaped: int, num_runs: int) -> tuple[float, float]:
+    """95 % confidence interval of a share (E. Wilson, 1927).
 
-    batch_size: int  # k
-    num_runs: int  # R
-    num_escaped: int  # runs that ended left of the ridge
-    num_diverged: int  # runs that flew off: neither escaped nor stayed
-    ends: Array  # (R,) float32, the weight of each run after the last update; not finite of some that flew off
+    >>> [round(end, 4) for end in share_interval(0, 100)]
+    [0.0, 0.037]
+    """
+    from scipy.stats import binomtest
 
-    @property
-    def num_stayed(self) -> int:
-        """Number of runs that ended right of the ridge."""
-        return self.num_runs - self.num_escaped - self.num_diverged
-
-    @property
-    def share(self) -> float:
-        """Share of the runs that ended in the deeper valley."""
-        return self.num_escaped / self.num_runs
-
-    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Confidence interval of the share (E. Wilson, 1927).
-
-        >>> none = Escapes(batch_size=1, num_runs=100, num_escaped=0, num_diverged=0, ends=np.ones(100))
-        >>> [round(end, 4) for end in none.interval()]
-        [0.0, 0.037]
-        """
-        from scipy.stats import binomtest
-
-        interval = binomtest(self.num_escaped, self.num_runs).proportion_ci(confidence, method="wilson")
-        return float(interval.low), float(interval.high)
+    interval = binomtest(num_escaped, num_runs).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def sample_slopes(num_examples: int, spread: float) -> Array:
@@ -148,12 +127,14 @@ def escapes(
         left, epoch = left - num, epoch + 1
     ends = w.numpy()
     is_near = np.abs(ends) <= math.sqrt(1 + 2 / learning_rate)  # False of nan
+    num_escaped = int(np.sum(is_near & (ends < ridge)))
     return Escapes(
         batch_size=k,
         num_runs=R,
-        num_escaped=int(np.sum(is_near & (ends < ridge))),
+        num_escaped=num_escaped,
         num_diverged=int(np.sum(~is_near)),
-        ends=ends,
+        interval=share_interval(num_escaped, R),
+        ends=ends.tolist(),
     )
 
 

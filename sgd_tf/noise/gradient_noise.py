@@ -1,179 +1,33 @@
-"""How far a minibatch gradient lies from the full one: measured on real Keras gradients, and the noise scale."""
+"""How far a minibatch gradient lies from the full gradient: measured on real Keras gradients, and the noise scale."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from sgd_tf.noise.noise_law import cut_order, variance_law
-from sgd_tf.training import models, pipeline
-from sgd_tf.training.counting import iterations_per_epoch, resolve_batch_size
-from sgd_tf.training.losses import per_example_loss
-from sgd_tf.training.records import BatchSize, ModelConfig, TrainConfig, check_int
-from sgd_tf.training.run import Run
-from sgd_tf.training.vectors import flat, get_weights, set_weights, unflat
-
-if TYPE_CHECKING:
-    from sgd_tf.problems import Problem
+from sgd_tf.noise import noise_law
+from sgd_tf.noise.gradients import Gradients
+from sgd_tf.noise.rows import MeasuredNoise, Noise, NoiseScale
+from sgd_tf.training import pipeline
+from sgd_tf.training.counting import resolve_batch_size
+from sgd_tf.training.records import BatchSize, check_int
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
-MAX_CHUNK_NUMBERS = 2**23  # per-sample gradients in memory at once: 32 MiB
-FULL_CHUNK = 2**14  # samples per backward pass of the full gradient
 NUM_RESAMPLES = 2_000  # of a bootstrap
 MAX_DRAWS_PER_EPOCH = 32  # minibatches of one epoch whose distances are measured
 MIN_EPOCHS, MAX_EPOCHS = 16, 100  # from which they are taken
 
 
-class Gradients:
-    """Gradients of a problem's loss at the weights that a Keras model has at the moment.
-
-    The model runs as in a forecast, ``training=False``: the noise that is measured is that of the samples, not
-    that of dropout. All gradients are flat, in the order of ``model.trainable_variables``.
-
-    Attributes:
-        problem: whose training samples are used.
-        model: the Keras model; whoever changes its weights gets the gradients there.
-        num_parameters: P.
-        samples: shapes and dtypes of the x and y that `mean_gradient` takes.
-    """
-
-    def __init__(self, problem: Problem, model: keras.Model) -> None:
-        """Trace the computations; they serve for any number of samples.
-
-        Args:
-            problem: whose training samples are used.
-            model: takes its samples; without batch normalisation, which mixes the samples of a minibatch.
-        """
-        self.problem, self.model = problem, model
-        self.num_parameters = sum(math.prod(variable.shape) for variable in model.trainable_variables)
-        self._loss = per_example_loss(model, problem)
-        self.samples = [
-            tf.TensorSpec([None, *problem.x_train.shape[1:]], tf.float32),
-            tf.TensorSpec([None], tf.as_dtype(problem.y_train.dtype)),
-        ]
-        direction = tf.TensorSpec([self.num_parameters], tf.float32)
-        self._mean = tf.function(self.mean_gradient, input_signature=self.samples)
-        self._each = tf.function(self._gradient_of_each, input_signature=self.samples)
-        self._product = tf.function(self._hessian_product, input_signature=[*self.samples, direction])
-
-    def of(self, indices: Array) -> Array:
-        """Gradient of the mean loss of some samples: g_B = ∇ (1/k) Σ_{i∈B} lossᵢ(w).
-
-        Args:
-            indices: (k,) of the training samples.
-
-        Returns:
-            (P,) float32.
-        """
-        return self._mean(*self._samples(indices)).numpy()
-
-    def of_each(self, indices: Array) -> Array:
-        """Gradients of the samples one by one.
-
-        Args:
-            indices: (k,) of the training samples.
-
-        Returns:
-            (k, P) float32; `chunks` bounds the memory that they take.
-        """
-        return self._each(*self._samples(indices)).numpy()
-
-    def full(self) -> Array:
-        """The gradient of gradient descent: g = ∇ (1/N) Σᵢ lossᵢ(w).
-
-        Returns:
-            (P,) float64, added up from parts of the samples, each weighted by its share of N.
-        """
-        N = self.problem.num_examples
-        total = np.zeros(self.num_parameters)
-        for rows in _ranges(N, FULL_CHUNK):
-            total += len(rows) / N * self.of(rows)
-        return total
-
-    def hessian_product(self, direction: Array) -> Array:
-        """The Hessian of the mean loss over all samples times a vector, without the Hessian.
-
-        H v = ∇ (∇L · v): two passes backwards (B. Pearlmutter, Fast exact multiplication by the Hessian, 1994).
-
-        Args:
-            direction: (P,) the vector v.
-
-        Returns:
-            (P,) float64.
-        """
-        N = self.problem.num_examples
-        v = tf.constant(direction, tf.float32)
-        total = np.zeros(self.num_parameters)
-        for rows in _ranges(N, FULL_CHUNK):
-            total += len(rows) / N * self._product(*self._samples(rows), v).numpy()
-        return total
-
-    def chunks(self) -> Iterator[Array]:
-        """Indices of all training samples, in parts whose per-sample gradients fit into memory."""
-        return _ranges(self.problem.num_examples, max(1, min(1024, MAX_CHUNK_NUMBERS // self.num_parameters)))
-
-    def _samples(self, indices: Array) -> tuple[Array, Array]:
-        return self.problem.x_train[indices], self.problem.y_train[indices]
-
-    def mean_gradient(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-        """The tensors (P,) of `of`, for a computation that goes on with them."""
-        variables = self.model.trainable_variables
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(self._loss(y, self.model(x, training=False)))
-        return flat(tape.gradient(loss, variables))
-
-    def _gradient_of_each(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-        return tf.vectorized_map(lambda sample: self.mean_gradient(sample[0][None], sample[1][None]), (x, y))
-
-    def _hessian_product(self, x: tf.Tensor, y: tf.Tensor, direction: tf.Tensor) -> tf.Tensor:
-        variables = self.model.trainable_variables
-        with tf.GradientTape() as tape:
-            slope = tf.tensordot(self.mean_gradient(x, y), direction, 1)
-        # The gradient of a piecewise linear part does not depend on all weights: None stands for zero.
-        return flat(tape.gradient(slope, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO))
-
-
-def minibatch_gradients(gradients: Gradients, batch_size: BatchSize, *, seed: int = 0) -> tuple[Array, Array]:
-    """Gradients of the minibatches of one epoch, all at the same weights, in the order of `pipeline.order`.
-
-    Their sum, weighted by their shares of the samples, is the full gradient: Σ (kᵢ/N) g_Bᵢ = g.
-
-    Args:
-        gradients: of a problem and a model.
-        batch_size: k, in [1, N], or "all".
-        seed: of the order.
-
-    Returns:
-        (⌈N/k⌉, P) float32 gradients; (⌈N/k⌉,) float64 shares kᵢ/N.
-    """
-    N = gradients.problem.num_examples
-    minibatches = [minibatch.numpy() for minibatch in pipeline.order(N, batch_size, seed=seed)]
-    shares = np.array([len(minibatch) / N for minibatch in minibatches])
-    return np.stack([gradients.of(minibatch) for minibatch in minibatches]), shares
-
-
 @dataclass(frozen=True, kw_only=True)
-class ExactNoise:
+class ExactNoise(Noise):
     """What all per-sample gradients say: the reference for what is measured."""
 
     gradient: Array  # (P,) float64, the full gradient g
-    signal: float  # ‖g‖²
-    s_squared: float  # S², sample variance of the per-sample gradients, with divisor N − 1
-
-    @property
-    def noise_scale(self) -> float:
-        """B = S² / ‖g‖², the k at which noise and gradient are equal where N is much larger.
-
-        inf where the gradient is 0, nan where all gradients are.
-        """
-        return _ratio(self.s_squared, self.signal)
 
 
 def exact_noise(gradients: Gradients) -> ExactNoise:
@@ -188,17 +42,6 @@ def exact_noise(gradients: Gradients) -> ExactNoise:
     g = gradients.full()
     squares = sum(float(np.square(gradients.of_each(rows) - g).sum()) for rows in gradients.chunks())
     return ExactNoise(gradient=g, signal=float(g @ g), s_squared=squares / (N - 1))
-
-
-@dataclass(frozen=True, kw_only=True)
-class MeasuredNoise:
-    """The noise of the minibatch gradients of one batch size, measured and by the law."""
-
-    batch_size: int  # k
-    mean: float  # of ‖g_B − g‖² over the minibatches drawn
-    standard_error: float  # of that mean
-    law: float  # (S²/k) (1 − k/N)
-    num_draws: int  # minibatches drawn
 
 
 def gradient_variance(
@@ -241,7 +84,7 @@ def _measured(
         per_epoch = min(MAX_DRAWS_PER_EPOCH, N // k)
         num_epochs = min(MAX_EPOCHS, max(MIN_EPOCHS, num_draws // per_epoch))
         distances = [
-            [np.square(gradients.of(rows) - exact.gradient).sum() for rows in cut_order(epoch, k)[:per_epoch]]
+            [np.square(gradients.of(rows) - exact.gradient).sum() for rows in noise_law.cut_order(epoch, k)[:per_epoch]]
             for epoch in _epochs(N, num_epochs, seed=_other_seed(seed, index))
         ]
         means = np.mean(distances, axis=1)
@@ -249,23 +92,9 @@ def _measured(
             batch_size=k,
             mean=float(means.mean()),
             standard_error=float(means.std(ddof=1) / math.sqrt(num_epochs)),
-            law=float(variance_law(exact.s_squared, k, N)),
+            law=float(noise_law.variance_law(exact.s_squared, k, N)),
             num_draws=per_epoch * num_epochs,
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoiseScale:
-    """Noise scale B = S²/‖g‖², estimated from minibatch gradients alone."""
-
-    value: float  # B; 0 where no noise is seen, inf where no gradient is, nan (unknown) where neither is
-    low: float  # lower end of its confidence interval, at least 0
-    high: float  # upper end; inf where the data set no bound
-    s_squared: float  # estimate of S²
-    signal: float  # estimate of ‖g‖²
-    small: int  # the two batch sizes
-    big: int
-    num_draws: int  # minibatches of each
 
 
 def two_batch_estimate(
@@ -380,7 +209,7 @@ def scale_of_norms(
         return np.arctan2(s_squared / small, signal)
 
     s_squared, signal = (float(number) for number in estimate(small_norms, big_norms))
-    value, low, high = _ratio(s_squared, signal), 0.0, math.inf
+    value, low, high = noise_law.noise_scale(s_squared, signal), 0.0, math.inf
     if not math.isnan(value):
         interval = bootstrap(
             (small_norms, big_norms),
@@ -393,7 +222,8 @@ def scale_of_norms(
         ).confidence_interval
         beyond = float(angle(small_norms, big_norms))
         move = min(max(beyond, 0.0), math.pi / 2) - beyond
-        low, high = (_ratio(small * math.sin(end + move), math.cos(end + move)) for end in interval)
+        ends = [noise_law.noise_scale(small * math.sin(end + move), math.cos(end + move)) for end in interval]
+        low, high = min(ends[0], value), max(ends[1], value)  # equal ends may differ by rounding
     return NoiseScale(
         value=value,
         low=low,
@@ -406,90 +236,6 @@ def scale_of_norms(
     )
 
 
-def weight_paths(
-    gradients: Gradients,
-    batch_sizes: Sequence[BatchSize],
-    start: Sequence[float] | Array,
-    *,
-    learning_rate: float,
-    num_updates: int,
-    seed: int = 0,
-) -> Iterator[tuple[Array, Array]]:
-    """Train step by step and keep the weights before and after each update: for models of a few parameters.
-
-    The double loop as it is taught, one step of the Keras optimizer at a time: the same runs as `training.train` makes
-    from these weights, which does not keep them.
-
-    Args:
-        gradients: of a problem and a model; its weights are changed.
-        batch_sizes: k of each run.
-        start: (P,) weights from which all start.
-        learning_rate: of all runs.
-        num_updates: of each run, at least 1.
-        seed: of the order of the samples.
-
-    Yields:
-        For each run (num_updates + 1, P) weights, and (num_updates, P) the minibatch gradients between them.
-    """
-    N, model = gradients.problem.num_examples, gradients.model
-    check_int("num_updates", num_updates, 1)
-    optimizer = keras.optimizers.SGD(learning_rate=learning_rate)
-    optimizer.build(model.trainable_variables)
-    first = tf.constant(np.asarray(start, dtype=np.float32))
-
-    @tf.function(input_signature=gradients.samples)
-    def step(x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        gradient = gradients.mean_gradient(x, y)
-        optimizer.apply(unflat(gradient, model), model.trainable_variables)
-        return gradient, flat([variable.value for variable in model.trainable_variables])
-
-    for k in batch_sizes:
-        set_weights(model, first)
-        weights, drawn = [first.numpy()], []
-        num_epochs = -(-num_updates // iterations_per_epoch(N, k))
-        for minibatch in pipeline.order(N, k, seed=seed).repeat(num_epochs).take(num_updates):
-            gradient, now = step(gradients.problem.x_train[minibatch], gradients.problem.y_train[minibatch])
-            drawn.append(gradient.numpy())
-            weights.append(now.numpy())
-        yield np.stack(weights), np.stack(drawn)
-
-
-def trained(problem: Problem, config: TrainConfig, model: ModelConfig, *, num_epochs: int) -> tuple[Gradients, float]:
-    """Gradients at the weights that a run has come to.
-
-    Args:
-        problem: training samples.
-        config: how it trains; its seed is that of the initial weights too.
-        model: which model.
-        num_epochs: of the run; 0 for the initial weights.
-
-    Returns:
-        The gradients there, and the mean loss over the training samples.
-
-    Raises:
-        ValueError: if an argument is out of range, or the run diverges.
-    """
-    check_int("num_epochs", num_epochs, 0)
-    with Run(problem, config, model=model) as run:
-        if num_epochs:
-            run.advance(update=num_epochs * iterations_per_epoch(problem.num_examples, run.batch_size))
-        if run.diverged_at is not None:
-            raise ValueError(
-                f"`learning_rate` must be so small that the run does not diverge; with {config.learning_rate:g} "
-                f"it diverged at update {run.diverged_at}."
-            )
-        gradients = Gradients(problem, models.build(problem, model, seed=config.seed))
-        set_weights(gradients.model, get_weights(run.model))
-        return gradients, run.record().train_loss
-
-
-def _ratio(s_squared: float, signal: float) -> float:
-    """B = S²/‖g‖² of estimates, which may lie below 0: 0 without noise, inf without a gradient, nan without both."""
-    if not max(s_squared, signal) > 0 or not math.isfinite(s_squared + signal):
-        return math.nan
-    return math.inf if signal <= 0 else max(0.0, s_squared / signal)
-
-
 def _other_seed(seed: int, step: int) -> int:
     """A seed for each step from a first one, all of them in the range that `pipeline.order` takes."""
     return (check_int("seed", seed, 0, 2**31 - 1) + step) % 2**31
@@ -498,8 +244,3 @@ def _other_seed(seed: int, step: int) -> int:
 def _epochs(num_examples: int, num_epochs: int, *, seed: int) -> Iterator[Array]:
     """The (N,) orders of the epochs of `pipeline.order`, uncut: iterating over a pipeline anew takes milliseconds."""
     return pipeline.order(num_examples, "all", seed=seed).repeat(num_epochs).as_numpy_iterator()
-
-
-def _ranges(num_examples: int, size: int) -> Iterator[Array]:
-    for start in range(0, num_examples, size):
-        yield np.arange(start, min(start + size, num_examples))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -58,6 +59,17 @@ def variance_law(
     if (k < 1).any() or ((k > N).any() and not with_replacement):
         raise ValueError(f"`batch_size` must be in [1, {N}]; received {batch_size!r}.")
     return s_squared / k * ((N - 1) / N if with_replacement else 1 - k / N)
+
+
+def noise_scale(s_squared: float, signal: float) -> float:
+    """B = S²/‖g‖², also of estimates, which may lie below 0: 0 without noise, inf without a gradient, nan without both.
+
+    >>> noise_scale(8.0, 2.0), noise_scale(-1.0, 2.0), noise_scale(8.0, -0.1), noise_scale(0.0, 0.0)
+    (4.0, 0.0, inf, nan)
+    """
+    if not max(s_squared, signal) > 0 or not math.isfinite(s_squared + signal):
+        return math.nan
+    return math.inf if signal <= 0 else max(0.0, s_squared / signal)
 
 
 def equal_noise_batch_size(noise_scale: float, num_examples: int) -> float:

@@ -162,16 +162,14 @@ def landscape(problem: Problem, plan: SweepPlan, config: TrainConfig) -> Iterato
         far as the run comes.
     """
     from sgd_tf.noise import curvature, gradient_noise
+    from sgd_tf.noise.gradients import Gradients
     from sgd_tf.training.run import Run
 
     N = problem.num_examples
     rows = np.random.default_rng(0).permutation(N)[:LANDSCAPE_SAMPLES]
     part = replace(problem, x_train=problem.x_train[rows], y_train=problem.y_train[rows])
     with Run(problem, config, model=plan.model) as run:
-        of_all, of_part = (
-            gradient_noise.Gradients(problem, run.model),
-            gradient_noise.Gradients(part, run.model),
-        )
+        of_all, of_part = Gradients(problem, run.model), Gradients(part, run.model)
         record = run.record()
         middle = math.sqrt(max(record.train_loss, plan.target) * plan.target)
         losses: dict[Place, float] = {"start": math.inf, "middle": middle, "target": plan.target}

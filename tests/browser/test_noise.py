@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.test_page import ENGLISH, EXCLUDED, NARROW, violations
 
 SECONDS = 1_000  # ms
-JUDGED = {"en-US": "Your prediction was right|You expected", "ko-KR": "예측이 맞았습니다|예측: "}
+JUDGED = {"en-US": "Right: |Not so: ", "ko-KR": "예측이 맞았습니다|예측과 다릅니다"}
 
 
 def open_path(open_lab, query="", **options):
@@ -22,7 +22,7 @@ def run(lab, part):
     """Guess, press Run and wait for what it says."""
     lab.keyed(f"noise_{part}_guess").get_by_role("radio").first.click()
     lab.button(f"noise_{part}_run").click()
-    expect(lab.keyed(f"noise_{part}_results")).to_be_visible(timeout=120 * SECONDS)
+    expect(lab.keyed(f"noise_{part}_verdict").get_by_test_id("stAlert")).to_be_visible(timeout=120 * SECONDS)
     expect(lab.button(f"noise_{part}_run")).to_be_enabled()
 
 
@@ -70,16 +70,17 @@ def test_each_experiment_runs_and_judges_the_prediction(open_lab, part, locale):
     query = {"law": "&noise_problem=line&noise_model=linear"}.get(part, "")
     lab = open_lab(f"noise_part={part}{query}", page="gradient_noise", ready=f"noise_{part}_run", locale=locale)
     run(lab, part)
-    results = lab.keyed(f"noise_{part}_results")
-    expect(results.get_by_test_id("stAlert")).to_contain_text(re.compile(JUDGED[locale]))
+    said = lab.keyed(f"noise_{part}_verdict").get_by_test_id("stAlert")
+    expect(said).to_contain_text(re.compile(JUDGED[locale]))
     if part == "law":
         expect(lab.keyed("noise_law_chart").locator("svg.marks")).to_contain_text("k = N: 0")
     elif part == "escape":
-        expect(results).to_contain_text("0 of 300")
+        expect(said).to_contain_text("0 of 300")
         expect(lab.keyed("noise_shares").locator("svg.marks")).to_contain_text("91%")
     else:
+        results = lab.keyed("noise_edge_results")
         expect(results.locator("tbody tr")).to_have_count(4)
-        expect(results).to_contain_text("× −1.1000")
+        expect(results).to_contain_text("× −1.100")
     if locale == "ko-KR":
         assert ENGLISH.findall(main_text(lab)) == []
 
@@ -88,10 +89,10 @@ def test_a_run_goes_on_while_another_part_is_looked_at(open_lab):
     lab = open_lab("noise_part=escape", page="gradient_noise", ready="noise_escape_run")
     lab.button("noise_escape_run").click()
     expect(lab.button("noise_escape_stop")).to_be_enabled()
-    lab.keyed("noise_part").get_by_role("radio", name="Stability").click()
+    lab.keyed("noise_part").get_by_role("radio", name="Largest stable rate").click()
     expect(lab.button("noise_edge_run")).to_be_visible()
-    lab.keyed("noise_part").get_by_role("radio", name="Escape").click()
-    expect(lab.keyed("noise_escape_results")).to_be_visible(timeout=120 * SECONDS)
+    lab.keyed("noise_part").get_by_role("radio", name="Escape from a minimum").click()
+    expect(lab.keyed("noise_escape_verdict").get_by_test_id("stAlert")).to_be_visible(timeout=120 * SECONDS)
 
 
 @pytest.mark.parametrize(("scheme", "parts"), [("light", ("law",)), ("dark", ("escape", "edge"))])
@@ -108,7 +109,7 @@ def test_on_a_telephone_nothing_is_wider_than_the_screen(open_lab):
     lab = open_path(open_lab, viewport=NARROW, has_touch=True, is_mobile=True)
     overflow = "document.scrollingElement.scrollWidth - innerWidth"
     assert lab.page.evaluate(overflow) <= 0
-    for name in ("Law", "Escape", "Stability"):
+    for name in ("Noise against k", "Escape from a minimum", "Largest stable rate"):
         lab.keyed("noise_part").get_by_role("radio", name=name).click()
         expect(lab.page.locator("svg.marks").first).to_be_visible()
         assert lab.page.evaluate(overflow) <= 0

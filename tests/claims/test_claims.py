@@ -24,7 +24,7 @@ from sgd_tf.claims.claim import NUM_SEEDS, Claim, Picture, Point, Series
 from sgd_tf.claims.contestants import LINEAR
 from sgd_tf.claims.measures import Measure
 from sgd_tf.claims.rows import ClaimPlan, Failure, Finding, SignOfLife, try_claim
-from sgd_tf.noise import gradient_noise
+from sgd_tf.noise import gradients
 from sgd_tf.sampling import trials
 from sgd_tf.training import counting, tuned_rates
 from sgd_tf.training import run as training_run
@@ -191,8 +191,8 @@ def test_an_update_of_gradient_descent_is_the_mean_of_all_gradients_one_by_one(m
     finding = tried("full_pass")
     assert finding.numbers["passes"] == 1
     assert finding.numbers["difference"] < 1e-6
-    each = gradient_noise.Gradients.of_each
-    monkeypatch.setattr(gradient_noise.Gradients, "of_each", lambda self, rows: 1.1 * each(self, rows))
+    each = gradients.Gradients.of_each
+    monkeypatch.setattr(gradients.Gradients, "of_each", lambda self, rows: 1.1 * each(self, rows))
     assert tried("full_pass").verdict == "fails"
 
 

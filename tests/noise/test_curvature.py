@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sgd_tf.noise.curvature import descend, largest_eigenvalue
-from sgd_tf.noise.gradient_noise import Gradients
+from sgd_tf.noise.gradients import Gradients
 from sgd_tf.problems import load
 from sgd_tf.training import models
 from sgd_tf.training.records import ModelConfig

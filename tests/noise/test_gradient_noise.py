@@ -10,19 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sgd_tf.noise import gradient_noise
-from sgd_tf.noise.gradient_noise import (
-    Gradients,
-    exact_noise,
-    gradient_variance,
-    minibatch_gradients,
-    noise_scale,
-    scale_of_norms,
-    trained,
-    two_batch_estimate,
-    weight_paths,
-)
+from sgd_tf.noise import gradients as of_a_model
+from sgd_tf.noise.gradient_noise import exact_noise, gradient_variance, noise_scale, scale_of_norms, two_batch_estimate
+from sgd_tf.noise.gradients import Gradients, minibatch_gradients, trained, weight_paths
 from sgd_tf.noise.noise_law import line_gradients, sample_variance
+from sgd_tf.noise.rows import Noise
 from sgd_tf.problems import load
 from sgd_tf.training import models, pipeline
 from sgd_tf.training.records import ModelConfig, TrainConfig
@@ -124,8 +116,8 @@ def test_exact_noise_of_a_line_is_that_of_the_formula(line):
 
 def test_exact_noise_is_the_same_in_one_piece_and_in_many(mlp, monkeypatch):
     whole = exact_noise(mlp)
-    monkeypatch.setattr(gradient_noise, "MAX_CHUNK_NUMBERS", 7 * mlp.num_parameters)
-    monkeypatch.setattr(gradient_noise, "FULL_CHUNK", 11)
+    monkeypatch.setattr(of_a_model, "MAX_CHUNK_NUMBERS", 7 * mlp.num_parameters)
+    monkeypatch.setattr(of_a_model, "FULL_CHUNK", 11)
     parts = exact_noise(mlp)
     assert [len(rows) for rows in mlp.chunks()] == [7] * 21 + [3]
     assert parts.s_squared == pytest.approx(whole.s_squared, rel=1e-6)
@@ -229,7 +221,7 @@ def test_without_any_gradient_the_noise_scale_is_unknown():
     found = noise_scale(Given(np.zeros((8, 2))), small=1, big=4, num_draws=10)
     assert math.isnan(found.value)
     assert (found.low, found.high) == (0.0, math.inf)
-    assert math.isnan(gradient_noise.ExactNoise(gradient=np.zeros(2), signal=0.0, s_squared=0.0).noise_scale)
+    assert math.isnan(Noise(signal=0.0, s_squared=0.0).noise_scale)
 
 
 def test_samples_with_the_same_gradient_have_no_noise():

@@ -1,5 +1,7 @@
 """The charts of the noise page: what a reader sees, and the tables behind it."""
 
+import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from babel.messages import extract
 from sgd_tf.charts import Theme, batch_size_color, specification
 from sgd_tf.noise import chart
 from sgd_tf.noise.chart import arrows, escapes, noise_of_k, steps, valleys
+from sgd_tf.noise.rows import Escapes
 from sgd_tf.noise.valleys import height, stationary_points
 
 N = 200
@@ -36,10 +39,10 @@ MEASURED = pd.DataFrame(
     }
 )
 SIZES = (1, 8, 512)
-ENDS = pd.DataFrame({"batch_size": [1, 8, 512, 1], "w": [-1.0, 0.9, 0.93, 7.0]})
-RESULTS = pd.DataFrame(
-    {"batch_size": [1, 8], "share": [0.5, 0.9], "low": [0.4, 0.8], "high": [0.6, 0.95], "num_escaped": 1, "num_runs": 2}
-).assign(num_diverged=[1, 0])
+RESULTS = [
+    Escapes(batch_size=k, num_runs=2, num_escaped=1, num_diverged=lost, interval=ends, ends=[-1.0, last])
+    for k, lost, ends, last in ((1, 1, (0.4, 0.6), math.nan), (8, 0, (0.8, 0.95), 0.9))
+]
 LAW = {"s_squared": 16.0, "signal": 0.5, "num_examples": N}
 ESCAPE = {"batch_sizes": SIZES, "num_examples": 512}
 
@@ -60,7 +63,7 @@ def every_chart(**options):
         arrows(ARROWS, layout="end_to_end", **plane(), **options),
         noise_of_k(MEASURED, **LAW, scale=(32.0, 25.0, 40.0), **options),
         noise_of_k(MEASURED[:0], **LAW | {"signal": None}, **options),
-        valleys(ENDS, **ESCAPE, **options),
+        valleys(RESULTS, **ESCAPE, **options),
         escapes(RESULTS, **ESCAPE, **options),
     ]
     return [chart.to_dict() for chart in drawn]  # what Vega-Lite's schema does not allow is refused
@@ -150,25 +153,38 @@ def test_the_mark_of_a_noise_scale_below_the_axis_stands_at_its_end_and_that_of_
 def test_before_anything_is_measured_the_law_stands_alone_in_units_of_s_squared():
     spec = noise_spec(MEASURED[:0], s_squared=1.0, signal=None, num_examples=N)
     assert [len(spec["datasets"][name]) for name in ("measured", "signal", "scale")] == [0, 0, 0]
-    assert "Mean of ‖g_B − g‖², in S²" in texts(spec["layer"])
+    assert "Mean squared distance, in S²" in texts(spec["layer"])
 
 
 def test_each_batch_size_has_its_row_below_the_valleys_and_runs_outside_are_left_out():
-    tables = specification(valleys(ENDS, **ESCAPE))["datasets"]
+    tables = specification(valleys(RESULTS, **ESCAPE))["datasets"]
     rows = tables["names"]["y"].tolist()
     assert tables["names"]["text"].tolist() == ["k = 1", "k = 8", "GD"]
     assert rows == sorted(rows, reverse=True)
     assert max(rows) < height(stationary_points()[0])
     assert len(tables["ends"]) == 3
-    assert (tables["ends"]["y"] - rows).abs().max() < chart.ROW_GAP / 2
+    assert (tables["ends"]["y"] - [rows[0], rows[1], rows[1]]).abs().max() < chart.ROW_GAP / 2
 
 
-def test_the_share_that_flew_off_is_that_of_the_runs():
+@pytest.mark.parametrize("signal", [1e-9, 0.5, 300.0])
+def test_the_axis_holds_the_gradient_and_every_measurement_below_n(signal):
+    spec = noise_spec(MEASURED.assign(standard_error=20.0), **LAW | {"signal": signal})
+    (domain,) = {
+        str(layer["encoding"]["y"]["scale"]["domain"])
+        for layer in spec["layer"]
+        if "scale" in str(layer["encoding"].get("y"))
+    }
+    low, high = json.loads(domain)
+    assert low < signal < high
+    assert high > 15.0 + 2 * 20.0
+
+
+def test_the_share_that_diverged_is_that_of_the_runs():
     assert specification(escapes(RESULTS, **ESCAPE))["datasets"]["results"]["diverged_share"].tolist() == [0.5, 0.0]
 
 
 def test_the_shares_have_a_place_for_each_batch_size_from_the_start():
-    spec = specification(escapes(RESULTS[:0], **ESCAPE))
+    spec = specification(escapes([], **ESCAPE))
     (domain,) = {
         str(layer["encoding"]["x"]["scale"]["domain"]) for layer in spec["layer"] if "scale" in layer["encoding"]["x"]
     }

@@ -26,7 +26,7 @@ def full_pass(seeds: Sequence[int]) -> Experiment:
     The speeds are the best of all seeds: weights do not change them, and other work can only slow one down.
     """
     from sgd_tf.claims import timing
-    from sgd_tf.noise import gradient_noise
+    from sgd_tf.noise.gradients import Gradients
     from sgd_tf.training import models
     from sgd_tf.training.run import Run
     from sgd_tf.training.vectors import get_weights
@@ -35,7 +35,7 @@ def full_pass(seeds: Sequence[int]) -> Experiment:
     N, rate = digits.num_examples, 0.5
     passed, differences, speeds = [], [], []
     for seed in seeds:
-        gradients = gradient_noise.Gradients(digits, models.build(digits, MLP, seed=seed))
+        gradients = Gradients(digits, models.build(digits, MLP, seed=seed))
         mean = sum(gradients.of_each(rows).sum(axis=0, dtype=np.float64) for rows in gradients.chunks()) / N
         by_hand = get_weights(gradients.model) - rate * mean
         with contextlib.ExitStack() as stack:

@@ -24,14 +24,15 @@ def minibatch_gradient(seeds: Sequence[int]) -> Experiment:
     E‖g_B − g‖² = (S²/k)(1 − k/N) for k of N samples, drawn without replacement (`noise_law.variance_law`).
     """
     from sgd_tf.noise import gradient_noise
+    from sgd_tf.noise.gradients import minibatch_gradients, trained
 
     digits = problems.load("digits")
     N, sizes = digits.num_examples, (8, 32, 128, 512)
     offsets, ratios = [], []
     for seed in seeds:
-        gradients, _ = gradient_noise.trained(digits, tuned(digits, MLP, SMALL_K, seed), MLP, num_epochs=2)
+        gradients, _ = trained(digits, tuned(digits, MLP, SMALL_K, seed), MLP, num_epochs=2)
         exact = gradient_noise.exact_noise(gradients)
-        drawn, shares = gradient_noise.minibatch_gradients(gradients, SMALL_K, seed=seed)
+        drawn, shares = minibatch_gradients(gradients, SMALL_K, seed=seed)
         offsets.append(float(np.linalg.norm(shares @ drawn - exact.gradient)) / math.sqrt(exact.signal))
         for found in gradient_noise.gradient_variance(gradients, exact, sizes, num_draws=192, seed=100 * seed):
             ratios.append((found.batch_size, found.mean / found.law))
@@ -90,7 +91,8 @@ def stability(seeds: Sequence[int]) -> Experiment:
     λmax is that of the Hessian at the initial weights. A plateau is a stretch of updates whose losses lie within 10 %
     of each other; the longest one counts that ends before the loss has risen above its start.
     """
-    from sgd_tf.noise import curvature, gradient_noise
+    from sgd_tf.noise import curvature
+    from sgd_tf.noise.gradients import Gradients
     from sgd_tf.training import models
 
     factor, num_updates, limit = 1.01, 400, 1e4
@@ -99,7 +101,7 @@ def stability(seeds: Sequence[int]) -> Experiment:
         problem = problems.load(name)
         growths, plateaus = [], []
         for seed in seeds:
-            gradients = gradient_noise.Gradients(problem, models.build(problem, model, seed=seed))
+            gradients = Gradients(problem, models.build(problem, model, seed=seed))
             found = curvature.largest_eigenvalue(gradients.hessian_product, gradients.num_parameters, seed=seed)
             losses: list[tuple[int, float]] = []
             descent: Any = curvature.descend(
