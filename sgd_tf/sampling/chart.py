@@ -41,6 +41,7 @@ DASHES: dict[Sampling, tuple[int, ...]] = {
     "with_replacement": (7, 3),
     "buffer": (4, 2),
 }
+MAX_WIDENING = 1_000  # of a logarithmic axis beyond one of its ends
 AXES_HEIGHT = 92  # px that title, axis and margins take from a chart's height
 
 
@@ -70,6 +71,26 @@ def sampling_lines(names: Mapping[Sampling, str], theme: Theme = LIGHT) -> dict[
     """
     colors = theme.of(SAMPLING_COLORS)
     return {way: Line(label=name, color=colors[way], dash=DASHES[way]) for way, name in names.items()}
+
+
+def holding(domain: Domain, values: pd.Series) -> Domain:
+    """A logarithmic axis that holds what is drawn: the domain, widened tenfold at an end that values lie beyond.
+
+    Args:
+        domain: ends of the axis at the start.
+        values: of the lines; what is more than MAX_WIDENING times beyond an end stays outside.
+
+    >>> holding((0.05, 10), pd.Series([0.01, 2.0, 1e9])), holding((0.05, 10), pd.Series([]))
+    ((0.005, 10), (0.05, 10))
+    """
+    low, high = domain
+    shown = values.astype("float64")
+    shown = shown[shown.between(low / MAX_WIDENING, high * MAX_WIDENING)]
+    while not shown.empty and shown.min() < low:
+        low /= 10
+    while not shown.empty and shown.max() > high:
+        high *= 10
+    return low, high
 
 
 def seed_curves(
@@ -240,7 +261,7 @@ def _floors(lines: Lines, learning_rates: tuple[float, ...], y_axis: Axis, theme
     slope = table("slope").mark_line(**dotted, clip=True, tooltip=None, aria=False).encode(x=x, y=slope_y)
     # The name of each way at its end.
     names = labels.names(table("ends").encode(x=x, y=label_y), _texts(lines), theme, color)
-    title = _("Floor against the learning rate"), _("Diamonds: exact, with replacement. Dotted: in proportion to γ².")
+    title = _("Floor against the learning rate"), _("Diamonds: exact. Dotted: slope 2, as γ².")
     return finish([area, line, dots, exact, slope, *names], theme, title)
 
 

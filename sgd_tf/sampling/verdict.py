@@ -171,6 +171,7 @@ class NothingLearned:
     """No way of reading got far above chance."""
 
     accuracy: float  # the highest in the last epoch, median of the seeds
+    has_risen: bool  # whether the training loss ended above its start in most runs: the steps were too large
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +215,9 @@ def sorted_data(plan: SortedPlan, table: pd.DataFrame) -> SortedVerdict | Nothin
         return Unfinished()
     accuracy = each["accuracy"].median().to_dict()
     if max(accuracy.values()) < LEARNED:
-        return NothingLearned(accuracy=max(accuracy.values()))
+        ends = table.groupby(["sampling", "seed"])["train_loss"].agg(["first", "last"])
+        has_risen = bool((ends["last"] > ends["first"]).mean() > 0.5)
+        return NothingLearned(accuracy=max(accuracy.values()), has_risen=has_risen)
     return SortedVerdict(
         accuracy=accuracy,
         swing=each["swing"].median().to_dict(),

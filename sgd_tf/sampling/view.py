@@ -84,24 +84,29 @@ for row in trials.error_floors(
 def floor_picture(plan: FloorPlan, found: list[Floor]) -> None:
     """Draw the paths and the floors so far."""
     rates, runs = plan.learning_rates, table(found, Floor)
-    theme, domain = page_theme(CHART_HEIGHT), (5e-6, 20.0)
+    theme = page_theme(CHART_HEIGHT)
     bands = over_seeds.band(runs, ["sampling", "learning_rate"], "floor")
     powers, extremes = verdict.floor_powers(bands), (rates[0], rates[-1])
     shown: dict[Sampling, str] = {"with_replacement": _("With replacement"), "reshuffle": _("Reshuffled each epoch")}
     short = {"with_replacement": _("With replacement"), "reshuffle": _("Reshuffled")}
     ways, slope = sampling_chart.sampling_lines(shown, theme), _("slope {p}")
+    slopes = (
+        {str(way): "\n" + slope.format(p=f"{power:.1f}") for way, power in powers.items()} if len(powers) == 2 else {}
+    )
     ends = {
         way: sampling_chart.Line(
             label=line.label,
             color=line.color,
             dash=line.dash,
-            end=short[way] + (f"\n{slope.format(p=f'{powers[way]:.1f}')}" if way in powers else ""),
+            end=short[way] + slopes.get(way, ""),
         )
         for way, line in ways.items()
     }
+    on_way = _paths(runs[runs["learning_rate"].isin(extremes)])
+    domain = sampling_chart.holding((5e-6, 20.0), pd.concat([on_way["median"], runs["floor"]]))
     with st.container(key="sampling_floor_chart"), st.grid(2, min_column_width=300, gap="small"):
         paths = sampling_chart.seed_curves(
-            _paths(runs[runs["learning_rate"].isin(extremes)]),
+            on_way,
             lines={
                 f"{way} {rate:g}": sampling_chart.Line(
                     label=f"{line.label}, γ = {rate:g}",
@@ -212,6 +217,7 @@ def sorted_picture(plan: SortedPlan, found: list[SortedMeasurement]) -> None:
         worst=worst,
     )
     theme = page_theme(CHART_HEIGHT)
+    domain = (0.0, 1.0) if is_accuracy else sampling_chart.holding((0.05, 10), bands[["median", "low", "high"]].stack())
     with st.container(key="sampling_sorted_chart"):
         curves = sampling_chart.seed_curves(
             bands,
@@ -219,7 +225,7 @@ def sorted_picture(plan: SortedPlan, found: list[SortedMeasurement]) -> None:
             x=charts.Axis("x", (0, plan.num_epochs), title=_("Epochs")),
             y=charts.Axis(
                 "median",
-                (0, 1) if is_accuracy else (0.05, 10),
+                domain,
                 log=not is_accuracy,
                 title=controls.MEASURE.title(measured),
                 percent=is_accuracy,
@@ -230,6 +236,7 @@ def sorted_picture(plan: SortedPlan, found: list[SortedMeasurement]) -> None:
         )
         words = _("Learning curves on digits sorted by class: in order, through a shuffle buffer, reshuffled")
         show_chart(curves, words, key="sampling_sorted_curves")
+        st.caption(wording.beyond(bands["median"], domain[1]))
 
 
 def sorted_verdict(plan: SortedPlan, found: list[SortedMeasurement]) -> Verdict:
@@ -295,6 +302,7 @@ def genie_picture(plan: GeniePlan, found: list[GenieMeasurement | CopiesDifferen
         "update": GENIE_EXAMPLES * copies * epochs // k,
         "epoch": copies * epochs,
     }
+    domain = sampling_chart.holding((0.02, 4), bands[["median", "low", "high"]].stack())
     with st.container(key="sampling_genie_chart"):
         curves = sampling_chart.seed_curves(
             bands,
@@ -305,7 +313,7 @@ def genie_picture(plan: GeniePlan, found: list[GenieMeasurement | CopiesDifferen
                 log=counted == "update",
                 title=controls.COUNTER.title(counted),
             ),
-            y=charts.Axis("median", (0.02, 4), log=True, title=_("Training loss")),
+            y=charts.Axis("median", domain, log=True, title=_("Training loss")),
             title=_("With and without copies: median and range of the seeds"),
             theme=theme,
         )

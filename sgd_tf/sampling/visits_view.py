@@ -127,7 +127,7 @@ def _facts(order: np.ndarray, counts: np.ndarray) -> None:
     lines = [_("Never drawn: **{missed}** of {n}").format(missed=missed, n=num_examples)]
     if num_epochs > 1:
         same = visit_counts.same_places(order[-1], order[-2])
-        text = _("Same place as in epoch {e}: **{same}** of {n}")
+        text = _("Same position as in epoch {e}: **{same}** of {n}")
         lines.append(text.format(e=num_epochs - 1, same=same, n=num_examples))
     st.markdown("  \n".join(f":small[{line}]" for line in lines))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from sgd_tf.sampling.rows import CopiesDifference, GenieMeasurement, GeniePlan, SortedPlan
@@ -23,11 +24,12 @@ def missed(says: Missed) -> str:
     """Samples that drawing with replacement misses in an epoch."""
     text = _(
         "With replacement, epoch 1 never drew {missed} of {n} samples. Over the first {e} epochs, an epoch misses "
-        "{share} on average; chance says (1 − 1/N)^N = {expected}."
+        "{share} on average; chance says {formula} = {expected}."
     )
     n = says.num_examples
-    expected = percent((1 - 1 / n) ** n)
-    return text.format(missed=says.in_first, n=n, e=says.num_epochs, share=percent(says.share), expected=expected)
+    expected, formula = percent((1 - 1 / n) ** n), "(1 − 1/N)^N".replace(" ", "\N{NO-BREAK SPACE}")
+    numbers = {"missed": says.in_first, "n": n, "e": says.num_epochs, "share": percent(says.share)}
+    return text.format(**numbers, formula=formula, expected=expected)
 
 
 def floor(says: FloorVerdict | Diverged | Unfinished) -> str:
@@ -48,9 +50,14 @@ def sorted_data(says: SortedVerdict | NothingLearned | Diverged | Unfinished, pl
     if isinstance(says, NothingLearned):
         text = _(
             "Nothing was learned, so there is nothing to compare: no way of reading passed {best} test accuracy in "
-            "the last epoch, and guessing gives about 10%. Choose a larger learning rate or a smaller k."
+            "the last epoch, and guessing gives about 10%."
         )
-        return text.format(best=percent(says.accuracy))
+        advice = (
+            _("The training loss has risen: choose a smaller learning rate.")
+            if says.has_risen
+            else _("The steps were too small: choose a larger learning rate or a smaller k.")
+        )
+        return f"{text.format(best=percent(says.accuracy))} {advice}"
     if not isinstance(says, SortedVerdict):
         return _without_numbers(says)
     text = _(
@@ -89,6 +96,14 @@ def genie(
             )
             sentence += " " + same.format(u=end.updates, d=power_of_ten(end.difference))
     return sentence
+
+
+def beyond(values: Iterable[float], top: float) -> str:
+    """Losses that an axis does not hold; empty if there are none."""
+    highest = max((value for value in values if math.isfinite(value)), default=0.0)
+    if highest <= top:
+        return ""
+    return _("Some losses are above this axis: the highest is {loss}.").format(loss=power_of_ten(highest))
 
 
 def seeds(says: Judged) -> str:

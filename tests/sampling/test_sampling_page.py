@@ -73,7 +73,7 @@ def test_the_ledger_of_five_ways_is_drawn_from_the_real_pipeline(real, language)
         assert f"**{way}**" in words
     if language == "en":
         assert words.count("Never drawn: **0** of 50") == 4
-        assert words.count("Same place as in epoch 2: **50** of 50") == 2
+        assert words.count("Same position as in epoch 2: **50** of 50") == 2
     measured = app.table[0].value
     assert len(measured) == 3
     # (1 − 1/50)^50, (1 − 1/50)^100, (1 − 1/50)^150
@@ -259,7 +259,8 @@ def test_each_part_shows_what_its_worker_really_sends(cluster, part, language):
         (plan,) = job.arguments
         return travelled(job.function, dataclasses.replace(plan, num_seeds=1))
 
-    app = run_part(cluster, part, None, one_seed, language=language, sampling_counter="epoch")
+    large = {"sampling_sorted_k": "128", "sampling_genie_k": "128", "sampling_copies": "2"}  # few updates
+    app = run_part(cluster, part, None, one_seed, language=language, sampling_counter="epoch", **large)
     assert {"floor": "γ", "sorted": "%", "genie": "GD"}[part] in texts(app)
     assert len(app.info) == 1
 

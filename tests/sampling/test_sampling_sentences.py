@@ -57,7 +57,7 @@ def test_a_sample_late_in_the_file_comes_late(orders):
 
 @pytest.fixture(scope="module")
 def floors():
-    plan = FloorPlan(batch_size=int(controls.FLOOR_SIZE.default), num_seeds=3)
+    plan = FloorPlan(batch_size=int(controls.FLOOR_SIZE.default), num_seeds=2)
     runs = table(rows.error_floors(plan), Floor)
     return plan, runs, runs.groupby(["sampling", "learning_rate"])["floor"].median()
 
@@ -93,7 +93,7 @@ def by_class():
         batch_size=int(controls.SORTED_SIZE.default),
         learning_rate=controls.SORTED_RATE.default,
         buffer_size=controls.SORTED_BUFFER.default,
-        num_seeds=3,
+        num_seeds=2,
     )
     return verdict.sorted_data(plan, table(rows.sorted_runs(plan), SortedMeasurement))
 
@@ -113,9 +113,9 @@ def test_a_small_buffer_ends_below_reshuffling(by_class):
 
 @pytest.fixture(scope="module")
 def genie():
-    plan = GeniePlan(num_copies=int(controls.COPIES.default), batch_size=int(controls.GENIE_SIZE.default), num_seeds=3)
+    plan = GeniePlan(num_copies=int(controls.COPIES.default), batch_size=int(controls.GENIE_SIZE.default), num_seeds=2)
     digits = problems.load("digits", num_examples=rows.GENIE_EXAMPLES)
-    found = trials.genie_runs(digits, num_copies=plan.num_copies, batch_size=plan.batch_size, seeds=range(3))
+    found = trials.genie_runs(digits, num_copies=plan.num_copies, batch_size=plan.batch_size, seeds=range(2))
     return verdict.genie(plan, table(found, GenieMeasurement))
 
 

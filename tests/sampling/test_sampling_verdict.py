@@ -1,5 +1,6 @@
 """The verdicts on sampling are true for every run that the page can make: whole, stopped, diverged, learned nothing."""
 
+import dataclasses
 import itertools
 import math
 
@@ -156,7 +157,7 @@ def test_the_verdict_on_sorted_data_is_that_of_the_complete_seeds(run):
         last = [[row.test_accuracy for row in rows if row.sampling == way and row.epoch == 10.0] for way in SORTED_WAYS]
         medians = [float(np.median(values[:complete])) for values in last]
         if max(medians) < 0.2:
-            assert says == verdict.NothingLearned(accuracy=pytest.approx(max(medians)))
+            assert says == verdict.NothingLearned(accuracy=pytest.approx(max(medians)), has_risen=False)
             return
         assert [says.accuracy[way] for way in SORTED_WAYS] == pytest.approx(medians)
         for text in texts:
@@ -195,11 +196,13 @@ def test_the_buffer_is_judged_by_how_much_of_the_way_it_goes(accuracies, answer)
     assert says.answer == answer
 
 
-def test_where_nothing_was_learned_no_way_of_reading_is_as_good_as_another():
+@pytest.mark.parametrize(("end", "advice"), [(1.0, "larger learning rate"), (30.0, "smaller learning rate")])
+def test_where_nothing_was_learned_no_way_of_reading_is_as_good_as_another(end, advice):
     plan, rows = of_accuracies(0.115, 0.115, 0.117)
+    rows = [dataclasses.replace(row, train_loss=end) if row.update else row for row in rows]
     says = verdict.sorted_data(plan, table(rows, SortedMeasurement))
-    assert says == verdict.NothingLearned(accuracy=pytest.approx(0.117))
-    assert "Nothing was learned" in sentences(lambda: wording.sorted_data(says, plan))[1]
+    assert says == verdict.NothingLearned(accuracy=pytest.approx(0.117), has_risen=end > 1)
+    assert advice in sentences(lambda: wording.sorted_data(says, plan))[1]
 
 
 # The evil genie
