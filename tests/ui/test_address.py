@@ -14,7 +14,7 @@ import sgd_tf
 from sgd_tf.ui import address, frame, runs, settings
 from sgd_tf.ui.training_settings import TrainingSettings
 from tests.lab import FakeCluster, open_app
-from tests.test_pages import VISITS
+from tests.ui.test_pages import VISITS
 
 NINES = "9" * 400  # a whole number that no float can hold
 NUMBERS = [*(str(10**i) for i in range(10)), "60", "300", "2000", str(2**31 - 1), "1e9"]

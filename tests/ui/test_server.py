@@ -165,7 +165,7 @@ with uvicorn.Server(uvicorn.Config("app:app")).capture_signals():
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_a_signal_during_the_imports_ends_the_server_at_once_and_without_a_word(name):
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", START.format(name=name)], cwd=root, capture_output=True, text=True, timeout=120
     )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "tune_learning_rates.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "tune_learning_rates.py"
 
 
 @pytest.fixture(scope="module")

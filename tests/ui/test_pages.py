@@ -9,7 +9,7 @@ import pytest
 from sgd_tf.ui import runs
 from tests.lab import FakeCluster, checked, open_app
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PARTS = {
     "pages/learn/sampling.py": ("sampling_part", ("ways", "floor", "sorted", "genie")),
     "pages/learn/gradient_noise.py": ("noise_part", ("path", "law", "escape", "edge")),
