@@ -3,7 +3,7 @@
 import streamlit as st
 
 from sgd_tf.memory import advice
-from sgd_tf.sweep import controls, known_runs, view
+from sgd_tf.sweep import controls, view
 from sgd_tf.ui import experiment
 from sgd_tf.ui.language import _, prose
 
@@ -16,18 +16,14 @@ left, right = st.columns([1, 2], gap="medium")
 
 with left, st.container(key="sweep_controls"):
     plan = controls.draw(more)
-    prediction = experiment.predict(
-        _("Predict: which k reaches the target in the fewest seconds?"), controls.RANGES, key="sweep_prediction"
-    )
-    if experiment.run_and_stop(known_runs.KIND, disabled=plan is None) and plan:
-        known_runs.start(plan, prediction)
-        st.rerun()
+    view.SWEEP.predict(plan)
+    view.SWEEP.buttons(plan)
 
 with right:
-    view.views()
-    view.picture(plan)
+    view.VIEW.draw(label_visibility="collapsed")
+    view.SWEEP.result(plan)
 
-view.results(plan)
+view.results()
 
 notice, method = st.columns(2, gap="medium")
 notice.markdown(prose(__file__, "notice"))

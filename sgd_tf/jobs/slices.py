@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVarTuple
 
@@ -51,6 +51,7 @@ class SlicedJob:
         learner: Learner | str,
         seconds_limit: float,
         typical_seconds: float | None = None,
+        rows: Iterable[Any] = (),
     ) -> None:
         """Begin with the first slices.
 
@@ -60,6 +61,7 @@ class SlicedJob:
             learner: who asks for the computation, or a name.
             seconds_limit: of each slice.
             typical_seconds: that a slice takes; None for `seconds_limit`.
+            rows: known before the first slice.
         """
         self.id = uuid.uuid4().hex
         self._cluster, self._next_slice = cluster, next_slice
@@ -67,7 +69,8 @@ class SlicedJob:
         self._lock = threading.RLock()  # several reruns of a page may move it on at once
         self._status: JobStatus | None = None  # once it has ended
         self._failure: JobFailure | None = None
-        self._done: Rows = []
+        self._done: Rows = list(rows)
+        self._num_known = len(self._done)
         self._under_way: dict[int, tuple[Slice, JobHandle]] = {}  # by place
         self._move_on()
 
@@ -79,7 +82,7 @@ class SlicedJob:
             if self._status is not None:
                 return self._status
             is_running = any(job.status == "running" for _slice, job in self._under_way.values())
-            return "running" if is_running or self._done else "waiting"
+            return "running" if is_running or len(self._done) > self._num_known else "waiting"
 
     @property
     def rows(self) -> Rows:

@@ -18,13 +18,11 @@ from scipy import stats
 from sgd_tf.sweep.plans import MARGIN
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
-Effect = Literal["none", "small", "medium", "large", "very large", "unknown"]
 Outcome = Literal["worse", "as good", "open"]
 
 ALPHA = 0.05  # of every test here
 MIN_SEEDS = 3  # of a verdict: two seeds say nothing of how seeds scatter
 HIGHER_IS_BETTER = ("test_accuracy_after_epochs", "test_accuracy_after_seconds", "examples_per_second")
-EFFECTS: tuple[tuple[float, Effect], ...] = ((0.2, "none"), (0.5, "small"), (0.8, "medium"), (1.2, "large"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,20 +35,12 @@ class Comparison:
     high: float
     p_value: float  # two-sided; NaN with fewer than three seeds
     test: Literal["t", "sign"]  # paired t-test; or the sign test, where a run has no value
-    effect_size: float  # mean of the paired differences / their standard deviation, shrunk for few seeds; or NaN
     is_difference: bool  # whether `ratio` is a difference
 
     @property
-    def is_real(self) -> bool:
-        """Whether chance alone gives such a difference in fewer than 5 of 100 cases; never with fewer than 3 seeds."""
+    def is_significant(self) -> bool:
+        """Whether chance gives such a difference in fewer than 5 of 100 cases; never with fewer than 3 seeds."""
         return self.p_value < ALPHA
-
-    @property
-    def effect(self) -> Effect:
-        """The effect size in words (J. Cohen 1988, S. Sawilowsky 2009)."""
-        if math.isnan(self.effect_size):
-            return "unknown"
-        return next((word for limit, word in EFFECTS if abs(self.effect_size) < limit), "very large")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +94,7 @@ def compare(one: pd.DataFrame, other: pd.DataFrame, measure: str) -> Comparison:
     paired t-test gives the p-value and the interval. Where a run has no value because it did not reach the target or
     diverged, it lost against one that has, and a sign test (`scipy.stats.binomtest`) counts who won; with fewer than
     six seeds its two-sided p-value is never below 0.05. A run that did not come as far as its epochs is left out, with
-    its pair. With fewer than three pairs there is no p-value and no interval. The effect size is Cohen's d of paired
-    differences with the correction 1 − 3/(4 df − 1) for few seeds (L. Hedges 1981).
+    its pair. With fewer than three pairs there is no p-value and no interval.
 
     Args:
         one: runs of one setting, one for each seed.
@@ -123,14 +112,12 @@ def compare(one: pd.DataFrame, other: pd.DataFrame, measure: str) -> Comparison:
     if differences is None:
         return _compare_by_sign(pairs)
     mean = float(differences.mean())
-    low = high = p_value = effect = math.nan
+    low = high = p_value = math.nan
     if n >= MIN_SEEDS:
         deviation = float(differences.std(ddof=1))
         p_value = 2 * t_tail(differences, abs(mean))
         half = float(stats.t.ppf(1 - ALPHA / 2, n - 1)) * deviation / math.sqrt(n)
         low, high = mean - half, mean + half
-        effect = 0.0 if mean == 0 else mean / deviation if deviation else math.copysign(math.inf, mean)
-        effect *= 1 - 3 / (4 * (n - 1) - 1)
     if not pairs.is_difference:
         mean, low, high = (_exp(value) for value in (mean, low, high))
     return Comparison(
@@ -140,7 +127,6 @@ def compare(one: pd.DataFrame, other: pd.DataFrame, measure: str) -> Comparison:
         high=high,
         p_value=p_value,
         test="t",
-        effect_size=effect,
         is_difference=pairs.is_difference,
     )
 
@@ -171,7 +157,6 @@ def _compare_by_sign(pairs: _Pairs) -> Comparison:
     with np.errstate(invalid="ignore", divide="ignore"):
         apart = a - b if pairs.is_difference else a / b
         middle = float(np.median(apart)) if num else math.nan
-    share = (2 * above - num) / len(pairs.one)
     is_enough = len(pairs.one) >= MIN_SEEDS
     p_value = float(stats.binomtest(above, num).pvalue) if num else 1.0
     return Comparison(
@@ -181,7 +166,6 @@ def _compare_by_sign(pairs: _Pairs) -> Comparison:
         high=math.nan,
         p_value=p_value if is_enough else math.nan,
         test="sign",
-        effect_size=math.nan if not is_enough else math.copysign(math.inf, share) if abs(share) == 1 else share,
         is_difference=pairs.is_difference,
     )
 

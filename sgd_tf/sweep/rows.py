@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from sgd_tf import problems
 from sgd_tf.sweep.plans import Cell, SweepPlan
@@ -55,6 +55,14 @@ class LandscapePoint:
     update: int
     noise_scale: float  # B = S²/‖g‖², in samples
     max_learning_rate: float | None  # 2/λmax; None where there is no limit
+
+    @property
+    def key(self) -> Place:
+        """The place, of which a family of plans has one each."""
+        return self.place
+
+
+Rows: TypeAlias = "tuple[CellResult | LandscapePoint, ...]"
 
 
 def run_cells(plan: SweepPlan, cells: tuple[Cell, ...], seconds: float) -> Iterator[CellResult | Heartbeat]:

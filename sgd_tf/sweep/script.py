@@ -25,10 +25,9 @@ def sweep_script(plan: SweepPlan) -> str:
     return f'''"""{plan.problem}: which batch size reaches the target in the fewest seconds?"""
 
 import sgd_tf
-from sgd_tf.sweep import analysis
 from sgd_tf.sweep.measure import sweep
 from sgd_tf.sweep.plans import SweepPlan
-from sgd_tf.sweep.verdict import verdict_c13
+from sgd_tf.sweep.verdict import judge
 
 problem = sgd_tf.load({plan.problem!r}{size})
 plan = SweepPlan(
@@ -42,12 +41,8 @@ for row in sweep(problem, plan):  # each row is one run
     print(row.batch_size, row.learning_rate, row.seed, row.updates_to_target)
     rows.append(row)
 
-table = analysis.to_table(rows)
-table.to_csv("sweep.csv", index=False)
-best = analysis.tuned(table, "updates_to_target")
-print(analysis.spread(best, "updates_to_target").to_string(index=False))
-print(analysis.fit_runs(best))
-print(analysis.recommend(table))
-for verdict in verdict_c13(table):
-    print(verdict)
+verdict = judge(plan, tuple(rows))
+verdict.table.to_csv("sweep.csv", index=False)
+print(verdict.sizes.to_string(index=False))
+print(verdict.fastest, verdict.law, *verdict.usual, sep="\\n")
 '''

@@ -1,25 +1,28 @@
-"""What a sweep says in words: the fastest k, the critical batch size, 256 and 512, two settings compared."""
+"""The words of the page "Which batch size?": what a sweep says, and how sure that is."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 import pandas as pd
 
 from sgd_tf.sweep import comparison, critical_batch_size
-from sgd_tf.sweep.analysis import NoAnswer, Recommendation
 from sgd_tf.sweep.comparison import Comparison
 from sgd_tf.sweep.critical_batch_size import Hyperbola
+from sgd_tf.sweep.fastest import Fastest
 from sgd_tf.sweep.plans import SweepPlan
-from sgd_tf.sweep.rows import Place
-from sgd_tf.sweep.verdict import Verdict
+from sgd_tf.sweep.verdict import Step, SweepVerdict, UsualSizes
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import count, digits
 from sgd_tf.ui.widgets import PROBLEMS
 from sgd_tf.words import N_
 
+# Where the fastest k may lie: upper ends, for the prediction.
+RANGES = {"4": N_("k up to 4"), "32": N_("5 to 32"), "256": N_("33 to 256"), "more": N_("above 256")}
 NOTABLE = 1.05  # times as long, from which on it is said
+NEAR = 2.0  # a critical batch size within this factor is the fastest k, as far as a sweep can say
+LARGE_PROBLEM = PROBLEMS["teacher"]  # one that has more than 4,000 samples, and is learned in seconds
 FEWEST_SIGNS = 6  # seeds with which a sign test can have p < 0.05: 2 / 2⁶
 MEASURES = {
     "steady_seconds_to_target": N_("Seconds to the target"),
@@ -30,23 +33,19 @@ MEASURES = {
     "test_accuracy_after_epochs": N_("Test accuracy after the same epochs"),
     "test_accuracy_after_seconds": N_("Test accuracy after the same seconds"),
 }
-EFFECTS = {
-    "none": N_("no effect to speak of"),
-    "small": N_("a small effect"),
-    "medium": N_("a medium effect"),
-    "large": N_("a large effect"),
-    "very large": N_("a very large effect"),
-}
 OUTCOMES = {
     "as good": N_("as good as the best"),
     "worse": N_("worse"),
     "open": N_("open: these seeds do not show it"),
 }
 NO_ANSWER = {
-    "not reached": N_("No k reached the target with all its seeds: choose a higher target or more seconds for a run."),
-    "diverged": N_("All runs diverged, or ended no better than at the start: choose smaller learning rates."),
-    "at the start": N_("The loss is at the target before the first update: choose a lower target."),
-    "unknown": N_("Not known yet: no seed was run with all k."),
+    "not run": N_("No run has ended yet."),
+    "not reached": N_(
+        "No k reached the target with every seed. Raise the target loss, or allow more seconds for a run."
+    ),
+    "diverged": N_("All runs diverged, or ended no better than at the start. Choose smaller learning rates."),
+    "at the start": N_("The loss is at the target before the first update. Choose a lower target."),
+    "unknown": N_("Not known yet: no seed was run with every k."),
 }
 STATES = {
     "fastest": N_("the fastest"),
@@ -59,76 +58,74 @@ STATES = {
 }
 
 
-def no_answer(reason: NoAnswer, limit: float | None) -> list[str]:
-    """Why there is no fastest k, and what to do.
+def range_of(batch_size: int) -> str:
+    """The range of the prediction in which a batch size lies.
 
-    Args:
-        reason: of `sweep_results.recommend`.
-        limit: 2/λmax at the start, where it is known.
+    >>> range_of(4), range_of(33), range_of(60_000)
+    ('4', '256', 'more')
     """
-    sentences = [_(NO_ANSWER[reason])]
-    if reason == "diverged" and limit is not None:
-        text = _("At the start gradient descent is stable up to a learning rate of about {limit}.")
-        sentences.append(text.format(limit=digits(limit, 2)))
-    return sentences
+    return next((end for end in RANGES if end != "more" and batch_size <= int(end)), "more")
 
 
-def unfinished(plan: SweepPlan, sizes: pd.DataFrame, num_missing: int) -> list[str]:
-    """What a sweep that is not complete can not say yet.
-
-    Args:
-        plan: the sweep.
-        sizes: of `sweep_results.seconds_by_size`.
-        num_missing: runs that are still to be made, about.
-    """
-    sentences = []
-    absent = [count(k) for k in plan.batch_sizes if k not in set(sizes["batch_size"])]
-    if absent:
-        sentences.append(_("Not run yet: k = {sizes}.").format(sizes=", ".join(absent)))
-    if num_missing:
-        text = _("About {n} runs of this sweep are missing: the answer may change.")
-        sentences.append(text.format(n=count(num_missing)))
-    return sentences
+def ranges(plan: SweepPlan) -> dict[str, str]:
+    """The ranges that hold a k of the sweep."""
+    held = {range_of(k) for k in plan.batch_sizes}
+    return {end: title for end, title in RANGES.items() if end in held}
 
 
-def answer(plan: SweepPlan, best: Recommendation, sizes: pd.DataFrame) -> list[str]:
-    """Which k are the fastest, which are left out between them, and how sure that is.
+def answer(verdict: SweepVerdict) -> tuple[str | None, frozenset[str]]:
+    """The range of the fastest k, None if there is none; and the others whose k can not be told from it."""
+    found = verdict.fastest
+    if not isinstance(found, Fastest) or found.num_compared < 2:
+        return None, frozenset()
+    right = range_of(found.best)
+    return right, frozenset(map(range_of, found.as_fast)) - {right}
 
-    Args:
-        plan: the sweep.
-        best: of `sweep_results.recommended`.
-        sizes: of `sweep_results.seconds_by_size`.
-    """
-    low, high = count(best.low), count(best.high)
-    span = _("k = {k}").format(k=low) if low == high else _("k between {low} and {high}").format(low=low, high=high)
-    sentences = [
-        _("For “{problem}”, this model and this machine: **{span}**.").format(
-            problem=_(PROBLEMS[plan.problem]), span=span
-        ),
-        _("k = {k} is the fastest: {seconds} s of training to a loss of {target}.").format(
-            k=count(best.best), seconds=digits(best.seconds, 2), target=f"{plan.target:g}"
-        ),
-    ]
-    if best.left_out:
-        reasons = ", ".join(_left_out(sizes.set_index("batch_size").loc[k], k) for k, _state in best.left_out)
-        sentences.append(_("Left out in between: {reasons}.").format(reasons=reasons))
-    if best.slowest >= NOTABLE:
-        sentences.append(
-            _("Within the range none takes more than {times} times as long.").format(times=_no_less(best.slowest))
-        )
-    if math.isnan(best.share):
-        sentences.append(_("With one or two seeds nobody can tell how sure that is: take at least three."))
+
+def text(verdict: SweepVerdict) -> str:
+    """What the sweep says, in a few sentences."""
+    found = verdict.fastest
+    sentences: list[str] = []
+    if isinstance(found, Fastest):
+        sentences += _fastest(verdict.plan, found)
+        sentences += [_step(verdict.step)] if verdict.step else []
     else:
-        sentences.append(
-            _("How sure: draw the {n} seeds and clock readings anew, and the fastest k lies there in {share}.").format(
-                n=best.num_seeds, share=f"{best.share:.0%}"
-            )
-        )
-    if best.ends_low and best.low > 1:
-        sentences.append(_("The range begins at the smallest k of the sweep: add smaller ones."))
-    if best.ends_high and best.high < (plan.num_examples or math.inf):
-        sentences.append(_("The range ends at the largest k of the sweep: add larger ones."))
-    return sentences
+        sentences.append(_(NO_ANSWER[found]))
+        start = verdict.noise.get("start")
+        if found == "diverged" and start and start.max_learning_rate is not None:
+            words = _("At the start gradient descent is stable up to a learning rate of about {limit}.")
+            sentences.append(words.format(limit=digits(start.max_learning_rate, 2)))
+    if verdict.not_run:
+        sentences.append(_("Not run yet: k = {sizes}.").format(sizes=", ".join(map(count, verdict.not_run))))
+    if verdict.num_missing:
+        words = _("Runs still missing: about {n}. The answer may change.")
+        sentences.append(words.format(n=count(verdict.num_missing)))
+    return " ".join(sentences)
+
+
+def _fastest(plan: SweepPlan, found: Fastest) -> Iterator[str]:
+    words = _("**k = {k}** is the fastest: {seconds} s of training to a loss of {target}.")
+    if found.num_compared == 1:
+        words = _("Only **k = {k}** reached the target with every seed: {seconds} s of training to a loss of {target}.")
+    yield words.format(k=count(found.best), seconds=digits(found.seconds, 2), target=f"{plan.target:g}")
+    if found.as_fast:
+        words = _("Not clearly slower: k = {sizes}.")
+        if found.slowest >= NOTABLE:
+            words = _("Not clearly slower: k = {sizes} (at most {times} times as long).")
+        yield words.format(sizes=", ".join(map(count, found.as_fast)), times=_no_less(found.slowest))
+
+
+def _step(step: Step) -> str:
+    k, updates, seconds = count(step.k), step.updates, step.seconds
+    if step.is_larger:
+        words = _("With k = {k} the updates fall to {share}, but each takes {times} times as long.")
+        return words.format(k=k, share=_share(updates), times=digits(seconds, 2))
+    words = _("With k = {k} an update takes {share} of the time, but {times} times as many are needed.")
+    return words.format(k=k, share=_share(seconds), times=digits(updates, 2))
+
+
+def _share(value: float) -> str:
+    return f"{digits(100 * value, 2)}%"
 
 
 def _no_less(value: float) -> str:
@@ -138,6 +135,80 @@ def _no_less(value: float) -> str:
     ('1.95', '1.94', '12')
     """
     return f"{math.ceil(round(100 * value, 6)) / 100:,g}"
+
+
+def best_sizes(verdict: SweepVerdict) -> pd.DataFrame:
+    """The best k by each measure, one row for each; empty if there is no fastest k."""
+    found, law, rows = verdict.fastest, verdict.law, {}
+    if not isinstance(found, Fastest):
+        return pd.DataFrame()
+    ends = "" if found.low == found.high else _(" (from {low} to {high} not clearly slower)")
+    seconds = count(found.best) + ends.format(low=count(found.low), high=count(found.high))
+    rows[_("Fewest seconds to the target")] = seconds
+    if law and is_bent(law):
+        rows[_("Critical batch size: more samples save few updates beyond it")] = _about(law.critical_batch_size)
+    scales = [point.noise_scale for point in verdict.noise.values() if math.isfinite(point.noise_scale)]
+    if scales:
+        rows[_("The same, predicted by the noise of the gradient on the way")] = " → ".join(map(_about, scales))
+    for usual in verdict.usual:
+        words = _("Lowest test loss after {budget}, learning rate: {rate}")
+        rows[words.format(budget=budget(verdict.plan, usual), rate=rate(verdict.plan, usual))] = count(usual.best)
+    return pd.DataFrame({_("Best by"): rows.keys(), "k": rows.values()}).set_index(_("Best by"))
+
+
+def why_they_differ(verdict: SweepVerdict) -> str:
+    """Why the best k by one measure is not that by another."""
+    sentences = [
+        _("Each row asks something else. Seconds depend on this machine; updates and noise do not."),
+    ]
+    found, law = verdict.fastest, verdict.law
+    if isinstance(found, Fastest) and law and is_bent(law):
+        critical = law.critical_batch_size
+        words = _("Here the fastest k is near the critical batch size.")
+        if found.best > NEAR * critical:
+            words = _(
+                "Here the fastest k is above the critical batch size: a larger k wastes samples, but this machine "
+                "processes more of them per second."
+            )
+        elif found.best * NEAR < critical:
+            words = _(
+                "Here the fastest k is below the critical batch size: a larger k would save updates, but each of them "
+                "would take longer."
+            )
+        sentences.append(words)
+    return " ".join(sentences)
+
+
+def _about(value: float) -> str:
+    return f"≈ {digits(value, 2)}"
+
+
+def how_sure(verdict: SweepVerdict) -> list[str]:
+    """How sure the answer and the critical batch size are."""
+    found = verdict.fastest
+    sentences: list[str] = []
+    if isinstance(found, Fastest):
+        if math.isnan(found.share):
+            sentences.append(_("One or two seeds can not show how sure the answer is. Take at least three."))
+        else:
+            words = _(
+                "In {share} of the bootstrap resamples (the {n} seeds and the measured speeds drawn anew), the fastest "
+                "k is the one named above or one that is not clearly slower."
+            )
+            sentences.append(words.format(n=found.num_seeds, share=f"{found.share:.0%}"))
+        if found.left_out:
+            sizes = verdict.sizes.set_index("batch_size")
+            reasons = ", ".join(_left_out(sizes.loc[k], k) for k, _state in found.left_out)
+            sentences.append(_("Left out in between: {reasons}.").format(reasons=reasons))
+        if found.ends_low and found.low > 1:
+            sentences.append(_("The smallest k of the sweep is not clearly slower: add smaller ones."))
+        if found.ends_high and found.high < (verdict.plan.num_examples or math.inf):
+            sentences.append(_("The largest k of the sweep is not clearly slower: add larger ones."))
+    if verdict.law:
+        sentences += _law(verdict.law)
+        if verdict.plan.rule != "tuned":
+            sentences.append(_("All this at the learning rates of the rule; tuned ones may say something else."))
+    return sentences
 
 
 def _left_out(size: pd.Series, k: int) -> str:
@@ -151,11 +222,48 @@ def _left_out(size: pd.Series, k: int) -> str:
     return _("k = {k} ({reason})").format(k=count(k), reason=reason)
 
 
+def is_bent(law: Hyperbola) -> bool:
+    """Whether the sweep shows a critical batch size: the law holds, and bends within the sweep."""
+    return law.no_interval != "misfit" and law.smallest < law.critical_batch_size < law.largest
+
+
+def _law(law: Hyperbola) -> Iterator[str]:
+    """The critical batch size, and how far it is known."""
+    if law.no_interval == "misfit":
+        yield _("No critical batch size: the updates do not follow the law S = S_min + E_min/k.")
+    elif law.critical_batch_size >= law.largest:
+        yield _("Up to the largest k of the sweep, twice the k takes about half the updates.")
+    elif law.critical_batch_size <= law.smallest:
+        yield _("From the smallest k of the sweep on, a larger k hardly saves updates.")
+    else:
+        words = _("At the critical batch size, **k ≈ {k}**, updates and samples are both twice their minimum.")
+        yield words.format(k=digits(law.critical_batch_size, 2))
+        yield _interval(law)
+    words = _("Typical error of the fitted law: a factor of {factor} (root mean square of the logarithms).")
+    yield words.format(factor=f"{math.exp(law.misfit):.2f}")
+
+
+def _interval(law: Hyperbola) -> str:
+    """Between which k the critical batch size lies, or why nobody can tell."""
+    if law.no_interval:
+        words = _("A rough number: an interval takes at least {sizes} k that reach the target and {seeds} seeds.")
+        return words.format(sizes=critical_batch_size.MIN_SIZES, seeds=critical_batch_size.MIN_SEEDS)
+    if law.low == 0 and math.isinf(law.high):
+        return _("A rough number: the 95% interval is open at both ends.")
+    span = _("{low} to {high}")
+    if law.low == 0:
+        span = _("below {high}")
+    elif math.isinf(law.high):
+        span = _("above {low}")
+    words = _("95% interval: {span}. It counts the seeds and the error of the law, not the choice of rates and target.")
+    return words.format(span=span.format(low=digits(law.low, 3), high=digits(law.high, 3)))
+
+
 def each_k(sizes: pd.DataFrame) -> pd.DataFrame:
     """One row for each k, as the page shows it.
 
     Args:
-        sizes: of `sweep_results.seconds_by_size`.
+        sizes: of `fastest.seconds_by_size`.
     """
     rows = [
         {
@@ -171,131 +279,85 @@ def each_k(sizes: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("k")
 
 
-def critical(plan: SweepPlan, fit: Hyperbola, noise_scales: Mapping[Place, float]) -> list[str]:
-    """When more samples per update stop helping, and how far that is known.
-
-    Args:
-        plan: the sweep.
-        fit: of `sweep_results.fit_runs`.
-        noise_scales: by the place in the run along which they were measured.
-    """
-    misfit = f"{fit.misfit:.0%}"
-    if fit.no_interval == "misfit":
-        text = _("No critical batch size: the law S = S_min + E_min/k misses the updates by {share} on average.")
-        sentences = [text.format(share=misfit)]
-    else:
-        sentences = [*_bend(fit), _("The fitted law misses the updates by {share} on average.").format(share=misfit)]
-    scales = {place: scale for place, scale in noise_scales.items() if math.isfinite(scale)}
-    if {"start", "target"} <= set(scales):
-        sentences.append(
-            _("The noise of the gradient alone predicts {start} at the start and {end} at the target.").format(
-                start=count(scales["start"]), end=count(scales["target"])
-            )
-        )
-    elif "start" in scales:
-        text = _("The noise of the gradient alone predicts {start} at the start.")
-        sentences.append(text.format(start=count(scales["start"])))
-    if plan.rule != "tuned":
-        sentences.append(_("All this at the learning rates of the rule; tuned ones may say something else."))
-    return sentences
-
-
-def _bend(fit: Hyperbola) -> list[str]:
-    """Where the law bends: beyond the sweep, or at the critical batch size."""
-    if fit.critical_batch_size >= fit.largest:
-        return [_("Up to the largest k of the sweep, twice the k takes about half the updates.")]
-    if fit.critical_batch_size <= fit.smallest:
-        return [_("From the smallest k of the sweep on, a larger k hardly saves updates.")]
-    text = _("More stops helping at about **k = {k}**, the critical batch size.")
-    return [
-        text.format(k=count(fit.critical_batch_size)),
-        _("There updates and samples are twice what they are at least."),
-        _interval(fit),
+def usual_table(verdict: SweepVerdict) -> pd.DataFrame:
+    """256 or 512 beside the best k and beside larger ones, one row for each condition."""
+    rows = [
+        {
+            _("Compared after"): budget(verdict.plan, usual),
+            _("Learning rate"): rate(verdict.plan, usual),
+            _("Lowest test loss"): f"k = {count(usual.best)}",
+            _("256 or 512"): _usual(usual),
+            _("Larger k"): _larger(usual),
+        }
+        for usual in verdict.usual
     ]
+    return pd.DataFrame(rows).set_index(_("Compared after"))
 
 
-def _interval(fit: Hyperbola) -> str:
-    """Between which k the critical batch size lies, or why nobody can tell."""
-    if fit.no_interval:
-        text = _("A rough number: an interval takes at least {sizes} k that reach the target and {seeds} seeds.")
-        return text.format(sizes=critical_batch_size.MIN_SIZES, seeds=critical_batch_size.MIN_SEEDS)
-    if fit.low == 0 and math.isinf(fit.high):
-        return _("A rough number: with 95 % it may lie anywhere.")
-    span = _("between {low} and {high}")
-    if fit.low == 0:
-        span = _("below {high}")
-    elif math.isinf(fit.high):
-        span = _("above {low}")
-    text = _("With 95 % it lies {span}. This counts seeds and misses of the law, not the choice of rates and target.")
-    return text.format(span=span.format(low=digits(fit.low, 3), high=digits(fit.high, 3)))
-
-
-def verdicts(plan: SweepPlan, found: list[Verdict]) -> list[str]:
-    """In how many cases 256 or 512 is as good as the best k, and in how many a large k hurts.
-
-    Args:
-        plan: the sweep.
-        found: of `verdict.verdict_c13`.
-    """
-    judged = [verdict for verdict in found if verdict.practical is not None]
-    sentences = []
-    if judged:
-        outcomes = [verdict.practical_outcome for verdict in judged]
-        text = _("256 or 512 is as good as the best k in {good} of {all} cases, worse in {bad}, open in {open}.")
-        good, bad, unsure = (outcomes.count(outcome) for outcome in ("as good", "worse", "open"))
-        sentences.append(text.format(good=good, bad=bad, open=unsure, all=len(judged)))
-    outcomes = [verdict.large_outcome for verdict in judged if verdict.large is not None]
-    if outcomes:
-        text = _("A k beyond 4,000 hurts in {bad} of {all} cases, does not hurt in {good}, open in {open}.")
-        good, bad, unsure = (outcomes.count(outcome) for outcome in ("as good", "worse", "open"))
-        sentences.append(text.format(good=good, bad=bad, open=unsure, all=len(outcomes)))
-    else:
-        sentences.append(_("No k beyond 4,000 was run; N is {n} here.").format(n=count(plan.num_examples)))
-    return sentences
-
-
-def budget(plan: SweepPlan, verdict: Verdict) -> str:
-    """What all runs of a verdict had the same of."""
-    if verdict.budget == "epochs":
-        return _("{n} epochs").format(n=f"{plan.epochs:g}")
+def budget(plan: SweepPlan, usual: UsualSizes) -> str:
+    """What is equal in all runs that are compared."""
+    if usual.budget == "epochs":
+        return _("{n} epochs").format(n=f"{plan.epochs:g}") if plan.epochs != 1 else _("1 epoch")
     return _("{n} s of training").format(n=f"{plan.seconds:g}")
 
 
-def rate(plan: SweepPlan, verdict: Verdict) -> str:
-    """The learning rates of a verdict."""
-    if verdict.rates == "tuned":
+def rate(plan: SweepPlan, usual: UsualSizes) -> str:
+    """The learning rates of a comparison."""
+    if usual.rates == "tuned":
         return _("best for each k")
-    if verdict.learning_rate is not None:
-        return _("{rate} for all k").format(rate=f"{verdict.learning_rate:.3g}")
+    if usual.learning_rate is not None:
+        return _("{rate} for all k").format(rate=f"{usual.learning_rate:.3g}")
     return {"linear": _("proportional to k"), "square_root": _("proportional to √k")}.get(
         plan.rule, _("one for each k")
     )
 
 
-def practical(verdict: Verdict) -> str:
+def _usual(usual: UsualSizes) -> str:
     """256 or 512 beside the best k."""
-    if verdict.practical is None:
+    if usual.usual is None:
         return _("not run")
-    k, words = count(verdict.practical), _(OUTCOMES[verdict.practical_outcome])
-    if math.isnan(verdict.practical_ratio):
+    k, words = count(usual.usual), _(OUTCOMES[usual.usual_outcome])
+    if usual.usual == usual.best:
+        return _("k = {k} is the lowest").format(k=k)
+    if math.isnan(usual.usual_ratio):
         return _("k = {k}: {words}").format(k=k, words=words)
-    if math.isinf(verdict.practical_ratio):
+    if math.isinf(usual.usual_ratio):
         return _("k = {k}: diverged, {words}").format(k=k, words=words)
-    times = f"{verdict.practical_ratio:.2f}"
+    times = f"{usual.usual_ratio:.2f}"
     return _("k = {k}: {times} times the lowest, {words}").format(k=k, times=times, words=words)
 
 
-def large(verdict: Verdict) -> str:
+def _larger(usual: UsualSizes) -> str:
     """The k above 256 or 512 beside it."""
-    if verdict.practical is None:
-        return "–"
-    if verdict.largest is None:
+    if usual.usual is None or usual.largest is None:
         return _("not run")
-    if verdict.harm_from is not None:
-        return _("worse from k = {k} on").format(k=count(verdict.harm_from))
-    if verdict.largest_outcome == "as good":
+    if usual.harm_from is not None:
+        return _("worse from k = {k} on").format(k=count(usual.harm_from))
+    if usual.largest_outcome == "as good":
         return _("the largest k is as good")
     return _("the largest k is not clearly worse")
+
+
+def usual_text(verdict: SweepVerdict) -> str:
+    """In how many rows 256 or 512 is as good as the best k, and in how many a large k hurts."""
+    sentences = []
+    judged = [usual for usual in verdict.usual if usual.usual is not None]
+    if judged:
+        words = _("256 or 512 is as good as the best k in {good} of the rows, worse in {bad}, open in {open}.")
+        sentences.append(words.format(**_counts([usual.usual_outcome for usual in judged])))
+    large = [usual.largest_outcome for usual in judged if usual.is_large]
+    if large:
+        words = _("A k beyond 4,000 hurts in {bad} of the rows, does not hurt in {good}, open in {open}.")
+        sentences.append(words.format(**_counts(large)))
+    else:
+        words = _("No k beyond 4,000 was run; N is {n} here. Try “{problem}” with N = 16,384.")
+        N = count(verdict.plan.num_examples)
+        sentences.append(words.format(n=N, problem=_(LARGE_PROBLEM)))
+    return " ".join(sentences)
+
+
+def _counts(outcomes: list[comparison.Outcome]) -> dict[str, int]:
+    return {"good": outcomes.count("as good"), "bad": outcomes.count("worse"), "open": outcomes.count("open")}
 
 
 def compared(found: Comparison, measure: str, one: str, other: str) -> str:
@@ -307,26 +369,37 @@ def compared(found: Comparison, measure: str, one: str, other: str) -> str:
         one: name of the first setting.
         other: name of the second one.
     """
-    what, is_sign = _(MEASURES[measure]), found.test == "sign"
-    values = {"what": what, "one": one, "other": other, "n": found.num_seeds}
+    values = {"what": _(MEASURES[measure]), "one": one, "other": other, "n": found.num_seeds}
     if found.num_seeds < comparison.MIN_SEEDS:
-        text = _("**{what}**: {one} and {other} share {n} seeds with a value. A test needs at least 3.")
-        return text.format(**values)
-    if is_sign:
-        sentence = _("**{what}**: not all runs of {one} and {other} have a value. Counting who won with each seed:")
-    elif found.is_difference:
-        sentence = _("**{what}**: {one} is {difference} points above {other} (95 %: {low} to {high}).")
-        difference, low, high = (f"{100 * value:+.2f}" for value in (found.ratio, found.low, found.high))
-        values |= {"difference": difference, "low": low, "high": high}
-    else:
-        sentence = _("**{what}**: {one} has {times} times the value of {other} (95 %: {low} to {high}).")
-        times, low, high = (digits(value, 3) for value in (found.ratio, found.low, found.high))
-        values |= {"times": times, "low": low, "high": high}
-    values |= {"effect": _(EFFECTS[found.effect]), "test": _("sign test") if is_sign else _("paired t-test")}
+        words = _("**{what}**: seeds with which {one} and {other} both have a value: {n}. A test needs at least 3.")
+        return words.format(**values)
+    sentence, numbers = _difference(found)
+    values |= numbers | {"test": _("sign test") if found.test == "sign" else _("paired t-test")}
     values["p"] = "< 0.001" if found.p_value < 0.001 else f"= {found.p_value:.2g}"
-    verdict = _("It may be chance (p {p}, {test}, {n} seeds): {effect}, but not shown with so few seeds.")
-    if found.is_real:
-        verdict = _("The difference is real: {effect}, by chance alone rarer than 1 in 20 (p {p}, {test}, {n} seeds).")
-    elif is_sign and found.num_seeds < FEWEST_SIGNS:
-        verdict += " " + _("With fewer than 6 seeds a sign test can not show a difference.")
-    return f"{sentence} {verdict}".format(**values)
+    sure = _("Not significant (p {p}, {test}, {n} seeds): it may be chance. More seeds can settle it.")
+    if found.is_significant:
+        sure = _(
+            "Significant (p {p}, {test}, {n} seeds): without a true difference, one this large would appear in fewer "
+            "than 1 of 20 sweeps."
+        )
+    elif found.test == "sign" and found.num_seeds < FEWEST_SIGNS:
+        sure += " " + _("With fewer than 6 seeds a sign test can not show a difference.")
+    return f"{sentence.format(**values)} {sure.format(**values)}"
+
+
+def _difference(found: Comparison) -> tuple[str, dict[str, str]]:
+    """How far two settings are apart, as a sentence and its numbers."""
+    if found.test == "sign":
+        return _("**{what}**: not all runs of {one} and {other} have a value. Counting who won with each seed:"), {}
+    size, low, high = found.ratio, found.low, found.high
+    if found.is_difference:
+        points, low_text, high_text = (f"{100 * value:+.2f}" for value in (size, low, high))
+        numbers = {"difference": points, "low": low_text, "high": high_text}
+        if float(points) == 0:
+            return _("**{what}**: {one} and {other} differ by less than 0.01 points (95%: {low} to {high})."), numbers
+        return _("**{what}**: {one} minus {other} is {difference} points (95%: {low} to {high})."), numbers
+    times, low_text, high_text = (digits(value, 3) for value in (size, low, high))
+    numbers = {"times": times, "low": low_text, "high": high_text}
+    if times == "1":
+        return _("**{what}**: {one} and {other} differ by less than 1% (95%: {low} to {high} times)."), numbers
+    return _("**{what}**: {one} has {times} times the value of {other} (95%: {low} to {high})."), numbers

@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -99,7 +99,15 @@ def start(
         _submit(kind, function, arguments, seconds, shown if plan is None else plan, prediction)
 
 
-def start_sliced(kind: str, next_slice: NextSlice, *, seconds: float, plan: Any, prediction: str | None = None) -> None:
+def start_sliced(
+    kind: str,
+    next_slice: NextSlice,
+    *,
+    seconds: float,
+    plan: Any,
+    prediction: str | None = None,
+    rows: Iterable[Any] = (),
+) -> None:
     """Begin a computation that is longer than a job may be, unless a run of this session is active.
 
     Args:
@@ -108,10 +116,13 @@ def start_sliced(kind: str, next_slice: NextSlice, *, seconds: float, plan: Any,
         seconds: that a slice trains; its time limit leaves room for loading, compiling and evaluating.
         plan: what the views want to know of it.
         prediction: what the learner expects.
+        rows: known before the first slice.
     """
     if not active():
         limit = 2 * seconds + SLACK_SECONDS
-        job = SlicedJob(cluster(), next_slice, learner=_learner(), seconds_limit=limit, typical_seconds=seconds)
+        job = SlicedJob(
+            cluster(), next_slice, learner=_learner(), seconds_limit=limit, typical_seconds=seconds, rows=rows
+        )
         _remember(SessionRun(kind=kind, plan=plan, job=job, prediction=prediction))
 
 

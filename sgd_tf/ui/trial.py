@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -36,6 +36,7 @@ class Verdict:
 
     text: str  # the numbers that say so
     answer: str | None = None  # the option of the prediction that they give; None where they give none
+    also: Collection[str] = ()  # options that the run can not tell from it
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,10 +48,10 @@ class Trial(Generic[Plan, Row]):
     """
 
     kind: str  # key of its run in the session and of its parts on the page
-    run: Callable[[Plan], Iterator[Row]]  # what a worker does
+    run: Callable[[Plan], Iterator[Row]] | None = None  # what a worker does; None where `begin` is given
     question: str | Callable[[Plan], str]  # what the learner predicts, in English; or in the learner's language
     options: Mapping[str, str] | Callable[[Plan], Mapping[str, str]]  # and may predict: titles in English
-    seconds: Callable[[Plan], float]  # of training, at most
+    seconds: Callable[[Plan], float] | None = None  # of training, at most
     settings: Callable[[Plan], str]  # one line that names them, in the learner's language
     progress: Callable[[Plan, list[Row]], float]  # share of the rows that have come, in [0, 1]
     verdict: Callable[[Plan, list[Row]], Verdict | None]  # of the rows of a run that is over, also of one stopped
@@ -91,7 +92,7 @@ class Trial(Generic[Plan, Row]):
             prediction = st.session_state.get(f"{self.kind}_guess")
             if self.begin is not None:
                 self.begin(plan, prediction)
-            else:
+            elif self.run is not None and self.seconds is not None:
                 runs.start(self.kind, self.run, plan, seconds=self.seconds(plan), prediction=prediction)
             st.session_state["begun"] = self.kind
             st.rerun()
@@ -149,6 +150,10 @@ def judge(prediction: str | None, verdict: Verdict, options: Mapping[str, str]) 
         words = _("Right: {answer}.").format(answer=_(options[prediction]))
         text = f"**{words}** {verdict.text}"
         draw, icon = st.success, ":material/check_circle:"
+    elif prediction in verdict.also:
+        words = _("Too close to tell: you expected “{guess}”, and “{answer}” is not clearly better.")
+        words = words.format(guess=_(options[prediction]), answer=_(options[verdict.answer]))
+        text, draw, icon = f"**{words}** {verdict.text}", st.info, ":material/balance:"
     else:
         words = _("Not so: you expected “{guess}”, the run says “{answer}”.")
         words = words.format(guess=_(options[prediction]), answer=_(options[verdict.answer]))

@@ -9,8 +9,13 @@ import pytest
 
 from sgd_tf.sweep import analysis as results
 from sgd_tf.sweep.analysis import to_table
+from sgd_tf.sweep.fastest import fastest, seconds_by_size
 from sgd_tf.sweep.rows import CellResult
-from sgd_tf.sweep.verdict import verdict_c13
+from sgd_tf.sweep.verdict import usual_sizes
+
+
+def recommend(table):
+    return fastest(seconds_by_size(table))
 
 
 def row(k, rate=0.1, seed=0, **changes):
@@ -126,7 +131,7 @@ def race(prices, noise=0.02, num_seeds=5):
 
 
 def test_the_range_holds_what_is_not_slower_and_ends_where_it_is():
-    best = results.recommend(race({1: 4.0, 8: 1.05, 32: 1.0, 128: 1.06, 1024: 3.0}))
+    best = recommend(race({1: 4.0, 8: 1.05, 32: 1.0, 128: 1.06, 1024: 3.0}))
     assert (best.low, best.best, best.high) == (8, 32, 128)
     assert best.seconds == pytest.approx(1.0, rel=0.05)
     assert best.share > 0.99
@@ -136,19 +141,19 @@ def test_the_range_holds_what_is_not_slower_and_ends_where_it_is():
 
 
 def test_a_lone_winner_is_a_range_of_one():
-    best = results.recommend(race({1: 2.0, 32: 1.0, 1024: 2.0}))
+    best = recommend(race({1: 2.0, 32: 1.0, 1024: 2.0}))
     assert (best.low, best.high) == (32, 32)
 
 
 def test_noise_widens_the_range():
     prices = {1: 2.0, 8: 1.4, 32: 1.0, 128: 1.4, 1024: 2.0}
-    narrow, wide = results.recommend(race(prices, noise=0.02)), results.recommend(race(prices, noise=0.8))
+    narrow, wide = recommend(race(prices, noise=0.02)), recommend(race(prices, noise=0.8))
     assert narrow.low == narrow.high == 32
     assert wide.high / wide.low > 1
 
 
 def test_a_k_that_is_slow_in_between_is_left_out_and_named():
-    best = results.recommend(race({1: 1.0, 8: 3.0, 32: 1.05}))
+    best = recommend(race({1: 1.0, 8: 3.0, 32: 1.05}))
     assert (best.low, best.high) == (1, 32)
     assert best.left_out == ((8, "slower"),)
     assert best.slowest < 1.1
@@ -157,10 +162,10 @@ def test_a_k_that_is_slow_in_between_is_left_out_and_named():
 def test_a_k_that_did_not_always_reach_the_target_is_out():
     rows = [row(k, seed=seed, updates_to_target=1000.0 * price) for k, price in RACE.items() for seed in range(5)]
     missed = row(32, seed=3, updates_to_target=None)
-    best = results.recommend(to_table([missed, *rows]))
+    best = recommend(to_table([missed, *rows]))
     assert (best.best, best.low, best.high) == (8, 8, 128)
     assert best.left_out == ((32, "not reached"),)
-    assert results.recommend(to_table([row(k, updates_to_target=None) for k in RACE])) == "not reached"
+    assert recommend(to_table([row(k, updates_to_target=None) for k in RACE])) == "not reached"
 
 
 RACE = {8: 1.05, 32: 1.0, 128: 1.06}
@@ -168,7 +173,7 @@ RACE = {8: 1.05, 32: 1.0, 128: 1.06}
 
 def test_one_table_gives_the_range_the_factor_and_what_the_csv_says():
     table = race({1: 4.0, 8: 1.05, 32: 1.0, 128: 1.06, 1024: 3.0}, noise=0.3)
-    sizes, best = results.seconds_by_size(table).set_index("batch_size"), results.recommend(table)
+    sizes, best = seconds_by_size(table).set_index("batch_size"), recommend(table)
     by_hand = table.groupby("batch_size")["steady_seconds_to_target"].median()
     assert sizes["median"].to_dict() == by_hand.to_dict()
     assert sizes["ratio"].to_dict() == (by_hand / by_hand.min()).to_dict()
@@ -180,29 +185,29 @@ def test_one_table_gives_the_range_the_factor_and_what_the_csv_says():
 def test_a_seed_that_was_not_run_yet_is_no_failure(reached):
     # Each k with seed 0; the next run is that of k = 1 with seed 1.
     rows = [row(1, updates_to_target=36.0 if reached else None), row(32, updates_to_target=27.0), row(2048)]
-    best = results.recommend(to_table(rows))
+    best = recommend(to_table(rows))
     assert (best.best, best.low, best.high) == (32, 32, 32)
     more = row(1, seed=1, updates_to_target=36.0 if reached else None)
-    after = results.recommend(to_table([*rows, more]))
+    after = recommend(to_table([*rows, more]))
     assert replace(after, share=0.0) == replace(best, share=0.0)  # both NaN
 
 
 def test_where_nobody_shares_a_seed_nothing_is_known():
-    assert results.recommend(to_table([row(8, seed=0), row(32, seed=1)])) == "unknown"
+    assert recommend(to_table([row(8, seed=0), row(32, seed=1)])) == "unknown"
 
 
 def test_runs_that_all_diverged_are_named_and_not_called_slow():
     lost = {"updates_to_target": None, "train_loss": None, "diverged_at": 3}
     rows = [row(k, seed=seed, **lost) for k in (8, 32) for seed in range(2)]
-    assert results.recommend(to_table(rows)) == "diverged"
+    assert recommend(to_table(rows)) == "diverged"
     stuck = row(64, updates_to_target=None, train_loss=2.0, start_loss=2.0)
-    assert results.recommend(to_table([*rows, stuck])) == "diverged"
-    assert results.recommend(to_table([*rows, row(64, updates_to_target=None)])) == "not reached"
+    assert recommend(to_table([*rows, stuck])) == "diverged"
+    assert recommend(to_table([*rows, row(64, updates_to_target=None)])) == "not reached"
 
 
 def test_a_target_that_is_met_before_the_first_update_gives_no_answer_and_no_law():
     table = to_table([row(k, seed=seed, updates_to_target=0.0) for k in (4, 32, 256, 1024) for seed in range(3)])
-    assert results.recommend(table) == "at the start"
+    assert recommend(table) == "at the start"
     assert results.fit_runs(table) is None
     assert results.rate_cells(table)["ratio"].tolist() == [1.0] * 4
 
@@ -210,12 +215,12 @@ def test_a_target_that_is_met_before_the_first_update_gives_no_answer_and_no_law
 def test_a_seed_that_meets_the_target_before_the_first_update_is_not_compared():
     rows = [row(k, seed=seed, updates_to_target=100.0 * price) for k, price in RACE.items() for seed in range(3)]
     at_once = [row(k, seed=3, updates_to_target=0.0) for k in RACE]
-    assert results.recommend(to_table([*rows, *at_once])) == results.recommend(to_table(rows))
+    assert recommend(to_table([*rows, *at_once])) == recommend(to_table(rows))
 
 
 @pytest.mark.parametrize("num_seeds", [1, 2])
 def test_with_two_seeds_nobody_can_tell_how_sure_the_range_is(num_seeds):
-    best = results.recommend(race({8: 1.2, 32: 1.0, 128: 1.5}, num_seeds=num_seeds, noise=0.0))
+    best = recommend(race({8: 1.2, 32: 1.0, 128: 1.5}, num_seeds=num_seeds, noise=0.0))
     assert (best.low, best.high) == (8, 32)
     assert math.isnan(best.share)
 
@@ -227,7 +232,7 @@ def test_how_sure_is_the_share_of_resamples_with_the_fastest_k_in_the_range():
         for seed in range(4)
         for k, price in ((8, 1.0 + 0.5 * (seed % 2)), (32, 1.49 - 0.5 * (seed % 2)), (1024, 9.0))
     ]
-    best = results.recommend(to_table(rows))
+    best = recommend(to_table(rows))
     assert (best.low, best.high, best.share) == (8, 32, 1.0)
 
 
@@ -249,47 +254,48 @@ def judged(losses, noise=0.005, budget="epochs", rates=(0.1,)):
 
 
 def test_the_verdict_finds_256_good_and_large_k_harmful_where_they_are():
-    verdicts = verdict_c13(judged({32: (1.0,), 256: (1.01,), 1024: (1.02,), 8192: (1.6,)}))
+    verdicts = usual_sizes(judged({32: (1.0,), 256: (1.01,), 1024: (1.02,), 8192: (1.6,)}))
     verdict = next(verdict for verdict in verdicts if verdict.budget == "epochs")
-    assert (verdict.best, verdict.practical, verdict.practical_outcome) == (32, 256, "as good")
-    assert (verdict.harm_from, verdict.large, verdict.large_outcome) == (8192, 8192, "worse")
-    assert verdict.large_ratio == pytest.approx(1.6 / 1.01, rel=0.02)
+    assert (verdict.best, verdict.usual, verdict.usual_outcome) == (32, 256, "as good")
+    assert (verdict.harm_from, verdict.largest, verdict.largest_outcome) == (8192, 8192, "worse")
+    assert verdict.is_large
+    assert verdict.largest_ratio == pytest.approx(1.6 / 1.01, rel=0.02)
 
 
 def test_the_verdict_takes_the_better_of_256_and_512():
-    (verdict, _seconds) = verdict_c13(judged({256: (1.2,), 512: (1.0,), 8192: (1.0,)}))
-    assert (verdict.practical, verdict.practical_outcome, verdict.large_outcome) == (512, "as good", "as good")
+    (verdict, _seconds) = usual_sizes(judged({256: (1.2,), 512: (1.0,), 8192: (1.0,)}))
+    assert (verdict.usual, verdict.usual_outcome, verdict.largest_outcome) == (512, "as good", "as good")
     assert verdict.harm_from is None
 
 
 def test_without_256_and_512_or_without_large_k_the_verdict_says_so():
-    (none, _seconds) = verdict_c13(judged({32: (1.0,), 1024: (2.0,)}))
-    assert none.practical is None
-    (small, _seconds) = verdict_c13(judged({32: (1.0,), 256: (2.0,), 1024: (3.0,)}))
-    assert (small.large, small.harm_from, small.practical_outcome) == (None, 1024, "worse")
+    (none, _seconds) = usual_sizes(judged({32: (1.0,), 1024: (2.0,)}))
+    assert none.usual is None
+    (small, _seconds) = usual_sizes(judged({32: (1.0,), 256: (2.0,), 1024: (3.0,)}))
+    assert (small.is_large, small.harm_from, small.usual_outcome) == (False, 1024, "worse")
 
 
 def test_seeds_that_differ_too_much_leave_the_verdict_open():
-    (verdict, _seconds) = verdict_c13(judged({32: (1.0,), 256: (1.1,), 8192: (1.2,)}, noise=0.5))
-    assert (verdict.practical_outcome, verdict.large_outcome) == ("open", "open")
+    (verdict, _seconds) = usual_sizes(judged({32: (1.0,), 256: (1.1,), 8192: (1.2,)}, noise=0.5))
+    assert (verdict.usual_outcome, verdict.largest_outcome) == ("open", "open")
 
 
 def test_one_rate_and_tuned_ones_are_judged_apart():
     # At 0.1, the best of k = 32, a large k is bad; at its own best rate it is not.
     table = judged({32: (1.0, 2.0), 256: (1.0, 1.5), 8192: (4.0, 1.0)}, rates=(0.1, 0.4))
-    one, tuned = (verdict for verdict in verdict_c13(table) if verdict.budget == "epochs")
-    assert (one.rates, one.learning_rate, one.large_outcome) == ("one", 0.1, "worse")
-    assert (tuned.rates, tuned.learning_rate, tuned.large_outcome) == ("tuned", None, "as good")
+    one, tuned = (verdict for verdict in usual_sizes(table) if verdict.budget == "epochs")
+    assert (one.rates, one.learning_rate, one.largest_outcome) == ("one", 0.1, "worse")
+    assert (tuned.rates, tuned.learning_rate, tuned.largest_outcome) == ("tuned", None, "as good")
 
 
 def test_a_large_k_that_diverged_is_worse():
     table = judged({32: (1.0,), 256: (1.0,), 8192: (1.0,)})
     table.loc[table["batch_size"] == 8192, "test_loss_after_epochs"] = math.nan
-    assert verdict_c13(table)[0].large_outcome == "open"  # did not come so far: nobody knows
+    assert usual_sizes(table)[0].largest_outcome == "open"  # did not come so far: nobody knows
     table.loc[table["batch_size"] == 8192, "diverged_at"] = 7
-    verdict = verdict_c13(table)[0]
-    assert (verdict.large, verdict.large_outcome, verdict.harm_from) == (8192, "worse", 8192)
-    assert math.isinf(verdict.large_ratio)
+    verdict = usual_sizes(table)[0]
+    assert (verdict.largest, verdict.largest_outcome, verdict.harm_from) == (8192, "worse", 8192)
+    assert math.isinf(verdict.largest_ratio)
 
 
 @pytest.mark.parametrize("losses", [[None, 0.51, 0.51, 0.49, 0.49], [None, None, 0.49, 0.49, 0.49]])
@@ -297,15 +303,15 @@ def test_a_bare_majority_of_the_seeds_gives_no_verdict(losses):
     rows = [row(256, seed=seed) for seed in range(5)]
     for seed, loss in enumerate(losses):
         rows.append(row(8192, seed=seed, test_loss_after_epochs=loss, diverged_at=None if loss else 7))
-    verdict = verdict_c13(to_table(rows))[0]
-    assert (verdict.budget, verdict.practical, verdict.large) == ("epochs", 256, 8192)
-    assert (verdict.large_outcome, verdict.largest_outcome, verdict.harm_from) == ("open", "open", None)
+    verdict = usual_sizes(to_table(rows))[0]
+    assert (verdict.budget, verdict.usual, verdict.largest) == ("epochs", 256, 8192)
+    assert (verdict.largest_outcome, verdict.harm_from) == ("open", None)
 
 
 def test_two_seeds_give_no_verdict():
     table = judged({32: (1.0,), 256: (1.5,), 8192: (9.0,)}, noise=0.001)
-    for verdict in verdict_c13(table[table["seed"] < 2]):
-        assert (verdict.practical_outcome, verdict.large_outcome, verdict.harm_from) == ("open", "open", None)
+    for verdict in usual_sizes(table[table["seed"] < 2]):
+        assert (verdict.usual_outcome, verdict.largest_outcome, verdict.harm_from) == ("open", "open", None)
 
 
 def test_the_map_tells_reached_missed_stuck_and_diverged_and_marks_the_best():
@@ -333,7 +339,7 @@ def test_the_map_tells_reached_missed_stuck_and_diverged_and_marks_the_best():
 def test_an_empty_sweep_says_nothing_and_fails_nowhere():
     table = to_table([])
     assert results.spread(results.tuned(table, "updates_to_target"), "updates_to_target").empty
-    assert verdict_c13(table) == []
+    assert usual_sizes(table) == []
     assert results.fit_runs(table) is None
-    assert results.recommend(table) == "not run"
+    assert recommend(table) == "not run"
     assert isinstance(results.speed(table), pd.DataFrame)
