@@ -61,10 +61,22 @@ def text_of(app):
     return "\n".join(element.value for element in [*app.markdown, *app.caption])
 
 
-def run_text(app):
-    """What the line of the run says."""
-    (bar,) = app.get("progress")
-    return bar.proto.text
+def open_lines(app, *keys):
+    """Open the lines of claims, by default of all."""
+    for key in keys or CLAIMS:
+        app.session_state[f"claims_open_{key}"] = True
+    return checked(app.run())
+
+
+def counts(app):
+    """How many claims have each verdict, as the page says."""
+    return [re.sub(r":material\S+ ", "", option) for option in app.segmented_control(key="claims_show").options]
+
+
+def result(app):
+    """What the page says of the run."""
+    (box,) = [*app.info, *app.success, *app.warning]
+    return box.value
 
 
 def press(app, key):
@@ -72,88 +84,83 @@ def press(app, key):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_page_shows_all_claims_with_their_rules_before_anything_has_run(cluster, language):
+def test_the_page_lists_all_claims_each_with_its_rule_before_anything_has_run(cluster, language):
     app = open_app(language, page=PAGE)
     assert not cluster.jobs
     assert app.subheader[0].value == {"ko": "주장 확인하기", "en": "Test the claims"}[language]
-    words = text_of(app)
-    assert words.count({"ko": "아직 확인하지 않음**]", "en": "Not tried yet**]"}[language]) == 18
+    lines = [line.label for line in app.expander][: len(CLAIMS)]
+    assert all({"ko": "아직 확인하지 않음]", "en": "Not tested yet]"}[language] in line for line in lines)
+    assert (
+        counts(app) == {"ko": ["모두: 18", "아직 확인하지 않음: 18"], "en": ["All: 18", "Not tested yet: 18"]}[language]
+    )
+    assert not app.get("page_link")  # a folded line sends nothing of what is in it
+    words = text_of(open_lines(app))
     assert len(re.findall(r"^○ ", words, re.MULTILINE)) == sum(len(claim.conditions) for claim in CLAIMS.values())
-    if language == "en":
-        for claim in CLAIMS.values():
-            assert claim.sentence in words
+    for number, (claim, line) in enumerate(zip(CLAIMS.values(), lines, strict=True), 1):
+        assert f"**{number}. " in line
+        assert (claim.sentence in line) == (language == "en")
+        if language == "en":
             assert claim.experiment in words
             assert all(f"○ {measure.title} ({measure.bound()})" in words for measure in claim.conditions)
-    else:
-        assert not any(claim.sentence in words for claim in CLAIMS.values())
     assert len(app.get("page_link")) == 18
 
 
 @pytest.fixture
 def finished(cluster):
-    """Run all, at its end: one claim depends, one does not hold, one could not be tried."""
+    """Run, at its end: one claim depends, one does not hold, the test of one failed to run."""
     app = open_app(page=PAGE, claims_seeds="5")
     app.pills(key="claims_guess").set_value("most").run()
     cluster.num_workers = 9
     press(app, "claims_run")
     assert app.button(key="claims_run").disabled
-    assert app.button(key="claims_run_efficient").disabled
     return serve(app, cluster, {"efficient": "depends", "full_pass": "fails"}, failures=("iterations",))
 
 
-def test_run_all_tries_each_claim_once_in_order_with_the_seeds_that_were_chosen(cluster, finished):
+def test_run_tests_each_claim_once_in_order_with_the_seeds_that_were_chosen(cluster, finished):
     assert [job.arguments for job in cluster.jobs] == [(ClaimPlan(claim=key, num_seeds=5),) for key in CLAIMS]
     assert {job.function for job in cluster.jobs} == {try_claim}
     assert not finished.button(key="claims_run").disabled
 
 
 def test_each_verdict_stands_beside_its_claim_with_numbers_and_what_it_depends_on(finished):
-    words = text_of(finished)
-    assert words.count(":material/check_circle: **Holds**]") == 15
-    assert words.count(":material/balance: **Depends**]") == 1
-    assert words.count(":material/cancel: **Does not hold**]") == 1
+    assert counts(finished) == ["All: 18", "Holds: 15", "It depends: 1", "Does not hold: 1", "Test failed to run: 1"]
+    lines = [line.label for line in finished.expander]
+    assert "SGD trains more efficiently" in lines[10]
+    assert lines[10].endswith(":orange[It depends]")
+    assert lines[0].endswith(":red[Does not hold]")
+    words = text_of(open_lines(finished, "efficient", "iterations"))
     assert f"It depends on **{CLAIMS['efficient'].depends_on}**." in words
     # 1 - 1: the first condition is missed by one.
     assert ":red[✗] GD seconds ÷ SGD seconds: digits, MLP: **0** (at least 1)" in words
     assert ":green[✓] GD seconds ÷ SGD seconds: 353 samples, linear: **1** (at least 1)" in words
-    assert "**Holds: 15**" in words
+    assert "Seeds: 5" in words  # also where fewer are chosen by now
     (failure,) = finished.error
-    assert failure.value == "The experiment could not be made: RuntimeError: no such thing"
-    assert len(finished.get("vega_lite_chart")) == 17
+    assert failure.value == "The experiment failed: RuntimeError: no such thing"
+    assert len(finished.get("vega_lite_chart")) == 1
+
+
+def test_the_result_is_held_against_the_prediction_and_counts_what_the_list_counts(finished):
+    assert result(finished) == (
+        "**Right: 14 to 17.** Holds: 15 · Does not hold: 1 · It depends: 1 · Test failed to run: 1. "
+        "Computing took 34 s."
+    )
+
+
+def test_claims_can_be_listed_by_their_verdict(finished):
+    finished.segmented_control(key="claims_show").set_value("depends").run()
+    assert ["more efficiently" in line.label for line in checked(finished).expander[:-1]] == [True]
 
 
 def test_a_single_claim_completes_the_trial_and_the_files_hold_all(cluster, finished):
-    press(finished, "claims_run_iterations")
+    press(open_lines(finished, "iterations"), "claims_run_iterations")
     assert cluster.jobs[-1].arguments == (ClaimPlan(claim="iterations", num_seeds=5),)
     app = serve(finished, cluster)
-    assert "**Holds: 16**" in text_of(app)
+    assert "Holds: 16" in counts(app)
+    assert result(app) == f"Claim 8: {CLAIMS['iterations'].sentence} Holds."
     found = [app.session_state["claims_found"][key] for key in CLAIMS]
     table = pd.read_csv(io.StringIO(findings.to_table(found).to_csv(index=False)))
     assert table["claim"].nunique() == 18
     assert len(json.loads(json.dumps(findings.to_json(found), allow_nan=False))) == 18
-
-
-def test_the_prediction_is_judged_by_how_many_hold(cluster):
-    cluster.num_workers = 9
-    app = open_app(page=PAGE)
-    app.pills(key="claims_guess").set_value("most").run()
-    press(app, "claims_run")
-    app = serve(app, cluster, {"efficient": "depends"})
-    assert len(app.success) == 1
-    assert not app.warning
-
-
-def test_counts_on_the_page_are_of_the_same_claims(cluster, finished):
-    """15 hold, one each depends, does not hold, could not be tried: 18; a run of one claim counts no "1 of 1"."""
-    words = text_of(finished)
-    counted = ("Holds: 15**", "Does not hold: 1**", "Depends: 1**", "Not judged: 0**", "Could not be tried: 1")
-    assert all(count in words for count in counted)
-    assert "Not tried yet" not in words
-    assert run_text(finished) == "This run: 18 of 18 claims. Computing took 34 s."
-    press(finished, "claims_run_new_order")
-    app = serve(finished, cluster)
-    assert run_text(app) == "This run: claim 7. Computing took 2 s."
-    assert all(count in text_of(app) for count in counted)
 
 
 def test_a_claim_that_is_not_judged_says_why_and_leaves_the_prediction_open(cluster):
@@ -161,40 +168,44 @@ def test_a_claim_that_is_not_judged_says_why_and_leaves_the_prediction_open(clus
     app = open_app(page=PAGE)
     app.pills(key="claims_guess").set_value("all").run()
     press(app, "claims_run")
-    app = serve(app, cluster, {"efficient": "open"})
+    app = open_lines(serve(app, cluster, {"efficient": "open"}), "efficient")
     words = text_of(app)
-    assert "**Holds: 17**" in words
-    assert "**Not judged: 1**" in words
+    assert counts(app) == ["All: 18", "Holds: 17", "Not judged: 1"]
     assert (
         ":gray[?] GD seconds ÷ SGD seconds: digits, MLP: **–** "
         "(at least 1; undecided: a run diverged or did not reach the target)" in words
     )
-    assert "A condition is open, and the others do not decide." in words
-    assert [element.value for element in app.info] == [
-        "Your prediction stays open: claims that were not judged decide it."
-    ]
-    assert not app.success
-    assert not app.warning
+    assert "A condition is undecided, and the others do not settle it." in words
+    assert "Claims without a verdict could still change how many hold." in result(app)
+    assert len(app.info) == 1
 
 
-def test_a_verdict_says_from_how_many_seeds_it_is(cluster):
-    app = open_app(page=PAGE, claims_seeds="5")
+def test_what_the_learner_predicted_of_a_claim_stands_beside_its_verdict(cluster):
+    app = open_lines(open_app(page=PAGE), "new_order", "used_up")
+    app.pills(key="claims_guess_new_order").set_value("holds").run()
+    app.pills(key="claims_guess_used_up").set_value("depends").run()
     press(app, "claims_run_new_order")
     app = serve(app, cluster)
-    app.segmented_control(key="claims_seeds").set_value("3").run()
-    assert "**Holds**] :gray[5 seeds]" in text_of(app)
+    assert result(app).startswith("**Right: Holds.** Claim 7")
+    press(app, "claims_run_used_up")
+    app = serve(app, cluster)
+    assert result(app).startswith("**Not so: you expected “It depends”, the run says “Holds”.** Claim 6")
+    lines = [line.label for line in app.expander]
+    assert lines[6].endswith(":green[Holds] · :green[as you predicted]")
+    assert lines[5].endswith(":green[Holds] · :gray[you predicted: It depends]")
+    assert "Your predictions of single claims: 1 of 2 right." in text_of(app)
 
 
 def test_what_was_found_is_there_when_the_learner_comes_back(cluster):
-    app = open_app(page=PAGE)
+    app = open_lines(open_app(page=PAGE), "new_order")
     press(app, "claims_run_new_order")
     serve(app, cluster)
     checked(app.switch_page("pages/learn/sampling.py").run())
     cluster.jobs[-1].stop()  # what that page has asked for
     app = checked(app.switch_page(PAGE).run())
-    assert "**Holds: 1**" in text_of(app)
-    press(app, "claims_run_used_up")
-    assert "**Holds: 2**" in text_of(serve(app, cluster))
+    assert "Holds: 1" in counts(app)
+    press(open_lines(app, "used_up"), "claims_run_used_up")
+    assert "Holds: 2" in counts(serve(app, cluster))
 
 
 def test_stop_keeps_the_verdicts_so_far(cluster):
@@ -204,7 +215,8 @@ def test_stop_keeps_the_verdicts_so_far(cluster):
     checked(app.run())
     press(app, "claims_stop")
     assert cluster.jobs[-1].status == "stopped"
-    assert "**성립합니다: 1**" in text_of(app)
+    assert "성립: 1" in counts(app)
+    assert result(app) == "주장 18가지 가운데 1가지를 확인하고 멈췄습니다. 성립: 1."
     assert not app.button(key="claims_run").disabled
 
 
@@ -216,19 +228,19 @@ def test_a_worker_that_is_lost_is_a_sentence_and_the_rest_stays(cluster):
     cluster.jobs[-1].failure, cluster.jobs[-1].status = JobFailure("time limit", ""), "failed"
     checked(app.run())
     assert any("longer than it may" in element.value for element in checked(app.run()).error)
-    assert "**Holds: 1**" in text_of(app)
+    assert "Holds: 1" in counts(app)
 
 
 def test_nonsense_in_the_address_gives_three_seeds(cluster):
     app = open_app(page=PAGE, claims_seeds="4")
-    press(app, "claims_run_new_order")
+    press(open_lines(app, "new_order"), "claims_run_new_order")
     assert cluster.jobs[-1].arguments == (ClaimPlan(claim="new_order", num_seeds=3),)
 
 
 def test_a_finished_run_survives_a_reload(cluster):
-    app = open_app(page=PAGE)
+    app = open_lines(open_app(page=PAGE), "new_order")
     press(app, "claims_run_new_order")
     serve(app, cluster)
     name = app.query_params["run"]
     app = open_app(page=PAGE, run=name)
-    assert "**Holds: 1**" in text_of(app)
+    assert "Holds: 1" in counts(app)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sgd_tf.claims import view
+from sgd_tf.claims import wording
 from sgd_tf.claims.measures import Measure, Measured
 from sgd_tf.ui import language
 
@@ -81,8 +81,8 @@ def test_the_comparison_that_is_printed_is_the_one_that_was_made(case):
 def test_the_page_prints_what_the_terminal_prints(monkeypatch):
     found = Measured(measure=Measure(name="x", title="X", at_most=1.05), values=(1.0504,), outcome="missed")
     for code, line in (("en", ":red[✗] X: **1.0504** (at most 1.05)"), ("ko", ":red[✗] X: **1.0504** (1.05 이하)")):
-        monkeypatch.setattr(view, "_", language.catalogue(code).gettext)
-        assert view._condition(found) == line
+        monkeypatch.setattr(wording, "_", language.catalogue(code).gettext)
+        assert wording.condition(found) == line
 
 
 @pytest.mark.parametrize(
