@@ -123,7 +123,7 @@ def race(page: Page) -> dict[str, float]:
     """A race to its end: seconds to the first point, frames and bytes per second while it runs, samples/s of each."""
     page.evaluate(COUNT_FRAMES)
     start = time.perf_counter()
-    page.locator(".st-key-run button").click()
+    page.locator(".st-key-race_run button").click()
     page.wait_for_function(HAS_LINE, timeout=READY)
     first, bytes_before = time.perf_counter(), page.num_bytes
     page.wait_for_timeout(2_000)
@@ -216,7 +216,7 @@ def open_page(browser: Browser, url: str) -> Page:
 
     page.on("websocket", lambda websocket: websocket.on("framereceived", count))
     page.goto(url)
-    page.locator(".st-key-run button:not([disabled])").wait_for(timeout=READY)
+    page.locator(".st-key-race_run button:not([disabled])").wait_for(timeout=READY)
     return page
 
 

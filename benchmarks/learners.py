@@ -226,9 +226,9 @@ async def behave(learner: Learner, is_over: asyncio.Event, think: float, race_ev
     log = True
     while not is_over.is_set():
         await asyncio.sleep(draw.expovariate(1 / think))
-        if time.monotonic() > next_race and learner.enabled("run"):
+        if time.monotonic() > next_race and learner.enabled("race_run"):
             next_race = time.monotonic() + race_every
-            await learner.change("run", trigger_value=True)
+            await learner.change("race_run", trigger_value=True)
         elif draw.random() < 0.5:
             log = not log
             await learner.change("log", bool_value=log)
@@ -240,9 +240,9 @@ async def race(url: str, query: str) -> dict[str, str]:
     """Open a page, run its race, and follow it to its end; samples/s of each contestant."""
     async with Learner(url, query=query) as learner:
         await learner.open()
-        await learner.until_enabled("run")
-        await learner.change("run", trigger_value=True)
-        await learner.until_enabled("run")
+        await learner.until_enabled("race_run")
+        await learner.change("race_run", trigger_value=True)
+        await learner.until_enabled("race_run")
         return learner.speeds
 
 

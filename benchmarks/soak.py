@@ -43,7 +43,6 @@ from sgd_tf.double_loop import controls as what_is_sgd_controls
 from sgd_tf.memory import controls as memory
 from sgd_tf.noise import controls as noise
 from sgd_tf.racing import controls
-from sgd_tf.racing import view as race_view
 from sgd_tf.sampling import controls as sampling
 from sgd_tf.sweep import controls as sweep_controls
 from sgd_tf.sweep import view as sweep_view
@@ -103,9 +102,9 @@ PLACES = (
             "model": ["linear", "mlp"],
             "x": ["seconds", "update"],
         },
-        settings=controls.SETTINGS + race_view.SETTINGS,
-        run="run",
-        stop="stop",
+        settings=controls.SETTINGS,
+        run="race_run",
+        stop="race_stop",
         weight=6.0,
     ),
     Place(page="what_is_sgd", settings=what_is_sgd_controls.SETTINGS, choices={"sgd_k": ["2", "6", "7"]}),

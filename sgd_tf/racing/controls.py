@@ -1,14 +1,17 @@
-"""The controls of a race: what to learn, with which model, and who races."""
+"""The controls of a race: what to learn, with which model, and who races; and the plan that they make."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
 
 import streamlit as st
 
-from sgd_tf.problems import CATALOGUE, ProblemInfo
-from sgd_tf.racing.trials import best_trial
+from sgd_tf.problems import ProblemInfo
+from sgd_tf.racing import search_view
+from sgd_tf.racing.presets import PRESETS
+from sgd_tf.racing.rows import contestant_name
 from sgd_tf.training import tuned_rates
 from sgd_tf.training.records import (
     MAX_LEARNING_RATE,
@@ -19,127 +22,93 @@ from sgd_tf.training.records import (
     TrainConfig,
     check_int,
 )
-from sgd_tf.ui import address, runs
-from sgd_tf.ui.language import _, selectbox, titles
-from sgd_tf.ui.numbers import target_text
-from sgd_tf.ui.widgets import ACTIVATIONS, DEFAULT_LEARNING_RATE, MODELS, PROBLEMS, Place, layers, parse_widths
+from sgd_tf.ui.language import _, titles
+from sgd_tf.ui.settings import Chips, Choice, Number, OptionalNumber, Setting, Switch, seed
+from sgd_tf.ui.training_settings import TrainingSettings
+from sgd_tf.ui.widgets import Place
 from sgd_tf.words import N_
 
 MAX_CONTESTANTS = 5
 MAX_SECONDS = 60  # of training in a race, all contestants together
-BATCH_SIZES = (1, 8, 32, 256, 1024, 4096)  # chips; "all" is added
-BASE_BATCH_SIZE = 32  # at which the learning rate that is scaled with k is told
+BATCH_SIZES = (1, 8, 32, 256, 1024, 4096)  # chips; "all" and those of the address are added
+REFERENCE_BATCH_SIZE = 32  # learning rates scale from this k
 DEFAULT_ACCURACY = 90.0  # %, of the test samples, where the race is to a test accuracy
 UNKNOWN, ESTIMATED = N_("not searched"), N_("estimated")  # what is said of a rate that is no search's result
 SMALL_REST = 1 / 8  # of k: a last minibatch of an epoch that is no larger is pointed out
 
-TARGETS = {"train_loss": N_("Training loss"), "test_accuracy": N_("Test accuracy")}
-LEARNING_RATE_MODES = {"tuned": N_("Tuned"), "same": N_("Same"), "scaled": N_("Scaled")}
+
+def _check_chip(text: str) -> None:
+    if text != "all":
+        check_int("k", int(text), 1)
 
 
-def _batch_sizes(text: str) -> str:
-    return "all" if text == "all" else str(check_int("k", int(text), 1))
-
-
-def _widths(text: str) -> str:
-    return ", ".join(str(width) for width in parse_widths(text))
-
-
-SETTINGS = (
-    address.choice("problem", "digits", PROBLEMS),
-    address.number("n", None, 10, 1_000_000),
-    address.choice("model", "mlp", MODELS),
-    address.Setting(key="widths", default="32", parse=_widths),
-    address.choice("activation", "relu", ACTIVATIONS),
-    address.Setting(key="k", default=["32", "256", "all"], parse=_batch_sizes, multiple=True),
-    address.number("other_k", None, 1, 1_000_000),
-    address.choice("rates", "tuned", LEARNING_RATE_MODES),
-    address.number("rate", 0.1, 1e-6, MAX_LEARNING_RATE),
-    address.number("seconds", 5, 1, MAX_SECONDS),
-    address.number("seed", 0, 0, 2**31 - 1),
-    address.number("target", None, 0.0, 1e9),
-    address.choice("target_by", "train_loss", TARGETS),
-    address.number("target_accuracy", None, 0.0, 100.0),
+TRAINING = TrainingSettings.of()
+SIZES = Chips(
+    key="k", label=N_("Batch sizes k that race (GD takes all N)"), default=["32", "256", "all"], check=_check_chip
 )
+RULE = Choice(
+    key="rates",
+    label=N_("Learning rate"),
+    options={"tuned": N_("Tuned"), "same": N_("Same"), "scaled": N_("Scaled")},
+    default="tuned",
+)
+SECONDS = Number(key="seconds", label=N_("Training time of each (s)"), low=1, high=MAX_SECONDS, default=5)
+SEED = seed("seed")
+METRIC = Choice(
+    key="target_by",
+    label=N_("Race to"),
+    options={"train_loss": N_("Training loss"), "test_accuracy": N_("Test accuracy")},
+    default="train_loss",
+)
+LOSS = OptionalNumber(key="target", label=N_("Training loss to reach"), low=0.0, high=1e9)
+ACCURACY = OptionalNumber(key="target_accuracy", label=N_("Test accuracy to reach, in %"), low=0.0, high=100.0)
 
-# Races worth running: title, what to look for, and what differs from the defaults.
-PRESETS: dict[str, tuple[str, str, dict[str, object]]] = {
-    "digits": (
-        N_("Digits: who is first?"),
-        N_("The race to begin with: gradient descent, k = 256 and k = 32, each at its best learning rate."),
-        {},
-    ),
-    "flights": (
-        N_("327,346 flights"),
-        N_("With many samples one pass is expensive: watch how few updates GD makes in eight seconds."),
-        {"problem": "flights", "k": ["32", "1024", "all"], "seconds": 8},
-    ),
-    "one": (
-        N_("Spirals, one sample at a time"),
-        N_("k = 1 makes the most updates, and the noisiest ones: look at its band and its samples per second."),
-        {"problem": "spirals", "k": ["1", "32", "all"]},
-    ),
-    "same": (
-        N_("One learning rate for all"),
-        N_("At one learning rate a large k takes like steps, only fewer. Then choose “Tuned” and compare."),
-        {"k": ["8", "32", "256", "all"], "rates": "same", "rate": 0.1},
-    ),
-    "wild": (
-        N_("Too large a learning rate"),
-        N_("Above 2/λmax gradient descent diverges: each step overshoots by more than the one before it."),
-        {
-            "problem": "diabetes",
-            "model": "linear",
-            "k": ["all"],
-            "rate": 0.26,
-            "rates": "same",
-            "seconds": 1,
-            "x": "update",
-        },
-    ),
-}
+# The axes of the picture
+X = Choice(
+    key="x",
+    label=N_("x-axis"),
+    options={"seconds": N_("Seconds"), "epoch": N_("Epochs"), "update": N_("Updates"), "examples": N_("Samples")},
+    default="seconds",
+)
+Y = Choice(
+    key="y",
+    label=N_("y-axis"),
+    options={"train_loss": N_("Training loss"), "test_loss": N_("Test loss"), "test_accuracy": N_("Accuracy")},
+    default="train_loss",
+)
+LOG = Switch(key="log", label=N_("Log scale"), default=True)
 
-
-def apply_preset() -> None:
-    """Set all controls to the chosen preset; a callback of its control."""
-    key = st.session_state["preset"]
-    _title, _explanation, changes = PRESETS[key]
-    st.session_state["explained"] = key
-    st.session_state["x"] = changes.get("x", "seconds")
-    for setting in SETTINGS:
-        st.session_state[setting.key] = changes.get(setting.key, setting.default)
-
-
-def contestant_name(batch_size: BatchSize, num_examples: int) -> str:
-    """How a contestant is called everywhere: "GD (k = 1,437)" for the full batch, "k = 32" for a minibatch.
-
-    >>> contestant_name("all", 1437), contestant_name(32, 1437)
-    ('GD (k = 1,437)', 'k = 32')
-    """
-    if batch_size == "all" or batch_size >= num_examples:
-        return f"GD (k = {num_examples:,})"
-    return f"k = {batch_size:,}"
+RACE: tuple[Setting[Any], ...] = (*TRAINING, SIZES, RULE, SECONDS, SEED, METRIC, LOSS, ACCURACY)
+SETTINGS = (*RACE, X, Y, LOG)
 
 
 def start() -> Place:
     """Draw the choice of an example, and beside it the place for the settings that few learners change."""
-    address.restore(SETTINGS)
     with st.container(horizontal=True, horizontal_alignment="right"):
         st.menu_button(
             _("Examples"),
             list(PRESETS),
-            format_func=titles({key: title for key, (title, _explanation, _changes) in PRESETS.items()}),
+            format_func=titles({key: preset.title for key, preset in PRESETS.items()}),
             icon=":material/lightbulb:",
             key="preset",
-            on_click=apply_preset,
+            on_click=_apply_preset,
         )
         return st.popover(_("More settings"), icon=":material/tune:")
+
+
+def _apply_preset() -> None:
+    """Set all controls to the chosen preset; a callback of its control."""
+    key = st.session_state["preset"]
+    changes = PRESETS[key].settings
+    st.session_state["explained"] = key
+    for setting in (*RACE, X):
+        setting.set(changes.get(setting.key, setting.default))
 
 
 def explanation() -> str:
     """What to look for in the example that was chosen; empty before one was."""
     key = st.session_state.get("explained")
-    return f":material/lightbulb: {_(PRESETS[key][1])}" if key else ""
+    return f":material/lightbulb: {_(PRESETS[key].explanation)}" if key else ""
 
 
 def race(more: Place) -> RacePlan | None:
@@ -151,126 +120,83 @@ def race(more: Place) -> RacePlan | None:
     Returns:
         The race that they describe, or None if something in them can not be raced; then a message says why.
     """
-    info, num_examples = _problem()
-    model = _model(info)
+    info, num_examples = TRAINING.draw_problem()
+    _facts(info, num_examples)
+    TRAINING.draw_model(info)
+    model = TRAINING.model_config()
     sizes = _contestants(num_examples)
     configs = _configs(info, model, sizes, num_examples) if model else {}
     _more(more, info, model)
-    plan = _plan(info, num_examples, model, configs)
-    address.publish(SETTINGS)
-    return plan
+    for setting in RACE:  # also those that are not drawn now
+        setting.publish()
+    return _plan(info, num_examples, model, configs) if model else None
 
 
-def _problem() -> tuple[ProblemInfo, int]:
-    selectbox(_("What to learn"), PROBLEMS, key="problem")
-    info = CATALOGUE[st.session_state["problem"]]
-    limit = info.max_examples
-    if st.session_state["n"] is not None:
-        st.session_state["n"] = min(max(st.session_state["n"], info.min_examples), limit)
-    num_examples = st.session_state["n"] or info.num_examples
+def axes(redraw: Callable[[], None]) -> None:
+    """Draw the controls of the picture: what is counted, what is measured, and on which scale.
+
+    Args:
+        redraw: called when one of them changes.
+    """
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        X.draw(on_change=redraw)
+        Y.draw(on_change=redraw)
+        LOG.draw(
+            on_change=redraw,
+            help=_("Logarithmic scale: each step down is a tenth of the loss."),
+            disabled=Y.value == "test_accuracy",
+        )
+
+
+def _facts(info: ProblemInfo, num_examples: int) -> None:
     facts = [f"N = {num_examples:,}", _("{d} features").format(d=f"{info.num_features:,}")]
     if info.num_classes:
         facts.append(_("{c} classes").format(c=info.num_classes))
     if info.kind == "download":
         facts.append(_("is downloaded at the first run"))
     st.caption(" · ".join(facts), help=_(info.summary))
-    return info, num_examples
-
-
-def _model(info: ProblemInfo) -> ModelConfig | None:
-    kinds = [kind for kind in MODELS if kind != "cnn" or info.is_image]
-    if st.session_state["model"] not in kinds:
-        st.session_state["model"] = "mlp"
-    st.segmented_control(
-        _("Model"),
-        kinds,
-        format_func=titles(MODELS),
-        key="model",
-        required=True,
-        persist_state="session",
-    )
-    kind = st.session_state["model"]
-    try:
-        widths = parse_widths(st.session_state["widths"])
-    except ValueError:
-        st.error(_("Hidden layers: write one number from 1 to 4096 for each of at most 8 layers, such as 64, 32."))
-        return None
-    return ModelConfig(kind=kind, widths=widths if kind == "mlp" else (), activation=st.session_state["activation"])
 
 
 def _contestants(num_examples: int) -> list[BatchSize]:
-    chips = [str(k) for k in BATCH_SIZES if k < num_examples] + ["all"]
-    wanted = st.session_state["k"]
-    st.session_state["k"] = [chip for chip in chips if chip in wanted]
-    st.pills(
-        _("Batch sizes k that race (GD takes all N)"),
-        chips,
-        format_func=lambda k: "GD" if k == "all" else f"{int(k):,}",
-        selection_mode="multi",
-        key="k",
-        wrap=True,
-        persist_state="session",
-    )
-    chosen: list[BatchSize] = ["all" if chip == "all" else int(chip) for chip in st.session_state["k"]]
-    other = st.session_state["other_k"]
-    if other is not None and other >= num_examples:
-        st.caption(_("k = {k} is taken as N = {n}: gradient descent.").format(k=f"{other:,}", n=f"{num_examples:,}"))
-        other = "all"
-    if other is not None and other not in chosen:
-        chosen.append(other)
-    return sorted(chosen, key=lambda k: num_examples if k == "all" else k, reverse=True)
+    offered = {*BATCH_SIZES, *(int(chip) for chip in SIZES.value if chip != "all")}
+    chips = [str(k) for k in sorted(offered) if k < num_examples] + ["all"]
+    chosen = SIZES.draw(chips, title=lambda k: "GD" if k == "all" else f"{int(k):,}")
+    sizes: list[BatchSize] = ["all" if chip == "all" else int(chip) for chip in chosen]
+    other = TRAINING.another_k(num_examples)
+    if other is not None:
+        sizes.append("all" if other == num_examples else other)
+    return sorted(set(sizes), key=lambda k: num_examples if k == "all" else k, reverse=True)
 
 
 def _configs(
-    info: ProblemInfo, model: ModelConfig, sizes: list[BatchSize], num_examples: int
+    info: ProblemInfo, model: ModelConfig, sizes: Sequence[BatchSize], num_examples: int
 ) -> dict[str, TrainConfig]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.segmented_control(
-            _("Learning rate"),
-            list(LEARNING_RATE_MODES),
-            format_func=titles(LEARNING_RATE_MODES),
-            key="rates",
-            required=True,
-            persist_state="session",
+        rule = RULE.draw(
             help=_(
-                "Tuned: for each k the rate that trained best in a short search. Same: one for all. "
-                "Scaled: proportional to k, as told for k = 32."
-            ),
+                "Tuned: the best rate for each k, from a short search. Same: one rate for every k. "
+                "Scaled: rate ∝ k; you set the rate for k = 32."
+            )
         )
-        st.button(
-            _("Search"),
-            icon=":material/search:",
-            key="search",
-            disabled=runs.active() is not None,
-            help=_("Tries each contestant with growing learning rates, half a second each, and keeps the best."),
-        )
-    mode = st.session_state["rates"]
+        search_view.button()
     configs, notes = {}, {}
     for size in sizes:
         k = num_examples if size == "all" else size
         name = contestant_name(size, num_examples)
-        rate, notes[name] = st.session_state["rate"], ""
-        if mode == "scaled":
-            rate = min(rate * k / BASE_BATCH_SIZE, MAX_LEARNING_RATE)
-        elif mode == "tuned":
+        rate, notes[name] = TRAINING.rate.value, ""
+        if rule == "scaled":
+            rate = min(rate * k / REFERENCE_BATCH_SIZE, MAX_LEARNING_RATE)
+        elif rule == "tuned":
             rate, notes[name] = _tuned_rate(info.name, model, k, num_examples)
-        configs[name] = TrainConfig(batch_size=size, learning_rate=rate, seed=st.session_state["seed"])
+        configs[name] = TrainConfig(batch_size=size, learning_rate=rate, seed=SEED.value)
     rates = " · ".join(
         f"{name}: **{config.learning_rate:.3g}**" + (f" ({_(notes[name])})" if notes[name] else "")
         for name, config in configs.items()
     )
     with st.container(horizontal=True, vertical_alignment="center"):
-        if mode != "tuned":
-            label = _("Learning rate") if mode == "same" else _("Learning rate at k = 32")
-            st.number_input(
-                label,
-                min_value=1e-6,
-                max_value=MAX_LEARNING_RATE,
-                format="%.6g",
-                key="rate",
-                persist_state="session",
-                width=140,
-            )
+        if rule != "tuned":
+            of_32 = replace(TRAINING.rate, label=N_("Learning rate at k = 32"))
+            (of_32 if rule == "scaled" else TRAINING.rate).draw(width=140)
         st.markdown(f":small[{rates}]", width="stretch")
     if UNKNOWN in notes.values():
         st.caption(_("No rate was searched for this yet; 0.1 is used. Press Search."))
@@ -284,12 +210,12 @@ def _configs(
 
 def _tuned_rate(problem: str, model: ModelConfig, batch_size: int, num_examples: int) -> tuple[float, str]:
     """The rate that a search of this session found, else the one that the lab knows; and what to say of it."""
-    found = searched_rates().get(search_key(problem, num_examples, model, batch_size))
+    found = search_view.searched_rates().get((problem, num_examples, model, batch_size))
     if found is not None:
         return found, ""
     known = tuned_rates.tuned_learning_rate(problem, model.kind, batch_size, num_examples)
     if known is None:
-        return DEFAULT_LEARNING_RATE, UNKNOWN
+        return TRAINING.rate.default, UNKNOWN
     return known, "" if tuned_rates.is_searched(problem, model, batch_size, num_examples) else ESTIMATED
 
 
@@ -309,151 +235,67 @@ def _small_rests(sizes: Sequence[BatchSize], num_examples: int) -> None:
 def _more(place: Place, info: ProblemInfo, model: ModelConfig | None) -> None:
     """Settings that few learners change."""
     with place:
-        st.number_input(
-            _("Seconds of training for each"), 1, MAX_SECONDS, step=1, key="seconds", persist_state="session"
-        )
-        st.number_input(
-            _("Another k"),
-            1,
-            1_000_000,
-            value=None,
-            step=1,
-            key="other_k",
-            placeholder=_("any number from 1 to N"),
-            persist_state="session",
-        )
+        SECONDS.draw()
         _target(info, model)
-        st.number_input(
-            _("Training samples N"),
-            info.min_examples,
-            info.max_examples,
-            value=None,
-            step=1,
-            key="n",
-            placeholder=f"{info.num_examples:,}",
-            persist_state="session",
-        )
-        layers(st.session_state["model"])
-        st.number_input(_("Seed"), 0, 2**31 - 1, step=1, key="seed", persist_state="session")
+        TRAINING.draw_details(info)
+        SEED.draw()
 
 
 def _target(info: ProblemInfo, model: ModelConfig | None) -> None:
     """What the contestants race to: a training loss, or a test accuracy."""
     is_regression = info.task == "regression"
-    st.segmented_control(
-        _("Race to"),
-        list(TARGETS),
-        format_func=titles(TARGETS),
-        key="target_by",
-        required=True,
-        persist_state="session",
+    METRIC.draw(
         on_change=_show_target_metric,
         disabled=is_regression,
         help=_("A regression has no accuracy.") if is_regression else None,
     )
-    if target_metric(info) == "test_accuracy":
-        st.number_input(
-            _("Test accuracy to reach, in %"),
-            0.0,
-            100.0,
-            value=None,
-            format="%.6g",
-            key="target_accuracy",
-            placeholder=f"{DEFAULT_ACCURACY:g}",
-            persist_state="session",
-            help=_("The dashed line of the picture of the accuracy."),
-        )
+    if _target_metric(info) == "test_accuracy":
+        ACCURACY.draw(usual=f"{DEFAULT_ACCURACY:g}", help=_("The dashed line of the picture of the accuracy."))
         return
     suggested = tuned_rates.target_loss(info.name, model.kind) if model else None
-    st.number_input(
-        _("Training loss to reach"),
-        0.0,
-        1e9,
-        value=None,
-        format="%.6g",
-        key="target",
-        placeholder="–" if suggested is None else f"{suggested:g}",
-        persist_state="session",
+    LOSS.draw(
+        usual="–" if suggested is None else f"{suggested:g}",
         help=_("The dashed line; left empty, a loss that the usual race reaches at about a third of its time."),
     )
 
 
-def target_metric(info: ProblemInfo) -> TargetMetric:
+def _target_metric(info: ProblemInfo) -> TargetMetric:
     """What the target is a value of; a regression has no accuracy."""
-    by_accuracy = st.session_state["target_by"] == "test_accuracy" and info.task == "classification"
-    return "test_accuracy" if by_accuracy else "train_loss"
+    return "train_loss" if info.task == "regression" else cast(TargetMetric, METRIC.value)
 
 
 def _show_target_metric() -> None:
     """Measure in the picture what the target is a value of; a callback of its control."""
-    st.session_state["y"] = st.session_state["target_by"]
+    Y.set(METRIC.value)
 
 
 def _target_value(info: ProblemInfo, model: ModelConfig) -> float | None:
     """The target as a loss or as a share of the test samples; None where none is known."""
-    if target_metric(info) == "test_accuracy":
-        accuracy = st.session_state["target_accuracy"]
-        return (DEFAULT_ACCURACY if accuracy is None else accuracy) / 100
-    loss = st.session_state["target"]
-    return tuned_rates.target_loss(info.name, model.kind) if loss is None else loss
+    if _target_metric(info) == "test_accuracy":
+        return (DEFAULT_ACCURACY if ACCURACY.value is None else ACCURACY.value) / 100
+    return tuned_rates.target_loss(info.name, model.kind) if LOSS.value is None else LOSS.value
 
 
 def _plan(
-    info: ProblemInfo, num_examples: int, model: ModelConfig | None, configs: Mapping[str, TrainConfig]
+    info: ProblemInfo, num_examples: int, model: ModelConfig, configs: Mapping[str, TrainConfig]
 ) -> RacePlan | None:
     """The race, or None with a message that says what must be changed."""
-    if model is None:
-        return None
     if not configs:
         st.warning(_("Choose at least one batch size."))
         return None
     if len(configs) > MAX_CONTESTANTS:
         st.warning(_("Choose at most {n} batch sizes.").format(n=MAX_CONTESTANTS))
         return None
-    if st.session_state["seconds"] * len(configs) > MAX_SECONDS:
-        seconds = MAX_SECONDS // len(configs)
-        st.warning(
-            _("All contestants together may train for {total} s: choose at most {each} s.").format(
-                total=MAX_SECONDS, each=seconds
-            )
-        )
+    if SECONDS.value * len(configs) > MAX_SECONDS:
+        text = _("All contestants together may train for {total} s: choose at most {each} s.")
+        st.warning(text.format(total=MAX_SECONDS, each=MAX_SECONDS // len(configs)))
         return None
     return RacePlan(
         problem=info.name,
-        num_examples=None if st.session_state["n"] is None else num_examples,
+        num_examples=None if TRAINING.num_examples.value is None else num_examples,
         configs=dict(configs),
         model=model,
-        seconds=float(st.session_state["seconds"]),
+        seconds=float(SECONDS.value),
         target=_target_value(info, model),
-        target_metric=target_metric(info),
+        target_metric=_target_metric(info),
     )
-
-
-def prediction_question(plan: RacePlan | None) -> str:
-    """What a learner is asked before the race: who is first to its target."""
-    if plan is None or plan.target is None:
-        return _("Predict: who learns most in these seconds?")
-    text = _("Predict: who reaches a training loss of {target} first?")
-    if plan.target_metric == "test_accuracy":
-        text = _("Predict: who reaches a test accuracy of {target} first?")
-    return text.format(target=target_text(plan.target, plan.target_metric))
-
-
-def searched_rates() -> dict[tuple[object, ...], float]:
-    """Learning rates that this session's searches found, by `search_key`."""
-    found: dict[tuple[object, ...], float] = st.session_state.setdefault("searched_rates", {})
-    search = runs.get("search")
-    if search and not search.is_active:
-        for name, config in search.plan.configs.items():
-            trials = [trial for trial in search.job.rows if trial.run == name and math.isfinite(trial.mean_loss)]
-            if trials:
-                num_examples = search.plan.num_examples or CATALOGUE[search.plan.problem].num_examples
-                k = config.minibatch_size(num_examples)
-                key = search_key(search.plan.problem, num_examples, search.plan.model, k)
-                found[key] = best_trial(trials).learning_rate
-    return found
-
-
-def search_key(problem: str, num_examples: int, model: ModelConfig, k: int) -> tuple[object, ...]:
-    """What a searched learning rate holds for."""
-    return (problem, num_examples, model, k)

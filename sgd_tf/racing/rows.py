@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from sgd_tf import problems
-from sgd_tf.racing.standings import largest_stable_rate
+from sgd_tf.racing.stability import largest_stable_rate
 from sgd_tf.racing.trials import Trial
 from sgd_tf.training import history
-from sgd_tf.training.records import RacePlan
+from sgd_tf.training.records import BatchSize, ModelConfig, RacePlan, TrainConfig
 from sgd_tf.training.tuned_rates import LEARNING_RATES
 
 SEARCH_SECONDS = 0.5  # of training for each learning rate that a search tries
@@ -27,6 +27,17 @@ class StableLimit:
     """2/λmax, above which gradient descent diverges."""
 
     learning_rate: float
+
+
+def contestant_name(batch_size: BatchSize, num_examples: int) -> str:
+    """How a contestant is called everywhere: "GD (k = 1,437)" for the full batch, "k = 32" for a minibatch.
+
+    >>> contestant_name("all", 1437), contestant_name(32, 1437)
+    ('GD (k = 1,437)', 'k = 32')
+    """
+    if batch_size == "all" or batch_size >= num_examples:
+        return f"GD (k = {num_examples:,})"
+    return f"k = {batch_size:,}"
 
 
 def race_seconds(plan: RacePlan) -> float:
@@ -61,22 +72,45 @@ def _device() -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SearchPlan:
+    """A search for the learning rate of each contestant of a race."""
+
+    problem: str  # name for `problems.load`
+    num_examples: int  # N
+    model: ModelConfig
+    batch_sizes: Mapping[str, BatchSize]  # by contestant
+    seed: int
+
+    @classmethod
+    def of(cls, plan: RacePlan) -> SearchPlan:
+        """The search for the rates of a race; its own rates are not used."""
+        return cls(
+            problem=plan.problem,
+            num_examples=plan.num_examples or problems.CATALOGUE[plan.problem].num_examples,
+            model=plan.model,
+            batch_sizes={name: config.batch_size for name, config in plan.configs.items()},
+            seed=next(iter(plan.configs.values())).seed,
+        )
+
+    @property
+    def seconds(self) -> float:
+        """Training time, about: a search may end before its last rate, or go beyond it."""
+        return SEARCH_SECONDS * len(LEARNING_RATES) * len(self.batch_sizes)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunTrial(Trial):
     """A trial for one contestant."""
 
     run: str  # name of the contestant
 
 
-def search_seconds(plan: RacePlan) -> float:
-    """Training time of a search, about: a search may end before its last rate, or go beyond it."""
-    return SEARCH_SECONDS * len(LEARNING_RATES) * len(plan.configs)
-
-
-def search_learning_rates(plan: RacePlan) -> Iterator[RunTrial]:
-    """Search the learning rate of each contestant of a plan; the rates of the plan are not used."""
+def search_learning_rates(plan: SearchPlan) -> Iterator[RunTrial]:
+    """Search the learning rate of each contestant of a plan."""
     from sgd_tf.racing import search
 
     problem = problems.load(plan.problem, num_examples=plan.num_examples)
-    for name, config in plan.configs.items():
+    for name, k in plan.batch_sizes.items():
+        config = TrainConfig(batch_size=k, seed=plan.seed)
         for trial in search.try_learning_rates(problem, config, seconds=SEARCH_SECONDS, model=plan.model):
             yield RunTrial(run=name, **asdict(trial))

@@ -8,54 +8,129 @@ from collections.abc import Sequence
 import streamlit as st
 
 from sgd_tf.jobs.rows import table
-from sgd_tf.racing import controls, search_chart
-from sgd_tf.racing.rows import RunTrial
-from sgd_tf.racing.trials import has_turned
-from sgd_tf.ui import experiment, runs
+from sgd_tf.racing import rows, search_chart
+from sgd_tf.racing.rows import RunTrial, SearchPlan
+from sgd_tf.racing.trials import best_trial, has_turned
+from sgd_tf.training.records import ModelConfig, RacePlan
+from sgd_tf.training.tuned_rates import LEARNING_RATES
+from sgd_tf.ui import runs
 from sgd_tf.ui.language import _
-from sgd_tf.ui.runs import SessionRun
 from sgd_tf.ui.theme import page_theme, show_chart
+from sgd_tf.ui.training_settings import subject
+from sgd_tf.ui.trial import Trial, Verdict
+
+Place = tuple[str, int, ModelConfig, int]  # what a learning rate holds for: problem, N, model, k
+
+CHART_HEIGHT = 400  # px
+
+
+def button() -> None:
+    """Draw the button that starts a search."""
+    st.button(
+        _("Search"),
+        icon=":material/search:",
+        key="search",
+        disabled=runs.active() is not None,
+        help=_("Tries each contestant with growing learning rates, half a second each, and keeps the best."),
+    )
+
+
+def start_if_wanted(plan: RacePlan | None) -> None:
+    """Start a search if the button was pressed, which stands beside the learning rates.
+
+    Args:
+        plan: of the race whose rates are searched; None if it cannot be run.
+    """
+    if plan and st.session_state.get("search"):
+        st.session_state["searched_after"] = _latest_race()
+        SEARCH.start(SearchPlan.of(plan))
+    SEARCH.show_picture()
+
+
+def is_latest() -> bool:
+    """Whether the session's search began after its race."""
+    race = _latest_race()
+    return runs.get("search") is not None and (race is None or race == st.session_state.get("searched_after"))
+
+
+def _latest_race() -> str | None:
+    race = runs.get("race")
+    return race.job.id if race else None
 
 
 def draw() -> None:
     """Draw the search of this session, if there is one, and follow it while it runs."""
-    if runs.get("search"):
-        experiment.follow("search", _draw)
+    search = runs.get("search")
+    if search:
+        with st.container(key="search_results"):
+            st.subheader(_("Which learning rate is best for each k?"))
+            SEARCH.result(search.plan)
 
 
-def _draw(search: SessionRun | None) -> None:
-    if search is None:
-        return
-    rows = search.job.rows
-    with st.container(key="search_results"):
-        st.subheader(_("Which learning rate is best for each k?"))
-        if search.job.status == "failed":
-            st.error(experiment.failure_text(search.job.failure, search.plan))
-        elif not search.is_active:
-            found = controls.searched_rates()
-            lost = _without_winner(rows)
-            if found and len(lost) < len(search.plan.configs):
-                st.success(_("Found. With “Tuned” the next race uses these rates."))
-            elif not rows:
-                st.success(_("Stopped."))
-            if lost:
-                text = _("{names}: every learning rate that was tried diverged, so none was kept.")
-                st.warning(text.format(names=", ".join(lost)))
-            if names := _best_at_an_end(rows):
-                text = _("{names}: the best rate is the last one that was tried; one beyond it may be better.")
-                st.caption(text.format(names=", ".join(names)))
-        sizes = {name: config.batch_size for name, config in search.plan.configs.items()}
-        chart = search_chart.learning_rates(table(rows, RunTrial), batch_sizes=sizes, theme=page_theme(260))
-        show_chart(chart, _("Mean training loss of each learning rate"), key="search_chart")
+def searched_rates() -> dict[Place, float]:
+    """Learning rates that this session's searches found."""
+    found: dict[Place, float] = st.session_state.setdefault("searched_rates", {})
+    search = runs.get("search")
+    if search and not search.is_active:
+        plan: SearchPlan = search.plan
+        for name, trials in _by_contestant(search.job.rows).items():
+            if any(math.isfinite(trial.mean_loss) for trial in trials):
+                k = plan.batch_sizes[name]
+                place = (plan.problem, plan.num_examples, plan.model, plan.num_examples if k == "all" else k)
+                found[place] = best_trial(trials).learning_rate
+    return found
 
 
-def _without_winner(rows: Sequence[RunTrial]) -> list[str]:
-    """The contestants without a rate at which the training did not diverge."""
-    finite = {trial.run for trial in rows if math.isfinite(trial.mean_loss)}
-    return [name for name in dict.fromkeys(trial.run for trial in rows) if name not in finite]
+def _by_contestant(found: Sequence[RunTrial]) -> dict[str, list[RunTrial]]:
+    names = dict.fromkeys(trial.run for trial in found)
+    return {name: [trial for trial in found if trial.run == name] for name in names}
 
 
-def _best_at_an_end(rows: Sequence[RunTrial]) -> list[str]:
-    """The contestants with no worse rate beside the best one, on one side."""
-    names = [name for name in dict.fromkeys(trial.run for trial in rows) if name not in _without_winner(rows)]
-    return [name for name in names if not has_turned([trial for trial in rows if trial.run == name])]
+def _verdict(_plan: SearchPlan, found: list[RunTrial]) -> Verdict:
+    """Which rates were kept, and which of them may not be the best."""
+    trials = _by_contestant(found)
+    lost = [name for name, tried in trials.items() if not any(math.isfinite(trial.mean_loss) for trial in tried)]
+    kept = [name for name in trials if name not in lost]
+    sentences = []
+    if kept:
+        sentences.append(_("Found. With “Tuned” the next race uses these rates."))
+    if lost:
+        text = _("{names}: every learning rate that was tried diverged, so none was kept.")
+        sentences.append(text.format(names=", ".join(lost)))
+    if names := [name for name in kept if not has_turned(trials[name])]:
+        text = _("{names}: the best rate is the last one that was tried; one beyond it may be better.")
+        sentences.append(text.format(names=", ".join(names)))
+    return Verdict(text=" ".join(sentences))
+
+
+def _state(plan: SearchPlan, found: list[RunTrial]) -> str:
+    text = _("Searching learning rates: contestant {i} of {n}")
+    return text.format(i=len(_by_contestant(found)), n=len(plan.batch_sizes))
+
+
+def _settings(plan: SearchPlan) -> str:
+    return subject(plan.problem, plan.model, plan.num_examples) + " · " + ", ".join(plan.batch_sizes)
+
+
+def _progress(plan: SearchPlan, found: list[RunTrial]) -> float:
+    return min(1.0, len(found) / (len(LEARNING_RATES) * len(plan.batch_sizes)))
+
+
+def _picture(plan: SearchPlan, found: list[RunTrial]) -> None:
+    trials = table(found, RunTrial)
+    chart = search_chart.learning_rates(trials, batch_sizes=plan.batch_sizes, theme=page_theme(CHART_HEIGHT))
+    show_chart(chart, _("Mean training loss of each learning rate"), key="search_chart")
+
+
+SEARCH: Trial[SearchPlan, RunTrial] = Trial(
+    kind="search",
+    run=rows.search_learning_rates,
+    question="",
+    options={},
+    seconds=lambda plan: plan.seconds,
+    settings=_settings,
+    progress=_progress,
+    verdict=_verdict,
+    picture=_picture,
+    state=_state,
+)

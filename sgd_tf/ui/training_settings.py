@@ -112,3 +112,19 @@ class TrainingSettings:
         self.num_examples.draw(low=info.min_examples, high=info.max_examples, usual=f"{info.num_examples:,}")
         self.widths.draw(disabled=self.model.value != "mlp")
         self.activation.draw(disabled=self.model.value == "linear")
+
+
+def subject(problem: str, model: ModelConfig, num_examples: int) -> str:
+    """What is trained, in a few words: "Two spirals · N = 1,000 · MLP (64, 32) tanh".
+
+    Args:
+        problem: name of a problem.
+        model: which model.
+        num_examples: N.
+    """
+    words = [_(MODELS[model.kind])]
+    if model.kind == "mlp":
+        words.append(f"({', '.join(map(str, model.widths))})")
+    if model.kind != "linear":
+        words.append(ACTIVATIONS[model.activation])
+    return f"{_(PROBLEMS[problem])} · N = {num_examples:,} · {' '.join(words)}"

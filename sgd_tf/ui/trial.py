@@ -89,16 +89,25 @@ class Trial(Generic[Plan, Row]):
         """
         runs.adopt(self.kind, *self.beside)
         if experiment.run_and_stop(self.kind, disabled=plan is None, label=label) and plan is not None:
-            prediction = st.session_state.get(f"{self.kind}_guess")
-            if self.begin is not None:
-                self.begin(plan, prediction)
-            elif self.run is not None and self.seconds is not None:
-                runs.start(self.kind, self.run, plan, seconds=self.seconds(plan), prediction=prediction)
-            st.session_state["begun"] = self.kind
-            st.rerun()
-        if st.session_state.pop("begun", None) == self.kind:
-            st.html(SHOW_PICTURE.format(narrow=NARROW, kind=self.kind), unsafe_allow_javascript=True)
+            self.start(plan)
+        self.show_picture()
         runs.publish(self.kind, *self.beside)
+
+    def start(self, plan: Plan) -> None:
+        """Start the run, and draw the page anew."""
+        prediction = st.session_state.get(f"{self.kind}_guess")
+        if self.begin is not None:
+            self.begin(plan, prediction)
+        elif self.run is not None and self.seconds is not None:
+            runs.start(self.kind, self.run, plan, seconds=self.seconds(plan), prediction=prediction)
+        st.session_state["begun"] = self.kind
+        st.rerun()
+
+    def show_picture(self) -> None:
+        """Move a narrow page to the picture of a run that has just begun."""
+        if st.session_state.get("begun") == self.kind:
+            del st.session_state["begun"]
+            st.html(SHOW_PICTURE.format(narrow=NARROW, kind=self.kind), unsafe_allow_javascript=True)
 
     def result(self, plan: Plan | None) -> None:
         """Draw the state of the run or its verdict, and the picture; follow it while it runs.

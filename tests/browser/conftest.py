@@ -30,7 +30,7 @@ WATCH = """
 window.clockTexts = [];
 window.announced = [];
 new MutationObserver(() => {
-  const clocks = [...document.querySelectorAll(".st-key-race_clock")].map((clock) => clock.innerText.trim());
+  const clocks = [...document.querySelectorAll(".st-key-race_verdict")].map((clock) => clock.innerText.trim());
   if (clocks.length > 1) console.error("The page stands there twice: " + clocks.join(" / "));
   if (clocks.length && clocks[0] !== window.clockTexts.at(-1)) window.clockTexts.push(clocks[0]);
   const said = document.querySelector("#lab_says")?.textContent;
@@ -133,7 +133,7 @@ class Lab:
         if message.type == "error" and not ((is_dropped_file or is_first_guess) and "404" in message.text):
             self.errors.append(message.text)
 
-    def open(self, address: str, ready: str = "run") -> None:
+    def open(self, address: str, ready: str = "race_run") -> None:
         """Go to an address, and wait until what has that key is there, and can be pressed if it is a button."""
         self.page.goto(address)
         expect(self.keyed(ready)).to_be_visible(timeout=60 * SECONDS)
@@ -148,15 +148,15 @@ class Lab:
 
     @property
     def run(self) -> Locator:
-        return self.button("run")
+        return self.button("race_run")
 
     @property
     def stop(self) -> Locator:
-        return self.button("stop")
+        return self.button("race_stop")
 
     @property
     def clock(self) -> Locator:
-        return self.keyed("race_clock")
+        return self.keyed("race_verdict")
 
     @property
     def results(self) -> Locator:
@@ -168,7 +168,7 @@ class Lab:
 
     @property
     def film(self) -> Locator:
-        return self.clock.get_by_role("slider")
+        return self.keyed("race_film").get_by_role("slider")
 
     def chosen(self, key: str) -> Locator:
         """What is switched on in a row of chips or segments."""
@@ -284,7 +284,7 @@ def open_lab(server, browser):
     """
     with contextlib.ExitStack() as tabs:
 
-        def open_one(query: str = "", *, page: str = "", ready: str = "run", **options) -> Lab:
+        def open_one(query: str = "", *, page: str = "", ready: str = "race_run", **options) -> Lab:
             lab = tabs.enter_context(new_lab(browser, **options))
             lab.open(f"{server.url}{page}?{query}", ready)
             return lab

@@ -21,7 +21,7 @@ def finished(server, new_tab):
     """The race that the page opens with, at its end; gradient descent was expected to be first."""
     with new_tab() as lab:
         lab.open(server.url)
-        lab.keyed("prediction").get_by_role("radio", name=GD).click()
+        lab.keyed("race_guess").get_by_role("radio", name=GD).click()
         lab.start()
         lab.early_corners = lab.page.evaluate(CORNERS)
         lab.page.wait_for_function(f"early => ({CORNERS})() > early", arg=lab.early_corners)
@@ -45,10 +45,12 @@ def test_the_table_tells_seconds_updates_and_epochs_to_the_target_for_each_conte
         assert float(epochs.replace(",", "")) == pytest.approx(int(samples.replace(",", "")) / 1437, rel=0.01)
 
 
-def test_the_verdict_holds_the_prediction_against_the_table(finished):
+def test_the_verdict_above_the_picture_holds_the_prediction_against_the_table(finished):
     winner = min(finished.table("race_target"), key=lambda row: float(row[2]))[0]
-    right, wrong = f"Your prediction was right: {GD} was first.", f"You expected {GD}. First: {winner}."
-    expect(finished.results.get_by_role("alert")).to_have_text(right if winner == GD else wrong)
+    said = finished.clock.get_by_role("alert")
+    expect(said).to_contain_text(f"Right: {GD}." if winner == GD else f"the run says “{winner}”.")
+    expect(said).to_contain_text("reached the target in")
+    assert said.bounding_box()["y"] < finished.keyed("race_chart").bounding_box()["y"]
 
 
 def test_the_csv_holds_every_contestant_from_start_to_end(finished):
@@ -96,8 +98,16 @@ def test_the_finished_race_can_be_counted_in_updates(finished):
 def test_another_race_takes_the_place_of_the_one_before(finished):
     finished.keyed("k").get_by_role("button", name="GD").click()
     expect(finished.page).to_have_url(re.compile("k=32&k=256"))
+    expect(finished.page.get_by_text("settings changed: run again")).to_be_visible()
     finished.start()
     expect(finished.results).to_be_hidden()
     finished.stop.click()
     finished.expect_results()
     assert {row[0] for row in finished.table("race_target")} == CONTESTANTS - {GD}
+
+
+def test_a_reload_finds_the_finished_race(finished):
+    said = finished.clock.get_by_role("alert").inner_text()
+    finished.page.reload()
+    expect(finished.clock.get_by_role("alert")).to_have_text(said)
+    finished.expect_results()

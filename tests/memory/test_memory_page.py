@@ -170,7 +170,7 @@ def test_the_code_makes_the_update_of_the_whole_minibatch(problem, kind, make_pr
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_race_without_memory_names_the_limit_and_a_k_that_fits(cluster, language):
     app = open_app(language, problem="mnist", model="cnn", k="all")
-    app.button(key="run").click().run()
+    app.button(key="race_run").click().run()
     job = cluster.jobs[-1]
     job.failure, job.status = JobFailure("memory", "The worker process went over its memory limit."), "failed"
     (said,) = [element.value for element in checked(app.run()).error]
@@ -197,7 +197,7 @@ def test_where_the_plan_explains_nothing_there_is_no_advice():
 def test_a_k_that_fits_is_named_although_the_worker_is_being_replaced(cluster, monkeypatch):
     monkeypatch.setattr(cluster, "memory_limit", None)  # no worker is there
     app = open_app(problem="mnist", model="cnn", k="all")
-    app.button(key="run").click().run()
+    app.button(key="race_run").click().run()
     job = cluster.jobs[-1]
     job.failure, job.status = JobFailure("memory", "", memory_limit=6_000_000_000), "failed"
     (said,) = [element.value for element in checked(app.run()).error]

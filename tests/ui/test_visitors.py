@@ -58,7 +58,7 @@ def test_two_tabs_of_one_browser_are_one_learner_with_two_places(monkeypatch):
     monkeypatch.setattr(type(st.context), "cookies", {visitors.COOKIE: "kim" * 100})
     monkeypatch.setattr(type(st.context), "ip_address", "192.168.0.7")
     for _ in range(2):
-        open_app().button(key="run").click().run()
+        open_app().button(key="race_run").click().run()
     first, second = (job.learner for job in cluster.jobs)
     assert first.tab != second.tab
     assert first.browser == second.browser == ("kim" * 100)[:64]
@@ -70,6 +70,6 @@ def test_a_tab_of_a_browser_without_cookies_is_a_learner_of_its_own(monkeypatch)
     monkeypatch.setattr(runs, "connect", lambda: cluster)
     monkeypatch.setattr(type(st.context), "cookies", {})
     monkeypatch.setattr(type(st.context), "ip_address", None)  # as of a visitor on the same machine
-    open_app().button(key="run").click().run()
+    open_app().button(key="race_run").click().run()
     learner = cluster.jobs[0].learner
     assert (learner.browser, learner.address) == (learner.tab, "")
