@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ def codec(function: Callable[..., Any]) -> Codec:
         TypeError: if the annotation is missing, or names what cannot travel.
     """
     hint = typing.get_type_hints(function).get("return")
-    if hint is None or hint == Iterator[dict[str, Any]]:
-        return Codec(check_row, lambda row: row)
     (row,) = get_args(hint) or (None,)
     kinds = get_args(row) if get_origin(row) in (Union, types.UnionType) else (row,)
     try:
@@ -130,12 +128,12 @@ def _dataclass(kind: Any) -> Codec:
 
 
 def _union(hint: Any, options: Iterable[Any]) -> Codec:
-    """A union of plain types, dataclasses, and one type of list or tuple at most: JSON tells these apart."""
+    """A union of plain types, dataclasses, and one type of list or tuple at most: JSON distinguishes these."""
     codecs = {option: _codec(option) for option in options}
     named = {_name(option): each for option, each in codecs.items() if dataclasses.is_dataclass(option)}
     lists = [each for option, each in codecs.items() if get_origin(option) in (list, tuple)]
     if len(lists) > 1 or any(get_origin(option) is dict for option in codecs):
-        raise TypeError(f"the values of {_name(hint)} cannot be told apart")
+        raise TypeError(f"the values of {_name(hint)} cannot be distinguished")
 
     def write(value: Any) -> Any:
         if type(value).__name__ in named:
@@ -169,7 +167,7 @@ def table(rows: Iterable[Any], kind: type) -> pd.DataFrame:
     """The rows of one kind as a table.
 
     Args:
-        rows: of a job.
+        rows: rows of a job.
         kind: the dataclass; rows of other kinds are left out.
 
     Returns:
@@ -180,30 +178,3 @@ def table(rows: Iterable[Any], kind: type) -> pd.DataFrame:
     names = [field.name for field in dataclasses.fields(kind)]
     values = [[getattr(row, name) for name in names] for row in rows if isinstance(row, kind)]
     return pd.DataFrame(values, columns=names)
-
-
-def check_row(row: Any) -> dict[str, Any]:
-    """Return ``row``, or say what in it cannot travel.
-
-    Raises:
-        TypeError: if ``row`` is not a dict of plain values.
-
-    >>> check_row({"update": 3, "indices": [7, 2]})
-    {'update': 3, 'indices': [7, 2]}
-    >>> check_row({"update": 3, "losses": {0.5}})
-    Traceback (most recent call last):
-    ...
-    TypeError: `losses` in a row must be a str, int, float, bool, None or a list of these; received set.
-    """
-    if not isinstance(row, Mapping):
-        raise TypeError(f"A job must yield a dict for each row; received {type(row).__name__}.")
-    for name, value in row.items():
-        if not isinstance(name, str):
-            raise TypeError(f"The keys of a row must be str; received {name!r}.")
-        for item in value if isinstance(value, list) else [value]:
-            if not (item is None or isinstance(item, str | int | float)):  # a bool is an int
-                raise TypeError(
-                    f"`{name}` in a row must be a str, int, float, bool, None or a list of these; "
-                    f"received {type(item).__name__}."
-                )
-    return dict(row)

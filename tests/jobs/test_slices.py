@@ -158,7 +158,7 @@ def test_the_real_workers_make_all_slices_and_others_have_their_turn(tmp_path):
         assert sliced.status == "done"
         assert len(sliced.rows) == 3
         assert other.wait(30.0)
-        assert other.rows[0]["time"] < sliced.rows[1]["time"]  # after the first slice, before the second
+        assert other.rows[0].time < sliced.rows[1].time  # after the first slice, before the second
         assert first.wait(30.0)
     finally:
         cluster.close()
