@@ -32,12 +32,12 @@ import psutil
 
 from sgd_tf.jobs import rows
 
-WORKER_BYTES = 1_200_000_000  # of a worker that has TensorFlow, its compiled programs and a data set, about
-HEARTBEAT_SECONDS = 0.5  # without a row, after which the waiting caller hears that
-ENDING_SECONDS = 5.0  # that the others of a group have to say why they end, when one of them has ended
+WORKER_BYTES = 1_200_000_000  # typical memory of a worker with TensorFlow, compiled programs and a data set
+HEARTBEAT_SECONDS = 0.5  # without a row, after which the waiting caller gets a `Waiting`
+ENDING_SECONDS = 5.0  # time for the others of a group to report why they end, when one has ended
 LOG_LINES = 100  # last printed lines of a child, which the log gets when the child fails
 MAX_LINE = 1_000  # characters of a line of an error message
-# Lines in which TensorFlow tells where an error arose.
+# Lines in which TensorFlow names the place of an error.
 PLACES = re.compile(r'Graph execution error|Detected at node|File "|\[\[\{\{node|\d+ (root|derived) error')
 
 Request = TypeVar("Request")
@@ -54,13 +54,13 @@ class Waiting:
 
 
 class ChildError(RuntimeError):
-    """A child process has ended with an error, or says nothing.
+    """A child process has ended with an error, or sends nothing.
 
     Attributes:
         index: number of the child.
         status: its exit status, negative for a signal; None if it was silent for too long.
         kind: name of the exception's class, "" if the child has raised none.
-        arguments: of that exception, as far as they are plain values.
+        arguments: arguments of that exception, as far as they are plain values.
     """
 
     def __init__(
@@ -89,14 +89,14 @@ class Child:
 
         Args:
             module: to run.
-            arguments: of its command line.
+            arguments: words of its command line.
             environment: variables beside those of this process.
             **inherited: of `subprocess.Popen`, what the child is to inherit.
         """
         self.process = psutil.Popen(
             [sys.executable, "-m", module, *arguments],
             env={**os.environ, **environment},
-            stdin=subprocess.PIPE,  # its end tells the child that we are gone
+            stdin=subprocess.PIPE,  # its end shows the child that this process has gone
             stdout=subprocess.PIPE,
             text=True,
             errors="replace",
@@ -224,10 +224,10 @@ class Children(Generic[Request, Row]):
         kill_tree(self._children[index].process)
 
     def rows(self, *, start_patience: float, patience: float) -> Iterator[tuple[int, Row | Waiting]]:
-        """What the children say, until all have ended.
+        """Rows of the children, until all have ended.
 
         Args:
-            start_patience: seconds that a child may be silent before all have said their first row.
+            start_patience: seconds that a child may be silent before all have sent their first row.
             patience: seconds that a child may be silent from then on.
 
         Yields:
@@ -243,7 +243,7 @@ class Children(Generic[Request, Row]):
             for index, when in heard.items():
                 if time.monotonic() - when > allowed:
                     raise self._failed(
-                        ChildError(index, None, f"Process {index} has said nothing for {allowed:.0f} s.")
+                        ChildError(index, None, f"Process {index} has sent nothing for {allowed:.0f} s.")
                     )
             try:
                 index, line = self._lines.get(timeout=HEARTBEAT_SECONDS)
@@ -278,9 +278,9 @@ class Children(Generic[Request, Row]):
             if states[index] is not None or time.monotonic() > deadline:
                 break
             time.sleep(0.05)
-        said = f": {row['error']}" if row else f" with exit status {states[index]}."
+        cause = f": {row['error']}" if row else f" with exit status {states[index]}."
         kind, arguments = row.get("kind", ""), row.get("arguments", ())
-        return ChildError(index, states[index], f"Process {index} ended{said}", kind=kind, arguments=arguments)
+        return ChildError(index, states[index], f"Process {index} ended{cause}", kind=kind, arguments=arguments)
 
     def _failed(self, error: ChildError) -> ChildError:
         """The error itself, after the log has got what its child has printed."""

@@ -18,7 +18,7 @@ def pytest_collection_finish():
 
 
 def make_classification(num_examples: int, *, num_features: int = 5, num_classes: int = 3, seed: int = 0) -> Problem:
-    """A small problem made by NumPy alone: labels of a random linear map, so that it can be learned."""
+    """A small problem made by NumPy: labels of a random linear map, so that it can be learned."""
     random = np.random.default_rng(seed)
     x = random.normal(size=(num_examples + 20, num_features))
     y = (x @ random.normal(size=(num_features, num_classes))).argmax(axis=1)

@@ -58,7 +58,7 @@ def test_the_lab_of_the_wheel_runs_in_an_empty_folder_but_not_with_a_variable_th
     )
     assert server.returncode == 1
     line = server.stderr.splitlines()[-1]
-    assert line.startswith("The lab can not start. `SGD_TF_WORKERS` must be a whole number in [1, ")
+    assert line.startswith("The lab cannot start. `SGD_TF_WORKERS` must be a whole number in [1, ")
     assert line.endswith("; received 'two'.")
 
 

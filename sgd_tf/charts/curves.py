@@ -88,7 +88,7 @@ def curves(
             does not squash the others.
         target: a value of ``y`` to mark by a dashed line.
         band: whether to draw the band of the minibatch losses, where ``y`` is a loss.
-        theme: of the page. A compact one has no subtitle.
+        theme: theme of the page. A compact one has no subtitle.
 
     Returns:
         a layered chart; what lies outside the domains is clipped.
@@ -217,7 +217,7 @@ SPACING: dict[str, Any] = {"titlePadding": 8, "labelPadding": 6, "labelSeparatio
 
 def _counter_axis(across: Axis, theme: Theme) -> alt.Axis:
     _ = theme.translate
-    # Vega gives "g" on a linear axis as few digits as tell the ticks apart: 200 would be "2e+2".
+    # Vega gives "g" on a linear axis as few digits as distinguish the ticks: 200 would be "2e+2".
     numbers: dict[str, Any] = {"format": "~g" if across.log else ",~f"}
     if across.field in ("update", "examples"):
         large = across.ends[1] >= 1e5

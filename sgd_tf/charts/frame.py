@@ -1,4 +1,4 @@
-"""The end of every chart: its frame, and one cache of structures whose tables alone change from redraw to redraw.
+"""The end of every chart: its frame, and one cache of structures; only their tables change from redraw to redraw.
 
 A chart is made in two steps. Its public function computes tables; a function marked ``@structure`` draws named tables
 and depends on nothing but hashable arguments. Altair takes some 60 ms to build such a chart and to write it as
@@ -27,7 +27,7 @@ import pandas as pd
 from sgd_tf.charts.style import Theme, embed_config
 
 P = ParamSpec("P")
-Title = str | tuple[str, str]  # of a chart; or the title and the line below it
+Title = str | tuple[str, str]  # the title, or the title and the line below it
 CACHE_SIZE = 256  # structures, of all charts together
 
 
@@ -71,8 +71,8 @@ def filled(chart: alt.LayerChart, **tables: pd.DataFrame) -> alt.LayerChart:
     Layers without a row are hidden from screen readers: each would be a picture without a name.
 
     Args:
-        chart: of a function marked ``@structure``.
-        tables: by the names that the structure draws.
+        chart: result of a function marked ``@structure``.
+        tables: tables by their names in the structure.
 
     Returns:
         an Altair chart like any other; `specification` writes it fast.
@@ -86,7 +86,7 @@ def filled(chart: alt.LayerChart, **tables: pd.DataFrame) -> alt.LayerChart:
 
 
 def _without(chart: alt.LayerChart, empty: frozenset[str]) -> alt.LayerChart:
-    """The structure whose layers of empty tables are hidden from screen readers, made once for each set of these."""
+    """The structure with the layers of empty tables hidden from screen readers, made once for each set of these."""
     kept: dict[frozenset[str], alt.LayerChart] = vars(chart).setdefault("without", {frozenset(): chart})
     if empty not in kept:
         copy = chart.copy()
@@ -103,7 +103,7 @@ def specification(chart: alt.LayerChart) -> dict[str, Any]:
     """The Vega-Lite specification of a chart, for a page that redraws it often.
 
     Args:
-        chart: of a public chart function. One that has been changed since (``chart.properties(…)``) is written anew.
+        chart: result of a public chart function. One that was changed since (``chart.properties(…)``) is written anew.
 
     Returns:
         what ``st.vega_lite_chart`` takes, with the tables as DataFrames in ``datasets``. Only its top level is the
@@ -125,9 +125,9 @@ def finish(
 
     Args:
         layers: from the lowest to the topmost.
-        theme: of the page.
-        title: of the chart, or the title and the line below it; "" for none.
-        title_size: in px.
+        theme: theme of the page.
+        title: the title, or the title and the line below it; "" for none.
+        title_size: font size, in px.
         padding: on all sides, in px.
     """
     chart = alt.LayerChart(layer=list(layers))
@@ -155,7 +155,7 @@ def finish(
 
 
 def bare(layers: Sequence[alt.Chart], theme: Theme, title: Title = "") -> alt.LayerChart:
-    """A picture without a frame, whose layers have scales of their own: a colour may say another thing in each."""
+    """A picture without a frame; its layers have scales of their own: a colour may mean another thing in each."""
     chart = finish(layers, theme, title, padding=2).properties(view=alt.ViewConfig(stroke=None))
     channels = ("color", "fill", "stroke", "strokeWidth", "strokeDash", "size", "shape")
     apart: dict[str, Any] = dict.fromkeys(channels, "independent")

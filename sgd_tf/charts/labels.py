@@ -19,7 +19,7 @@ CROSS = "M-1-0.6L-0.6-1L0-0.4L0.6-1L1-0.6L0.4 0L1 0.6L0.6 1L0 0.4L-0.6 1L-1 0.6L
 LABEL_SIZE = 12  # font size of the labels at the end of the lines, in px
 LABEL_GAP = 15  # least distance of two such labels, in px
 MAX_LABEL_WIDTH = 124  # longer names end in "…", in px
-SAME_PLACE = 0.3  # of the width: labels further apart may stand at the same height
+SAME_PLACE = 0.3  # share of the width; labels further apart may stand at the same height
 
 
 def spread_labels(
@@ -118,11 +118,11 @@ def words(
 
     Args:
         chart: with its encodings of the position.
-        theme: of the page.
+        theme: theme of the page.
         color: an encoding; None for that of the page's text.
         halo: its width, in px.
-        opacity: of the halo.
-        text: of the mark: "align", "dx", "fontSize", ….
+        opacity: opacity of the halo.
+        text: options of the text mark: "align", "dx", "fontSize", ….
     """
     style: dict[str, Any] = {"align": "left", "fontSize": LABEL_SIZE, "tooltip": None} | text
     behind = {"color": theme.background, "stroke": theme.background, "strokeWidth": halo, "opacity": opacity}
@@ -146,7 +146,7 @@ def at_ends(ends: pd.DataFrame, axis: Axis, shares: np.ndarray, *, length: float
         ends: columns y, label.
         axis: the vertical one.
         shares: (n,) how far along the horizontal axis the ends lie, in [0, 1].
-        length: of the vertical axis, in px.
+        length: length of the vertical axis, in px.
     """
     wanted = length * np.array([axis.nearest(y) for y in ends["y"].astype("float64")])
     placed = spread_labels(

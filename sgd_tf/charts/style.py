@@ -62,7 +62,7 @@ def batch_size_color(batch_size: int, *, full_batch: bool = False, dark: bool = 
 
 
 def embed_config(*, dark: bool = False) -> dict[str, Any]:
-    """Vega-Lite configuration of a chart that stands alone, in a notebook or a file.
+    """Vega-Lite configuration of a single chart, in a notebook or a file.
 
     >>> embed_config(dark=True)["background"]
     '#0E1117'
@@ -95,8 +95,8 @@ class Theme:
 
     dark: bool = False  # whether the page's background is dark
     translate: Translate = str  # gives a word of a chart in one language, for example `gettext` of a catalogue
-    height: int = 360  # of the whole chart, titles and axes included, in px
-    width: int | Literal["container"] = "container"  # of the whole chart, in px
+    height: int = 360  # height of the whole chart with titles and axes, in px
+    width: int | Literal["container"] = "container"  # width of the whole chart, in px
     compact: bool = False  # small type and no subtitle, for several charts side by side
 
     def of(self, colors: Mapping[bool, T]) -> T:
@@ -128,4 +128,4 @@ class Theme:
         return batch_size_color(batch_size, full_batch=batch_size == num_examples, dark=self.dark)
 
 
-LIGHT = Theme()  # of a chart in a notebook or a script
+LIGHT = Theme()  # theme of a chart in a notebook or a script

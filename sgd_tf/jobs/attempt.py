@@ -20,7 +20,7 @@ from sgd_tf.jobs.worker import JobFailure, Outcome, describe, kill_worker, reque
 ANSWER_SECONDS = 10.0  # time limit for an answer of the scheduler
 REPEAT_SECONDS = 0.2  # between two requests to stop a job
 VERDICT_SECONDS = 1.0  # the nanny's report on a death may come after the death
-VERSION = "sgd_tf:__version__"  # of the package, for `pkgutil.resolve_name` in another process
+VERSION = "sgd_tf:__version__"  # name of the package's version for `pkgutil.resolve_name` in another process
 
 logger = logging.getLogger(__name__)
 

@@ -28,7 +28,7 @@ ROWS_SECONDS = 2.0  # the last rows of a job may come after its result
 WARM_UP_SECONDS = 180.0
 WORKERS_SECONDS = 10.0  # until a scheduler that another has started must have a worker
 RETRY_SECONDS = 5.0  # between two tries to reach or to start a cluster
-MAX_STARTS = 3  # of an embedded cluster in vain, before the next start waits for a job
+MAX_STARTS = 3  # failed starts of an embedded cluster before the next one waits for a job
 # A worker is replaced when its jobs have left behind more than this share of what its limit leaves them: compiled code
 # piles up.
 RECYCLE_SHARE = 0.5
@@ -58,8 +58,8 @@ class Connection:
         stop_grace: float,
     ) -> None:
         """Start the thread; see `Cluster` for the options."""
-        self.failure: JobFailure | None = None  # of the jobs: what training needs cannot be imported
-        self.outage: JobFailure | None = None  # of the cluster: why the jobs wait
+        self.failure: JobFailure | None = None  # why jobs fail: what training needs cannot be imported
+        self.outage: JobFailure | None = None  # why jobs wait: the cluster cannot be used
         self._table = table
         self._address = address
         self._options: dict[str, Any] = {"num_workers": num_workers, "memory_limit": memory_limit}
@@ -72,7 +72,7 @@ class Connection:
         self._warm_up: bytes | None = None
         self._warm_up_deaths = 0  # in a row
         self._workers_seen = 0.0  # time of the last look with a worker, monotonic
-        self._losses = 0  # of the cluster, in a row, without any work in between
+        self._losses = 0  # of the cluster in a row, with no work in between
         self._tasks: set[asyncio.Task[None]] = set()
 
         self._loop: asyncio.AbstractEventLoop

@@ -35,7 +35,7 @@ def _of_dask(module: str, name: str, otherwise: Any) -> Any:
 CPU_COUNT: int = _of_dask("dask.system", "CPU_COUNT", os.cpu_count() or 1)
 # Bytes that this process may use, by a container's limit.
 MEMORY_LIMIT: int = _of_dask("distributed.system", "MEMORY_LIMIT", psutil.virtual_memory().total)
-# For functions of notebooks and scripts too, which another process can not import.
+# For functions of notebooks and scripts too, which another process cannot import.
 dumps: Callable[[Any], bytes] = _of_dask("distributed.protocol.pickle", "dumps", cloudpickle.dumps)
 loads: Callable[[bytes], Any] = _of_dask("distributed.protocol.pickle", "loads", cloudpickle.loads)
 

@@ -21,14 +21,14 @@ END_SECONDS = 2.0  # for an orderly end
 
 
 class EmbeddedCluster:
-    """A scheduler with workers on this machine, for this process alone; all of it is gone after `end`."""
+    """A scheduler with workers on this machine, for this process only; all of it is gone after `end`."""
 
     def __init__(self, *, num_workers: int | None, memory_limit: str | int | None) -> None:
         """Start the process.
 
         Args:
             num_workers: worker processes; None for one on every two cores.
-            memory_limit: of one worker, in bytes or as "4GB"; None for a share of the machine's memory.
+            memory_limit: memory limit of one worker, in bytes or as "4GB"; None for a share of the machine's memory.
         """
         self.directory = tempfile.mkdtemp(prefix="sgd-tf-jobs-")  # of its temporary files
         self.credentials: Security | None = None  # once the scheduler is there

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sgd_tf.jobs.job import Job
 
-MAX_REMEMBERED = 2_000  # tabs and browsers whose last turn is remembered
+MAX_REMEMBERED = 2_000  # tabs and browsers with a remembered last turn
 MAX_IN_A_ROW = 3  # turns of one network address while others wait
 
 
@@ -22,7 +22,7 @@ class Learner:
 
     tab: str  # has at most one job that runs and one that waits
     browser: str  # takes turns: its tabs together count as one learner
-    address: str = ""  # of the network; "" if unknown. A class may share one
+    address: str = ""  # network address; "" if unknown. A class may share one
 
     @classmethod
     def of(cls, learner: Learner | str) -> Learner:
@@ -31,7 +31,7 @@ class Learner:
 
 
 class _Turns:
-    """Who had a turn and when. Turns go in rounds, in each of which a browser has one."""
+    """Who had a turn and when. Turns go in rounds; a browser has one in each round."""
 
     def __init__(self) -> None:
         self._had: OrderedDict[str, tuple[int, int]] = OrderedDict()  # tab or browser → round and number, oldest first
@@ -97,8 +97,8 @@ class FairQueue:
     def order(self, running: Iterable[str]) -> list[Job]:
         """All jobs in the order in which they will start, as far as it is known now.
 
-        A job whose worker died comes first, since its learner has waited already. The others go in rounds: in each of
-        them a browser has one turn, and the browser whose last turn is longest ago comes first. But after three turns
+        A job that lost its worker comes first, since its learner has waited already. The others go in rounds: in each
+        a browser has one turn, and the browser with the oldest last turn comes first. But after three turns
         of one network address another address comes, if it waits in that round. So twelve browsers of one learner hold
         up another for three turns, and a class behind one address keeps three turns of four. At the end stand the jobs
         of tabs that have one running.
@@ -176,7 +176,7 @@ def seconds_until_free(running: Iterable[float], ahead: Iterable[float], num_wor
 class Durations:
     """How long jobs take: what was planned for them, corrected by how long the latest ones of their kind took."""
 
-    WEIGHT = 0.3  # of the latest job
+    WEIGHT = 0.3  # weight of the latest job
 
     def __init__(self) -> None:
         self._ratios: dict[str, float] = {}  # kind → seconds it took, per planned second

@@ -21,7 +21,7 @@ from sgd_tf.children import end_with_parent, kill_tree
 from sgd_tf.jobs import settings
 from sgd_tf.jobs.dask_internals import CPU_COUNT, parse_bytes
 
-NICENESS = 5  # of all processes here: a server that answers thirty learners goes before the one race that trains
+NICENESS = 5  # of all processes here: a server with thirty learners goes before the one race that trains
 
 # What a training run needs of dask: a hard limit on a worker's memory, nothing that spills, pauses, steals or
 # samples while a race is on, and short logs.
@@ -54,7 +54,7 @@ CONFIG: dict[str, Any] = {  # names below "distributed."
 
 
 def worker_environment(num_cores: int) -> dict[str, str]:
-    """The variables that tell a worker's libraries to use ``num_cores`` cores."""
+    """Environment variables that limit a worker's libraries to ``num_cores`` cores."""
     share = dict.fromkeys(
         ["TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"],
         str(num_cores),
@@ -99,7 +99,7 @@ def main() -> None:
 
     caller_gone = end_with_parent(leave)
     signal.signal(signal.SIGTERM, leave)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's matter, whose end closes our input
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the server, and its end closes our input
 
     # Address and credentials go to the caller. What the jobs print goes where errors go: nobody reads the pipe again,
     # and a full one would block them.

@@ -12,7 +12,7 @@ from distributed import Security
 from sgd_tf.children import WORKER_BYTES
 from sgd_tf.jobs.dask_internals import CPU_COUNT, MEMORY_LIMIT, parse_bytes
 
-MEMORY_SHARE = 0.7  # of the machine's memory, for all workers
+MEMORY_SHARE = 0.7  # share of the machine's memory for all workers
 MAX_WORKER_MEMORY = 6_000_000_000  # bytes
 ADDRESS = re.compile(r"(tcp|tls)://([\w.-]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}")
 

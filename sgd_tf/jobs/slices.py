@@ -23,7 +23,7 @@ Arguments = TypeVarTuple("Arguments")
 class Slice:
     """One short job."""
 
-    function: Callable[..., Iterator[Any]]  # at module level
+    function: Callable[..., Iterator[Any]]  # generator function at module level
     arguments: tuple[Any, ...]
 
     @classmethod
@@ -57,11 +57,11 @@ class SlicedJob:
 
         Args:
             cluster: the workers.
-            next_slice: what is to be done next; called with a lock held, so it must be quick.
+            next_slice: chooses the next slice; called with a lock held, so it must be quick.
             learner: who asks for the computation, or a name.
-            seconds_limit: of each slice.
-            typical_seconds: that a slice takes; None for `seconds_limit`.
-            rows: known before the first slice.
+            seconds_limit: time limit of each slice.
+            typical_seconds: typical duration of a slice; None for `seconds_limit`.
+            rows: rows known before the first slice.
         """
         self.id = uuid.uuid4().hex
         self._cluster, self._next_slice = cluster, next_slice
@@ -71,7 +71,7 @@ class SlicedJob:
         self._failure: JobFailure | None = None
         self._done: Rows = list(rows)
         self._num_known = len(self._done)
-        self._under_way: dict[int, tuple[Slice, JobHandle]] = {}  # by place
+        self._under_way: dict[int, tuple[Slice, JobHandle]] = {}  # place → slice and its job
         self._move_on()
 
     @property

@@ -1,4 +1,4 @@
-"""What runs inside a worker process: one job's generator, whose rows are sent as they come."""
+"""What runs inside a worker process: one job's generator; its rows are sent as they come."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ NO_CAUSE = re.compile(
 )
 PARAGRAPH = re.compile(r"(?<=[^\s.!?:])\s*\n\s*\n\s*")  # its end, without a stop
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
-PATH = re.compile(r"(?<![\w:/])(?:[A-Za-z]:)?[\\/](?:[^\\/\s'\":;,]+[\\/])*")  # of a file, up to its name
+PATH = re.compile(r"(?<![\w:/])(?:[A-Za-z]:)?[\\/](?:[^\\/\s'\":;,]+[\\/])*")  # folders before the name of a file
 
 END = object()  # what `next` gives for a generator that has ended
 
-_stops: dict[str, threading.Event] = {}  # job id → set when the job shall end; holds running jobs alone
+_stops: dict[str, threading.Event] = {}  # job id → set when the job shall end; holds only running jobs
 _warm_ups: dict[bytes, Iterator[Any]] = {}  # pickled function → what is left of its steps
 
 
@@ -52,12 +52,12 @@ class JobFailure:
 
     kind: FailureKind
     detail: str  # one line without paths, e.g. "ValueError: `batch_size` must be …"
-    memory_limit: int | None = None  # of a worker that went over it, in bytes
+    memory_limit: int | None = None  # bytes; of the worker that went over it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a job ended, as its worker tells it."""
+    """End of a job, as its worker reports it."""
 
     status: Literal["done", "stopped", "failed"]
     num_rows: int = 0  # rows sent in all
@@ -70,7 +70,7 @@ class Outcome:
 def describe(error: BaseException) -> JobFailure:
     """The failure that an exception stands for, in one line and without the paths of this machine.
 
-    For a download that failed the line is its reason alone.
+    For a download that failed the line is only its reason.
 
     >>> describe(FileNotFoundError("cannot open /home/kim/lab/data.csv")).detail
     'FileNotFoundError: cannot open data.csv'
@@ -178,7 +178,7 @@ def run_job(job_id: str, attempt: int, seconds_limit: float, payload: bytes) -> 
         payload: the pickled (function, args).
 
     Returns:
-        The outcome. Whatever the generator raises is told in it: an exception object might not travel.
+        The outcome. It describes what the generator raises: an exception object might not travel.
     """
     worker = get_worker()
     sender = _Sender(worker, job_id, attempt)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Block: TypeAlias = "tuple[tf.Tensor, tf.Tensor]"  # (S, k, …) samples and (S, k) labels or targets of S minibatches
 
-MAX_BLOCK_BYTES = 2**24  # of the samples that one call of the compiled loop is given
+MAX_BLOCK_BYTES = 2**24  # bytes of samples in one call of the compiled loop
 MAX_BLOCK_EXAMPLES = 2**16
 MAX_BLOCK_UPDATES = 2**12
 EVALUATION_ROWS = 2**14  # samples per forward pass of an evaluation
@@ -35,10 +35,10 @@ class Program:
 
     Attributes:
         model: the Keras model, with the weights of this moment.
-        signature: what it has in common with the runs that can use it, or None if it is for one run only.
+        signature: equal for all runs that can use the program; None if it is for one run only.
         block_updates: S, minibatches per block.
         iterations_per_epoch: ⌈N/k⌉.
-        compiler: in use.
+        compiler: the compiler in use.
         speed: how fast it is; None where no compiler was tried.
     """
 
@@ -127,7 +127,7 @@ class Program:
 
         Args:
             block: minibatches.
-            seconds: of an update by the graph.
+            seconds: time of an update by the graph.
         """
         num = max(1, int(block[0].shape[1] * compilers.TRIAL_SECONDS / seconds))
         x, y = block[0][0, :num], block[1][0, :num]
@@ -144,7 +144,7 @@ class Program:
             return True
 
     def run(self, block: Block, phase: int, start: int, stop: int) -> np.ndarray:
-        """Updates number ``start`` to ``stop`` - 1 of a block whose first minibatch is iteration ``phase``.
+        """Updates number ``start`` to ``stop`` - 1 of a block that begins with iteration ``phase``.
 
         Returns:
             (stop - start,) float32, the mean loss of each minibatch before its update.

@@ -25,7 +25,7 @@ _tracing = threading.Lock()
 
 
 def graph_function(function: Callable[..., Any], **options: Any) -> Any:
-    """A `tf.function` whose results are NaN where those of the eager function are.
+    """A `tf.function` with results that are NaN where those of the eager function are.
 
     TensorFlow's graph optimizer fuses a matrix product, its bias and a ReLU into one operation ("remapping"), which on
     some processors turns NaN into 0: a run that has diverged would look finite. The option that switches this off

@@ -1,4 +1,4 @@
-"""How many minibatches make an epoch and how many updates a run: arithmetic alone, without TensorFlow."""
+"""How many minibatches make an epoch and how many updates a run: plain arithmetic, without TensorFlow."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ LOWER_IS_BETTER: dict[str, bool] = {
     "test_accuracy": False,
 }
 
-PERCENTILES = (10, 90)  # of the minibatch losses: the band of the noise
+PERCENTILES = (10, 90)  # band of the noise: percentiles of the minibatch losses
 COUNTERS = {"seconds": "seconds", "updates": "update", "epochs": "epoch", "examples": "examples"}  # and their columns
 
 
@@ -158,13 +158,13 @@ def time_to_target(history: pd.DataFrame, target: float, *, metric: str = "train
     """When each run first reached the target: its price in seconds, updates, epochs and samples.
 
     A loss reaches the target when it is at most ``target``, an accuracy when it is at least ``target``. The
-    metric is known at the records alone; between the last record before the crossing, with value a, and the
+    metric is known only at the records; between the last record before the crossing, with value a, and the
     first one after it, with value b, it is taken as linear, so that the crossing lies the share
     f = (target - a) / (b - a) of the way along, in each of the four counters. Updates and samples are
     therefore fractional. A run that is there at its first record is given that record.
 
     Between the two records the metric may have crossed the target at any moment: these are the bounds of what
-    is known of the time. Two runs whose bounds overlap can not be told apart.
+    is known of the time. Two runs with overlapping bounds cannot be ordered.
 
     Args:
         history: a table of ``to_frame``.
@@ -290,7 +290,7 @@ def at_time(history: pd.DataFrame, seconds: float) -> pd.DataFrame:
         seconds: training time, the same for each run.
 
     Returns:
-        the rows of ``history`` whose ``seconds`` is at most this, in their order, with their index.
+        the rows of ``history`` with ``seconds`` at most this, in their order, with their index.
 
     >>> at_time(to_frame([]), 2.0).empty
     True

@@ -34,7 +34,7 @@ class Loop:
     iterations_per_epoch: int  # ⌈N/k⌉
     rest: int  # samples of the last minibatch of an epoch, if it is smaller; else 0
     micro_batch_size: int  # samples that go through the model at once
-    max_updates: int  # of one call
+    max_updates: int  # most updates in one call
     is_full_batch: bool  # gradient descent: the one minibatch of the block serves again and again
 
     def updates(self, xs: tf.Tensor, ys: tf.Tensor, phase: tf.Tensor, start: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:

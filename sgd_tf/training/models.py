@@ -1,6 +1,6 @@
 """Keras models for a problem: a linear model, an MLP of any widths, a small convolutional network.
 
-Initial weights depend on ``seed`` alone, never on the seed of the process. Classifiers end in logits.
+Initial weights depend only on ``seed``, never on the seed of the process. Classifiers end in logits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def build(problem: Problem, config: ModelConfig, *, seed: int = 0) -> keras.Mode
     Args:
         problem: gives the shape of a sample and the number of outputs.
         config: which model.
-        seed: of the initial weights, at least 0.
+        seed: seed of the initial weights, at least 0.
 
     Raises:
         ValueError: if the model does not suit the problem.
@@ -39,7 +39,7 @@ def linear(problem: Problem, *, seed: int = 0) -> keras.Model:
 
     Args:
         problem: gives the shape of a sample and the number of outputs.
-        seed: of the initial weights.
+        seed: seed of the initial weights.
 
     Returns:
         Model from (n, num_features) to (n, num_classes) logits, or to (n, 1).
@@ -63,9 +63,9 @@ def mlp(
     Args:
         problem: gives the shape of a sample and the number of outputs.
         widths: units of each hidden layer, from input to output; empty for a linear model.
-        activation: of the hidden layers; ``"leaky_relu"`` has slope 0.01 below zero.
+        activation: activation of the hidden layers; ``"leaky_relu"`` has slope 0.01 below zero.
         batch_norm: whether batch normalisation follows each hidden layer.
-        seed: of the initial weights.
+        seed: seed of the initial weights.
 
     Returns:
         Model from (n, num_features) to (n, num_classes) logits, or to (n, 1).
@@ -85,9 +85,9 @@ def cnn(problem: Problem, *, activation: Activation = "relu", seed: int = 0) -> 
     """Small convolutional network: two 3×3 convolutions of 8 and 16 channels, each halved by max pooling.
 
     Args:
-        problem: of images; ``problem.image_shape`` is (height, width, channels).
-        activation: of the convolutions.
-        seed: of the initial weights.
+        problem: problem of images; ``problem.image_shape`` is (height, width, channels).
+        activation: activation of the convolutions.
+        seed: seed of the initial weights.
 
     Returns:
         Model from (n, num_features) or (n, height, width, channels) to (n, num_classes) logits, or to (n, 1).

@@ -2,7 +2,7 @@
 
 One epoch is one iteration over a dataset. A new order is drawn at each iteration, as
 `Dataset.shuffle(N, reshuffle_each_iteration=True)` does it; but as one tensor, which costs a fraction of
-drawing sample by sample. The order of epoch e is a function of (seed, e) alone, so that a run can be replayed.
+drawing sample by sample. The order of epoch e is a function of (seed, e) only, so that a run can be replayed.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def order(
         num_examples: N, at least 1.
         batch_size: k, in [1, N], or "all".
         sampling: how the samples are drawn.
-        buffer_size: samples in the shuffle buffer; for ``"buffer"`` alone.
-        seed: of the order; the same seed gives the same epochs in the same sequence.
+        buffer_size: size of the shuffle buffer, in samples. Used only with ``"buffer"``.
+        seed: seed of the order; the same seed gives the same epochs in the same sequence.
 
     Returns:
         Dataset of int64 tensors of shape (k,), the last of an epoch (N mod k,) if k does not divide N.
@@ -74,11 +74,11 @@ def minibatches(
     """The minibatches of a training set in the same order as `order`; feeds `model.fit` as it stands.
 
     Args:
-        problem: whose training samples are drawn.
+        problem: source of the training samples.
         batch_size: k, in [1, N], or "all".
         sampling: how the samples are drawn, as in `order`.
-        buffer_size: samples in the shuffle buffer; for ``sampling="buffer"`` alone.
-        seed: of the order.
+        buffer_size: size of the shuffle buffer, in samples. Used only with ``sampling="buffer"``.
+        seed: seed of the order.
 
     Returns:
         Dataset of pairs (x, y) of shapes (k, …) and (k,), one epoch per iteration.
@@ -110,12 +110,12 @@ def blocks(
     epoch is filled up to k rows with sample 0: of every ⌈N/k⌉-th minibatch only N mod k rows count.
 
     Args:
-        problem: whose training samples are drawn.
+        problem: source of the training samples.
         batch_size: k, in [1, N], or "all".
         num_minibatches: S, minibatches per block, at least 1.
         sampling: how the samples are drawn, as in `order`.
-        buffer_size: samples in the shuffle buffer; for ``sampling="buffer"`` alone.
-        seed: of the order.
+        buffer_size: size of the shuffle buffer, in samples. Used only with ``sampling="buffer"``.
+        seed: seed of the order.
 
     Returns:
         Endless dataset of (x, y) of shapes (S, k, …) and (S, k). Nothing is prefetched: the work is done when an

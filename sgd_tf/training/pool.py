@@ -23,7 +23,7 @@ Model: TypeAlias = "keras.Model | ModelConfig | Callable[..., keras.Model]"
 MAX_IDLE_PROGRAMS = 24  # kept for the next run of their shape, about 3.4 MB each
 
 _idle: OrderedDict[str, list[Program]] = OrderedDict()
-_speeds: dict[str, Speed] = {}  # by signature: what a process has found once holds for all its runs
+_speeds: dict[str, Speed] = {}  # signature → speed: found once in a process, it holds for all runs
 _lock = threading.Lock()
 
 
@@ -89,7 +89,7 @@ def release(program: Program | None) -> None:
 def _signature(model: keras.Model, problem: Problem, config: TrainConfig, compiler: Compiler | None) -> str | None:
     """What two runs must have in common to share a compiled program; names and seeds do not matter.
 
-    None for a model with code that is not Keras' own, which is known by its name alone: it may have changed since.
+    None for a model with code that is not Keras' own: its name stays the same when the code changes.
     """
 
     def strip(value: Any) -> Any:
@@ -99,7 +99,7 @@ def _signature(model: keras.Model, problem: Problem, config: TrainConfig, compil
 
     try:
         architecture = keras.saving.serialize_keras_object(model)
-    except NotImplementedError:  # a layer of one's own that does not tell its arguments
+    except NotImplementedError:  # a custom layer that does not report its arguments
         return None
     if not _is_of_keras(architecture):
         return None

@@ -19,7 +19,7 @@ MAX_LEARNING_RATE = 100.0
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """One way of training: gradient descent and SGD differ in ``batch_size`` alone.
+    """One way of training: gradient descent and SGD differ only in ``batch_size``.
 
     Raises:
         ValueError: if a field is out of its range.
@@ -36,7 +36,7 @@ class TrainConfig:
     learning_rate: float = 0.1  # step length, in (0, 100]
     momentum: float = 0.0  # share of the former step that is kept, in [0, 1)
     sampling: Sampling = "reshuffle"  # how the samples of a minibatch are drawn
-    buffer_size: int = 1_000  # samples in the shuffle buffer, for sampling="buffer" alone
+    buffer_size: int = 1_000  # samples in the shuffle buffer; used only with sampling="buffer"
     micro_batch_size: int | None = None  # gradients of parts of this size are added up before the update
     seed: int = 0  # initial weights and order of the samples
 
@@ -82,8 +82,8 @@ class ModelConfig:
     """
 
     kind: ModelKind = "mlp"  # linear model, multilayer perceptron, or a small convolutional network for images
-    widths: tuple[int, ...] = (32,)  # units of each hidden layer; for the MLP alone
-    activation: Activation = "relu"  # of the hidden layers
+    widths: tuple[int, ...] = (32,)  # units of each hidden layer; only for the MLP
+    activation: Activation = "relu"  # activation of the hidden layers
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(ModelKind):
@@ -108,7 +108,7 @@ class RacePlan:
     num_examples: int | None = None  # N, training samples; None for as many as the problem has
     configs: Mapping[str, TrainConfig]  # contestants by name
     model: ModelConfig = field(default_factory=ModelConfig)
-    seconds: float = 5.0  # of training for each contestant
+    seconds: float = 5.0  # training time of each contestant
     target: float | None = None  # value of target_metric to reach
     target_metric: TargetMetric = "train_loss"
 

@@ -36,7 +36,7 @@ def train(
     updates: int | None = None,
     seconds: float | None = None,
 ) -> Iterator[Progress]:
-    """Train a model by minibatch SGD and tell about it as it goes.
+    """Train a model by minibatch SGD; yield progress records.
 
     Each update draws the next minibatch B of k samples and steps against the gradient of its mean loss:
     w ← w − γ ∇(1/k Σ_{i∈B} loss_i(w)). With ``batch_size="all"`` this is gradient descent. Training ends when the
@@ -104,7 +104,7 @@ class Run:
         Args:
             problem: training and test samples.
             config: batch size, learning rate, seed, …
-            name: of the run in its records; by default its batch size.
+            name: name of the run in its records; by default its batch size.
             model: as in `train`.
             compiler: "xla" or "graph", used without a trial; None for the faster one.
             clock: gives seconds; a test may replace it.
@@ -180,7 +180,7 @@ class Run:
                 break
 
     def record(self) -> Progress:
-        """Evaluate the model on all training and test samples, off the clock, and tell what happened."""
+        """Evaluate the model on all training and test samples, off the clock; return the record."""
         start = self._clock()
         train_loss, _ = self._program.evaluate(self.problem.x_train, self.problem.y_train)
         test_loss, accuracy = self._program.evaluate(self.problem.x_test, self.problem.y_test)
@@ -203,7 +203,7 @@ class Run:
         )
 
     def close(self) -> None:
-        """Hand the compiled program back for the next run of its shape. The run can not go on after this."""
+        """Hand the compiled program back for the next run of its shape. The run cannot go on after this."""
         pool.release(self.__dict__.pop("_program", None))
         self._block = self._blocks = None
 

@@ -26,8 +26,8 @@ class SweepBudget:
 
     target: float  # training loss to reach
     epochs: float  # after which all are compared
-    seconds: float  # of training after which all are compared
-    max_seconds: float  # of training after which a run gives up
+    seconds: float  # training time after which all are compared
+    max_seconds: float  # training time after which a run gives up
 
 
 # Chosen by hand, so that a small k is not yet through with its seconds and gradient descent reaches the target.

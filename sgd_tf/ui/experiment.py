@@ -27,7 +27,7 @@ FAILURES = {
     "memory": N_("The run took more memory than a worker has. Choose a smaller k or fewer samples N."),
     "time limit": N_("The run took longer than it may and was ended. Choose fewer seconds or a larger k."),
     "worker lost": N_("The process that trained ended unexpectedly, twice. Please try again."),
-    "import": N_("What training needs can not be loaded on this server: {reason}"),
+    "import": N_("What training needs cannot be loaded on this server: {reason}"),
     "download": N_("The data could not be downloaded: {reason}. These need no download: {names}."),
     "error": N_("The run failed."),
     "no cluster": N_("The processes that train could not be started ({reason}). Runs wait until they are there."),
@@ -43,9 +43,9 @@ def predict(question: str, options: Mapping[str, str], *, key: str) -> str | Non
     """Ask what the learner expects, before the run.
 
     Args:
-        question: in the learner's language.
+        question: text in the learner's language.
         options: titles by option, in English.
-        key: of the choice in the session.
+        key: name of the choice in the session.
 
     Returns:
         The option chosen, or None.
@@ -72,9 +72,9 @@ def run_and_stop(kind: str, *, disabled: bool = False, label: str | None = None)
     """Draw the two buttons of an experiment.
 
     Args:
-        kind: of the run; keys of the buttons are `<kind>_run` and `<kind>_stop`.
-        disabled: whether Run can not be pressed for another reason than a job of this session.
-        label: of Run, in the learner's language; None for "Run".
+        kind: name of the run; keys of the buttons are `<kind>_run` and `<kind>_stop`.
+        disabled: whether Run cannot be pressed for another reason than a job of this session.
+        label: text of Run, in the learner's language; None for "Run".
 
     Returns:
         Whether Run was pressed.
@@ -96,7 +96,7 @@ def follow(kind: str, draw: Callable[[SessionRun | None], None]) -> None:
     """Draw a run now, again and again while it is active, and once the whole page at its end.
 
     Args:
-        kind: of the run.
+        kind: name of the run.
         draw: draws the session's run of that kind, or what stands there before the first. No controls in it: what
             is redrawn on a timer loses them when the connection is cut.
     """
@@ -128,9 +128,9 @@ def status(run: SessionRun | None, share: float = 0.0, text: str = "") -> None:
     """One line: ready, the queue, how far the run is, or why it failed.
 
     Args:
-        run: of the session, if there is one.
-        share: of the work that is done, in [0, 1].
-        text: what is done at the moment, or what was; in the learner's language.
+        run: run of the session, if there is one.
+        share: fraction of the work that is done, in [0, 1].
+        text: current or last step of the work, in the learner's language.
     """
     with st.container(height=status_height(run), border=False, key=None if run is None else f"{run.kind}_status"):
         if run is None:
@@ -172,11 +172,11 @@ def answer(
     """What a worker computes for a page without a button; a skeleton stands in its place meanwhile.
 
     Args:
-        kind: of question; a page has one at most.
+        kind: name of the question; a page has one at most.
         function: generator function at module level, which a worker runs.
         *arguments: for the function; hashable.
-        seconds: that the job takes at most.
-        height: of the skeleton, in px: that of what will stand there.
+        seconds: longest duration of the job.
+        height: height of the skeleton, in px, equal to that of the result.
 
     Returns:
         All rows; or None, as long as there is a skeleton, or a message in its place.
@@ -204,8 +204,8 @@ def failure_text(failure: JobFailure | None, plan: object = None) -> str:
     """What went wrong and what to do, in the learner's language.
 
     Args:
-        failure: of the job.
-        plan: what was asked for; the page may know what helps, see `advise`.
+        failure: why the job failed.
+        plan: plan of the run; the page may know what helps, see `advise`.
     """
     detail = failure.detail if failure else ""
     if failure and (advice := _advice(failure, plan)):
@@ -221,8 +221,8 @@ def advise(on_memory: Callable[[object, int], str]) -> None:
     """Take what a page knows about runs that took too much memory.
 
     Args:
-        on_memory: of the run's plan and the bytes that a worker may take; a sentence in the learner's language, or ""
-            for a plan that it does not explain.
+        on_memory: function of the run's plan and a worker's memory limit in bytes; returns a sentence in the learner's
+            language, or "" for a plan that it does not explain.
     """
     st.session_state["advise_on_memory"] = on_memory
 
@@ -235,7 +235,7 @@ def _advice(failure: JobFailure, plan: object) -> str:
 
 
 def waiting(run: SessionRun) -> None:
-    """Draw why a run has not begun yet: a warning where it can not."""
+    """Draw why a run has not begun yet: a warning where it cannot."""
     if runs.cluster().status == "failed":
         st.warning(waiting_text(run))
     else:

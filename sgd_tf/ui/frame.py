@@ -11,7 +11,7 @@ from sgd_tf.ui import language, settings
 from sgd_tf.ui.language import _
 
 NEW = "is_new_session"  # key in the session
-MAX_NAMES, MAX_LETTERS = 5, 40  # of the address that a message repeats: anybody can have written them
+MAX_NAMES, MAX_LETTERS = 5, 40  # keys in one message and letters of each: anybody can write an address
 
 # What the browser does once a page is there. A screen reader learns its language, and a text to watch, for `announce`.
 # Streamlit enters each change of the address into the browser's history, and draws the page as it is when the browser
@@ -118,7 +118,7 @@ def announce(text: str) -> None:
     """Let a screen reader say a text, if it has not just said it.
 
     Args:
-        text: in the learner's language; marks of Markdown are left out.
+        text: words in the learner's language; marks of Markdown are left out.
     """
     words = re.sub(r"[*`$\\]", "", text)
     st.html(ANNOUNCE.replace("TEXT", _in_script(words)), unsafe_allow_javascript=True)

@@ -31,7 +31,7 @@ def _(message: str) -> str:
     """A message in the learner's language.
 
     Args:
-        message: in English, as it stands in the catalogues.
+        message: text in English, as it stands in the catalogues.
     """
     return catalogue(current()).gettext(message)
 
@@ -40,7 +40,7 @@ def titles(messages: Mapping[str, str]) -> Callable[[str], str]:
     """The `format_func` of a control: the title of each option in the learner's language.
 
     Args:
-        messages: by option.
+        messages: title by option, in English.
     """
     return {option: _(message) for option, message in messages.items()}.__getitem__
 
@@ -51,7 +51,7 @@ def selectbox(label: str, messages: Mapping[str, str], *, key: str) -> None:
     Args:
         label: what is chosen.
         messages: title by option, in English.
-        key: of the chosen option in the session, which has a value already.
+        key: name of the chosen option in the session, which has a value already.
     """
     keep_chosen(messages, key=key)
     st.selectbox(label, list(messages), format_func=titles(messages), key=key, persist_state="session")
@@ -65,7 +65,7 @@ def keep_chosen(messages: Mapping[str, str], *, key: str) -> None:
 
     Args:
         messages: title by option, in English.
-        key: of the chosen option in the session, which has a value already.
+        key: name of the chosen option in the session, which has a value already.
     """
     spoken = f"{key}_spoken"  # language in which the options were shown last
     chosen = st.session_state[key]
@@ -83,7 +83,7 @@ def segments(label: str, messages: Mapping[str, str], key: str, **rest: Any) -> 
     Args:
         label: what is chosen.
         messages: title by option, in English.
-        key: of the chosen option in the session, which has a value already.
+        key: name of the chosen option in the session, which has a value already.
         **rest: for `st.segmented_control`.
     """
     st.segmented_control(

@@ -20,7 +20,7 @@ from sgd_tf.ui import settings, visitors
 from sgd_tf.ui.streamlit_internals import is_connected, session_id
 
 SLACK_SECONDS = 45.0  # for loading, compiling and evaluating, beyond the training time of a job
-STOP_SECONDS = 0.5  # that a page waits for the end of a job that it has stopped
+STOP_SECONDS = 0.5  # longest wait of a page for the end of a job that it has stopped
 HOLD_SECONDS = 5.0  # how often the jobs of connected pages are touched
 ACTIVE = ("waiting", "running")
 MAX_ANSWERS = 64  # results that all learners share, the latest ones
@@ -50,7 +50,7 @@ class SessionRun:
 
 
 def cluster() -> WorkerPool:
-    """The workers, told to warm up; the first visitor starts them."""
+    """The workers, which warm up; the first visitor starts them."""
     workers = connect()
     workers.warm_up(warm_up)
     return workers
@@ -86,12 +86,12 @@ def start(
     """Submit a job, unless one of this session is active: a second click changes nothing.
 
     Args:
-        kind: by which `get` finds it.
+        kind: name under which `get` finds it.
         function: generator function at module level, which a worker runs.
         *arguments: for the function; plain values or frozen dataclasses of them.
-        seconds: that the job trains; its time limit leaves room for loading, compiling and evaluating.
-        plan: what the views want to know of the job; by default its argument, or all of them if there are more.
-        prediction: what the learner expects.
+        seconds: training time of the job; its time limit leaves room for loading, compiling and evaluating.
+        plan: description of the job for the views; by default its argument, or all arguments if there are more.
+        prediction: option that the learner expects.
     """
     if not active():
         given: tuple[Any, ...] = arguments
@@ -111,11 +111,11 @@ def start_sliced(
     """Begin a computation that is longer than a job may be, unless a run of this session is active.
 
     Args:
-        kind: by which `get` finds it.
-        next_slice: what is to be done next.
-        seconds: that a slice trains; its time limit leaves room for loading, compiling and evaluating.
-        plan: what the views want to know of it.
-        prediction: what the learner expects.
+        kind: name under which `get` finds it.
+        next_slice: function that chooses the next slice.
+        seconds: training time of a slice; its time limit leaves room for loading, compiling and evaluating.
+        plan: description of it for the views.
+        prediction: option that the learner expects.
         rows: known before the first slice.
     """
     if not active():
@@ -194,7 +194,7 @@ def _remember(run: SessionRun) -> SessionRun:
 
 # A job that nobody touches is stopped. Here it is touched for as long as its learner's page is connected, whichever it
 # is: the page's own timers would not do, since browsers let those of a tab in the background rest.
-_held: dict[str, tuple[str, JobHandle]] = {}  # by the job's id: the session, the job
+_held: dict[str, tuple[str, JobHandle]] = {}  # id of the job → its session, the job
 
 
 def hold() -> None:
@@ -203,7 +203,7 @@ def hold() -> None:
         time.sleep(HOLD_SECONDS)
         try:
             touch_held()
-        except Exception:  # a job that can not be asked must not cost the others their runs
+        except Exception:  # a job that cannot be asked must not cost the others their runs
             logger.exception("A job was not touched.")
 
 
@@ -234,10 +234,10 @@ def ask(
     asked before is stopped. A page has one such kind at most, since a learner has one job that waits.
 
     Args:
-        kind: of question, by which `get` finds it.
+        kind: name of the question, under which `get` finds it.
         function: generator function at module level, which a worker runs; its rows depend on its arguments only.
         *arguments: for the function; hashable.
-        seconds: that the job takes at most.
+        seconds: longest duration of the job.
 
     Returns:
         All rows; or the job, if it has not ended well yet.

@@ -37,7 +37,7 @@ def check_settings() -> None:
         settings.from_environment()
         guard.from_environment()
     except ValueError as error:
-        sys.exit(f"The lab can not start. {error}")
+        sys.exit(f"The lab cannot start. {error}")
 
 
 @asynccontextmanager
@@ -58,7 +58,7 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
 
 def _import_first_page() -> None:
     importlib.import_module("sgd_tf.racing.view")
-    # Each call of Arrow lets other threads go first. With thirty learners, whose tables are small, that costs a sixth
+    # Each call of Arrow lets other threads go first. With thirty learners and small tables that costs a sixth
     # of the server's time.
     pd.set_option("mode.string_storage", "python")
 

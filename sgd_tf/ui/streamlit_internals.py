@@ -1,7 +1,8 @@
 """The names that Streamlit does not document, each with what takes its place in a version without it.
 
-Streamlit has no documented way to tell the server's start from a visitor's run, to know whether a session's page is
-still connected, to open the browser from an `st.App`, and to let the first deep link of a fresh server find its page.
+Streamlit has no documented way to distinguish the server's start from a visitor's run, to know whether a session's
+page is still connected, to open the browser from an `st.App`, and to let the first deep link of a fresh server find
+its page.
 """
 
 from __future__ import annotations

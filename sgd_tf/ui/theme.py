@@ -13,7 +13,7 @@ def page_theme(height: int, *, compact: bool = False) -> Theme:
     """Background and language of the page.
 
     Args:
-        height: of the whole chart, in px.
+        height: height of the whole chart, in px.
         compact: small type, for several charts side by side.
     """
     # The function of one language: charts of equal themes share their words.
@@ -25,8 +25,8 @@ def show_chart(chart: alt.LayerChart, words: str, *, key: str | None = None) -> 
     """Show a chart as wide as its place; drawn again under the same key, only its data are exchanged.
 
     Args:
-        chart: of `sgd_tf.charts`.
+        chart: made by a function of `sgd_tf.charts`.
         words: what it shows, for screen readers.
-        key: of the element.
+        key: name of the element.
     """
     st.vega_lite_chart(specification(chart), alt=words, height=chart.height, key=key)

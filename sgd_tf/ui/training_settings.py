@@ -33,7 +33,7 @@ class TrainingSettings:
         """Settings with their usual values.
 
         Args:
-            prefix: of their keys in the session and in the address.
+            prefix: begins their keys in the session and in the address.
         """
         return cls(
             problem=Choice(
@@ -99,7 +99,7 @@ class TrainingSettings:
         return ModelConfig(kind=kind, widths=widths if kind == "mlp" else (), activation=activation)
 
     def another_k(self, num_examples: int) -> int | None:
-        """The other k, at most N; one that is larger is said to be N."""
+        """The other k, at most N; for a larger one the page says that N is taken."""
         k = self.other_k.value
         if k is None or k <= num_examples:
             return k

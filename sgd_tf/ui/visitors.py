@@ -10,7 +10,7 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "sgd_tf_browser"
-MAX_LENGTH = 64  # of a name that a browser sends
+MAX_LENGTH = 64  # longest name that is taken from a browser
 
 
 def browser() -> str:

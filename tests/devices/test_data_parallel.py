@@ -172,7 +172,7 @@ def test_the_parts_of_a_minibatch_sum_to_its_mean_loss_and_gradient(kind, task, 
 def test_a_peer_that_is_missing_ends_the_run_with_a_message_and_leaves_no_process(monkeypatch):
     monkeypatch.setattr(replicas, "PATIENCE", 3.0)
     hosts = [f"127.0.0.1:{port}" for port in replicas._free_ports(2)]
-    with pytest.raises(PeerError, match=r"Process 0 has said nothing for 3 s\. A peer may be missing"):
+    with pytest.raises(PeerError, match=r"Process 0 has sent nothing for 3 s\. A peer may be missing"):
         list(replicas.as_worker(PLAN, hosts, 0))
     assert children() == []
 

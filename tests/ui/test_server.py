@@ -143,7 +143,7 @@ def test_a_variable_that_holds_what_is_not_allowed_ends_the_start_with_a_sentenc
     monkeypatch.setenv(variable, value)
     with pytest.raises(SystemExit) as error:
         server.check_settings()
-    assert error.value.code.startswith(f"The lab can not start. `{variable}` must be {allowed}")
+    assert error.value.code.startswith(f"The lab cannot start. `{variable}` must be {allowed}")
     assert error.value.code.endswith(f"; received {value!r}.")
 
 
