@@ -60,6 +60,12 @@ MENU: dict[str, tuple[Entry, ...]] = {
             help=N_("Train with many k, learning rates and seeds: the fastest k, and when a larger k stops helping."),
         ),
         Entry(
+            file="lab/step_cost",
+            title=N_("What does a step cost?"),
+            icon=":material/timer:",
+            help=N_("Time of an epoch against k: model.fit and its switches, loops of your own, the lab's loop."),
+        ),
+        Entry(
             file="lab/memory",
             title=N_("Does it fit in memory?"),
             icon=":material/memory:",
