@@ -149,7 +149,8 @@ def _arrow_layers(x: alt.X, y: alt.Y, color: str, theme: Theme, thickness: int =
     for kind, arrow_color, size, shaft in (
         ("minibatch", color, 32, {"opacity": 0.6, "strokeWidth": 1.3}),
         ("full", theme.of(FULL_BATCH), 34 * thickness, {"strokeWidth": thickness}),
-        ("mean", color, 50, {"strokeWidth": 2, "strokeDash": [4, 3]}),
+        # The mean lies upon the arrow of gradient descent.
+        ("mean", theme.background, 40, {"strokeWidth": 2, "strokeDash": [5, 4]}),
     ):
         arrows = (
             table("arrows")

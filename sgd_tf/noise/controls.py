@@ -131,5 +131,5 @@ def settings_text(plan: LawPlan | EscapePlan | EdgePlan) -> str:
     else:
         parts = [_(PROBLEMS[plan.problem]), _(MODELS[plan.model.kind]), f"N = {plan.num_examples:,}"]
     if isinstance(plan, LawPlan):
-        parts.append(STAGE.title(str(plan.num_epochs)))
+        parts.append(_("Weights: {stage}").format(stage=STAGE.title(str(plan.num_epochs))))
     return " · ".join([*parts, f"{_(SEED.label)} {plan.seed}"])

@@ -113,7 +113,8 @@ class LawVerdict:
     @property
     def batch_size(self) -> int:
         """The k at which noise and gradient are equally large, to the nearest whole one; 0 without noise."""
-        return round(noise_law.equal_noise_batch_size(self.noise.noise_scale, self.num_examples))
+        k = noise_law.equal_noise_batch_size(self.noise.noise_scale, self.num_examples)
+        return 0 if math.isnan(k) else round(k)
 
     @property
     def answer(self) -> Literal["tiny", "small", "medium", "large"] | None:
@@ -174,10 +175,9 @@ def escape(found: Sequence[Escapes], num_sizes: int) -> EscapeVerdict | None:
     if len(found) < num_sizes:
         return None
     first, *others = sorted(found, key=lambda row: -row.share)
-    close = [row for row in others if row.interval[1] >= first.interval[0]]
-    return EscapeVerdict(
-        leaders=(first, *close), gd=found[-1], diverged=tuple(row for row in found if row.num_diverged)
-    )
+    gd = found[-1]  # the same in all runs: no chance in it
+    close = [row for row in others if row is not gd and row.interval[1] >= first.interval[0]]
+    return EscapeVerdict(leaders=(first, *close), gd=gd, diverged=tuple(row for row in found if row.num_diverged))
 
 
 # 4. The largest stable rate
@@ -204,14 +204,16 @@ class Descent:
         return 1 - 2 * self.factor
 
     @property
-    def course(self) -> Literal["down", "bump", "late", "up"]:
-        """How the loss went: it falls, rises and then falls, falls and then rises, or ends above its start."""
+    def course(self) -> Literal["flat", "down", "bump", "late", "up"]:
+        """How the loss went: it stays, falls, rises and then falls, falls and then rises, or ends above its start."""
         last, lowest = self.losses[-1], int(np.argmin(self.losses))
         if self.diverged_at is not None or not last <= self.losses[0]:
             return "up"
         if any(after > RISEN * before for before, after in itertools.pairwise(self.losses[: lowest + 1])):
             return "bump"
-        return "late" if last > RISEN * self.losses[lowest] else "down"
+        if last > RISEN * self.losses[lowest]:
+            return "late"
+        return "down" if self.losses[0] > RISEN * last else "flat"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,9 +230,9 @@ class EdgeVerdict:
 
     @property
     def answer(self) -> Literal["down", "bump", "up"] | None:
-        """How its loss went; None where it fell first and rose then, but not above its start."""
+        """How its loss went; None where it stayed, or fell first and rose then, but not above its start."""
         course = self.just_above.course
-        return None if course == "late" else course
+        return None if course == "flat" or course == "late" else course
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from sgd_tf.words import N_
 
 SECONDS = 30.0  # of training, at most
 CHART_HEIGHT = 400  # px
-EDGE_DOMAIN = (1 / 200, 30.0)  # of the losses, as multiples of the first one
+EDGE_DOMAIN = (1 / 50, 30.0)  # of the losses, as multiples of the first one
 
 
 # 1. Noise against k

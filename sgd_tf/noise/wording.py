@@ -28,7 +28,7 @@ CROSSING = {
         "**{ratio}** · ‖g‖². Both are equal only at k ≈ {k} of N = {n}."
     ),
     "single": N_(
-        "A single sample already has less noise than gradient: at k = 1 its mean square is **{ratio}** · ‖g‖²."
+        "A single sample already has less noise than gradient: the mean square of its noise is **{ratio}** · ‖g‖²."
     ),
     "no gradient": N_("At these weights the full gradient is 0: a minibatch gradient is noise only."),
     "no noise": N_("All samples have the same gradient: there is no noise."),
@@ -53,7 +53,8 @@ COURSE = {
         "With γ = {factor} · 2/λmax the loss falls from {start} to {low} (update {at}) and rises again to {end} by "
         "update {last}."
     ),
-    "down": N_("With γ = {factor} · 2/λmax the loss falls from {start} to {end} in {last} updates."),
+    "down": N_("With γ = {factor} · 2/λmax the loss falls from {start} to {end} by update {last}."),
+    "flat": N_("With γ = {factor} · 2/λmax the loss stays at {end}."),
 }
 
 
@@ -121,11 +122,12 @@ def law_details(found: LawVerdict) -> list[str]:
         text = _("Noise scale B = S²/‖g‖² = **{exact}**, from the gradients of all samples, one by one.")
         lines.append(f"{text.format(exact=digits(found.noise.noise_scale, 3))} {_estimate(found)}")
     if found.kind == "crossing":
-        text = _(
-            "A k far below {k} gives steps that are mostly noise. A k far above {k} spends many samples on little. "
-            "This is a rough guide: it changes during training, and it leaves out speed and memory."
+        lines.append(
+            _(
+                "A much smaller k gives steps that are mostly noise. A much larger k spends many samples on little. "
+                "This is a rough guide: it changes during training, and it leaves out speed and memory."
+            )
         )
-        lines.append(text.format(k=f"{found.batch_size:,}"))
     return lines
 
 
