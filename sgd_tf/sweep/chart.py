@@ -17,9 +17,11 @@ from sgd_tf.charts.axes import Axis
 from sgd_tf.charts.frame import Title, filled, finish, structure, table
 from sgd_tf.charts.labels import CROSS, words
 from sgd_tf.charts.style import LIGHT, Domain, Theme
+from sgd_tf.ui.numbers import digits, percent
 
 if TYPE_CHECKING:
     from sgd_tf.sweep.critical_batch_size import Hyperbola
+    from sgd_tf.sweep.rows import Place
 
 TITLE_SIZE = 15
 SHARE = "format(datum.value, '.0%')"  # labels of the vertical axis
@@ -29,6 +31,7 @@ FAR = {False: "#E3EAF5", True: "#1C2740"}  # … and eight times as many, or mor
 FAR_RATIO = 8.0
 DASH = "M-1,-0.15L1,-0.15L1,0.15L-1,0.15Z"  # a rate that did not reach the target, in a square of side 2
 SIZE = "datum.value < 10000 ? format(datum.value, ',') : format(datum.value, '.3~s')"  # label of a batch size
+LIMITS: dict[str, list[int]] = {"start": [6, 4], "target": [2, 3]}  # dashes of 2/λmax
 NOISE_BAR = 7  # height of the bar of the noise scale, in px
 
 
@@ -72,28 +75,28 @@ def by_batch_size(
     'Updates'
     """
     guides = guides or Guides()
-    data = spread.assign(series=spread.get("series", ""))
+    data = spread.assign(series=spread.get("series", "")).astype(dict.fromkeys(("median", "low", "high"), "float64"))
     if y.log:  # nothing at all has no place on a logarithmic axis: a target that holds before the first update
-        data = data[~(data["median"].astype("float64") <= 0)]
-    is_known = np.isfinite(data["median"].astype("float64"))
+        data = data[~(data["median"] <= 0)]
+    is_known = np.isfinite(data["median"])
     finite = data[is_known]
     y = replace(y, domain=_domain(finite, log=y.log, percent=y.percent))
+    texts = {name: [_text(value, y) for value in data[name]] for name in ("median", "low", "high")}
     points = data.assign(
-        shown=np.where(is_known, data["median"], y.ends[0 if y.percent else 1]),
+        shown=data["median"].where(is_known, y.ends[0 if y.percent else 1]),
         known=is_known,
-        low_text=[_text(value, y.percent) for value in data["low"]],
-        high_text=[_text(value, y.percent) for value in data["high"]],
-        text=[_text(value, y.percent) for value in data["median"]],
         seeds=[f"{known} / {num}" for known, num in zip(data["num_known"], data["num_seeds"], strict=True)],
+        **{f"{name}_text": text for name, text in texts.items()},
     ).replace([math.inf, -math.inf], None)
+    # Where a seed has no value the band ends at the median.
+    ends = {name: finite[name].where(np.isfinite(finite[name]), finite["median"]) for name in ("low", "high")}
     sizes = sorted(batch_sizes)
     colors = tuple((k, theme.color_of(k, num_examples)) for k in sizes)
     names = tuple(dict.fromkeys(data["series"])) or ("",)
-    beside = _perfect(guides, sizes, finite, y, theme) | _fitted(guides, sizes, theme)
-    beside |= _noise(guides, sizes, theme)
+    beside = _perfect(guides, sizes, finite, y, theme) | _fitted(guides, sizes, theme) | _noise(guides, sizes, theme)
     is_right = bool(beside["noise_bar"]["high"].max() > sizes[-1] / 8)  # no room beside the bar
     chart = _by_batch_size(colors, names, y, (guides.same_samples, is_right), title, theme)
-    return filled(chart, band=_banded(finite), line=finite, points=points, **beside)
+    return filled(chart, band=finite.assign(**ends), line=finite, points=points, **beside)
 
 
 @structure
@@ -109,7 +112,7 @@ def _by_batch_size(
     sizes = [k for k, _color in colors]
     x_scale = axes.scale((sizes[0] / 1.25, sizes[-1] * 1.25), log=True, base=2)
     x = alt.X("batch_size:Q", scale=x_scale, axis=_size_axis(sizes), title=_("Batch size k"))
-    ticks = axes.log_ticks(y_axis.ends, _digits(y_axis.ends)) if y_axis.log else alt.Undefined
+    ticks = y_axis.ticks() or alt.Undefined
     axis = alt.Axis(labelExpr=SHARE if y_axis.percent else NUMBER, tickCount=5, values=ticks)
     y = alt.Y("median:Q", scale=y_axis.scale(), title=y_axis.title, axis=axis)
     low, shown, guide = axes.fields(alt.Y, "low", "shown", "guide", scale=y_axis.scale())
@@ -119,7 +122,7 @@ def _by_batch_size(
         *([alt.Tooltip("series:N", title=_("Learning rate is"))] if several else []),
         alt.Tooltip("batch_size:Q", title="k", format=","),
         alt.Tooltip("learning_rate:Q", title=_("Learning rate"), format=".3g"),
-        alt.Tooltip("text:N", title=_("Median")),
+        alt.Tooltip("median_text:N", title=_("Median")),
         alt.Tooltip("low_text:N", title=_("Lowest")),
         alt.Tooltip("high_text:N", title=_("Highest")),
         alt.Tooltip("seeds:N", title=_("Runs with a value")),
@@ -153,11 +156,12 @@ def _guide_layers(
     bottom = alt.value(alt.ExprRef(f"height - {NOISE_BAR}"))
     bar_text = [alt.Tooltip("text:N", title=_("Gradient noise scale"))]
     place: dict[str, Any] = {"align": "right", "dy": -12, "dx": 0} if is_right else {"dx": 5}
+    name: dict[str, Any] = {"dx": 5, "dy": 10} if same_samples else {"align": "right", "dx": -6, "dy": 4}
     at_high = alt.X("high:Q", scale=x_scale)
     return [
         # Perfect scaling from the smallest k.
         table("perfect").mark_line(strokeDash=[2, 3], **curve).encode(x=x, y=guide),
-        *words(table("perfect_name").encode(x=x, y=guide), theme, fontSize=11, dx=5, dy=10 if same_samples else -6),
+        *words(table("perfect_name").encode(x=x, y=guide), theme, fontSize=11, **name),
         # The fitted law, and its critical batch size with the interval.
         table("fit").mark_line(strokeDash=[6, 3], **curve).encode(x=x, y=guide),
         table("interval")
@@ -173,15 +177,6 @@ def _guide_layers(
     ]
 
 
-def _banded(finite: pd.DataFrame) -> pd.DataFrame:
-    """Rows with a band: where a seed has no value, it ends at the median."""
-    high = finite["high"].astype("float64")
-    low = finite["low"].astype("float64")
-    return finite.assign(
-        high=high.where(np.isfinite(high), finite["median"]), low=low.where(np.isfinite(low), finite["median"])
-    )
-
-
 def _perfect(
     guides: Guides, sizes: Sequence[int], finite: pd.DataFrame, y: Axis, theme: Theme
 ) -> dict[str, pd.DataFrame]:
@@ -193,9 +188,9 @@ def _perfect(
     first, grid = finite.sort_values("batch_size").iloc[0], _grid(sizes)
     start = float(first["median"])
     values = np.full(len(grid), start) if guides.same_samples else start * first["batch_size"] / grid
-    low, high = y.ends
-    inside = grid[(values > math.sqrt(low * high)) & (values < high)]  # the upper half of the plot
-    at = grid[len(grid) * 3 // 5] if guides.same_samples or not len(inside) else inside[-1]
+    # Left of a falling line, in the lower part of the plot, where nothing is measured.
+    low = int(np.abs(np.log(values / y.value(0.3))).argmin())
+    at = grid[len(grid) * 3 // 5 if guides.same_samples else low]
     place = {"batch_size": [at], "guide": np.interp([at], grid, values), "label": [_("perfect scaling")]}
     return {"perfect": pd.DataFrame({"batch_size": grid, "guide": values}), "perfect_name": pd.DataFrame(place)}
 
@@ -240,7 +235,7 @@ def rate_map(
     title: Title,
     batch_sizes: Sequence[int],
     learning_rates: Sequence[float],
-    limits: Mapping[str, float] | None = None,
+    limits: Mapping[Place, float] | None = None,
     theme: Theme = LIGHT,
 ) -> alt.LayerChart:
     """Every learning rate with every k: how many updates to the target, next to the best rate of the same k.
@@ -250,7 +245,8 @@ def rate_map(
         title: of the chart, and the line below it.
         batch_sizes: of the horizontal axis.
         learning_rates: of the vertical axis.
-        limits: largest stable learning rates of gradient descent, 2/λmax, to draw, by their labels.
+        limits: largest stable learning rates of gradient descent, 2/λmax, to draw: dashed of the start, dotted of the
+            target.
         theme: of the page.
 
     >>> columns = ["batch_size", "learning_rate", "updates", "ratio", "state", "diverged_at", "num_seeds", "is_best"]
@@ -278,18 +274,18 @@ def rate_map(
         above=[y_edges[at + 1] for at in rows],
         shade=data["ratio"].astype("float64").clip(1.0, FAR_RATIO),
         words=data["state"].map(names),
-        number=[_text(value, False) for value in data["updates"].astype("float64")],
-        times=["–" if not math.isfinite(value) else f"{value:.3g} ×" for value in data["ratio"].astype("float64")],
+        number=[digits(value, 3) for value in data["updates"].replace(math.inf, math.nan)],
+        times=[digits(value, 3) for value in data["ratio"].replace(math.inf, math.nan)],
         diverged_at=data["diverged_at"].astype("float64"),
     ).replace([math.inf, -math.inf], None)
-    inside = [(label, limit) for label, limit in limits.items() if y_edges[0] < limit <= top]
+    inside = [(place, limit) for place, limit in limits.items() if place in LIMITS and y_edges[0] < limit <= top]
     x_domain, y_domain = (x_edges[0], x_edges[-1]), (y_edges[0], top)
     return filled(
         _rate_map(tuple(sizes), tuple(rates), x_domain, y_domain, title, theme),
         reached=data[data["state"] == "reached"],
         others=data[data["state"] != "reached"],
         best=data[data["is_best"].astype(bool)],
-        limits=pd.DataFrame(inside, columns=["label", "learning_rate"]),
+        limits=pd.DataFrame(inside, columns=["place", "learning_rate"]),
     )
 
 
@@ -332,11 +328,11 @@ def _rate_map(
     shape = axes.look(alt.Shape, "state", {"not reached": DASH, "no better": CROSS, "diverged": CROSS})
     mark = table("others").mark_point(filled=True, size=70, opacity=1, color=theme.muted)
     marks = mark.encode(x=x, y=y, tooltip=tooltip, shape=shape)
-    # The largest stable learning rates of gradient descent.
-    limits = table("limits").encode(y=y)
-    rule = limits.mark_rule(color=theme.text, strokeDash=[5, 4], strokeWidth=1.5, tooltip=None)
-    names = words(limits.encode(x=alt.value(0)), theme, dx=4, dy=-8, fontWeight="bold")
-    return finish([tiles, marks, dot.encode(x=x, y=y), rule, *names], theme, title, title_size=TITLE_SIZE)
+    # The largest stable learning rates of gradient descent; words in the plot would lie on the marks.
+    dash = axes.look(alt.StrokeDash, "place", LIMITS)
+    limit = [alt.Tooltip("learning_rate:Q", title="2/λmax", format=".3g")]
+    rule = table("limits").mark_rule(color=theme.text, strokeWidth=1.5).encode(y=y, strokeDash=dash, tooltip=limit)
+    return finish([tiles, marks, dot.encode(x=x, y=y), rule], theme, title, title_size=TITLE_SIZE)
 
 
 def _edges(values: Sequence[float]) -> list[float]:
@@ -378,15 +374,7 @@ def _domain(finite: pd.DataFrame, *, log: bool, percent: bool) -> Domain:
     return (below if above / below >= 4 else below / 2), above
 
 
-def _digits(domain: Domain) -> tuple[int, ...]:
-    """Of the ticks of a logarithmic axis: 1, 10, 100, …; with 2 and 5 where there are few of these."""
-    return (1,) if domain[1] / domain[0] >= 500 else (1, 2, 5)
-
-
-def _text(value: float, percent: bool) -> str:
+def _text(value: float, axis: Axis) -> str:
     """A number for a tooltip; "–" where there is none."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    if percent:
-        return f"{value:.1%}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    known = value if math.isfinite(value) else None
+    return percent(known) if axis.percent else digits(known, 3)

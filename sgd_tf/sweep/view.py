@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import altair as alt
@@ -21,6 +22,7 @@ from sgd_tf.sweep.script import sweep_script
 from sgd_tf.sweep.verdict import SweepVerdict, judge
 from sgd_tf.ui import experiment, runs
 from sgd_tf.ui.language import _
+from sgd_tf.ui.numbers import digits
 from sgd_tf.ui.settings import Choice
 from sgd_tf.ui.theme import page_theme, show_chart
 from sgd_tf.ui.trial import Trial, Verdict
@@ -82,12 +84,14 @@ class Shown:
         title: str,
         y: Axis,
         guides: chart.Guides | None = None,
+        *,
+        has_rates: bool = True,
         height: int = CHART_HEIGHT,
     ) -> Drawn:
-        """A chart against k."""
+        """A chart against k; with the learning rates in the line below the title."""
         drawn = chart.by_batch_size(
             spread,
-            title=(title, _(LEARNING_RATES[self.plan.rule]) if "series" not in spread else ""),
+            title=(title, _(LEARNING_RATES[self.plan.rule]) if has_rates else ""),
             y=y,
             batch_sizes=self.plan.batch_sizes,
             num_examples=self.plan.num_examples or max(self.plan.batch_sizes),
@@ -119,10 +123,19 @@ def _picture(plan: SweepPlan, rows: Sequence[SweepRow]) -> None:
     with st.container(key="sweep_chart"), st.grid(min(2, len(drawn)), min_column_width=300, gap="small"):
         for place, (picture, words) in enumerate(drawn):
             show_chart(picture, words, key=f"sweep_{view}_{place}")
-    legend = [_(words) for words in LEGENDS[view]]
-    if view in ("target", "seconds") and shown.table["updates_to_target"].isna().any():
-        legend.append(_("×: most runs of this k did not reach the target."))
-    st.caption(" ".join(legend))
+    st.caption(" ".join([*map(_, LEGENDS[view]), *_further(view, shown)]))
+
+
+def _further(view: str, shown: Shown) -> Iterator[str]:
+    """What a legend says of this very sweep."""
+    best = analysis.spread(analysis.tuned(shown.table, "updates_to_target"), "updates_to_target")
+    if view in ("target", "seconds") and not best["median"].map(math.isfinite).all():
+        yield _("×: most runs of this k did not reach the target.")
+    limits = {point.place: point.max_learning_rate for point in shown.noise if point.max_learning_rate is not None}
+    if view == "map" and "start" in limits:
+        yield _("Dashed: 2/λmax at the start, {rate}.").format(rate=digits(limits["start"], 2))
+    if view == "map" and "target" in limits:
+        yield _("Dotted: 2/λmax at the target, {rate}.").format(rate=digits(limits["target"], 2))
 
 
 def _target(shown: Shown) -> list[Drawn]:
@@ -167,7 +180,8 @@ def _budget(shown: Shown) -> list[Drawn]:
         for budget, words in budgets.items():
             series = _series(plan, shown.table, f"{metric}_after_{budget}", f"test_loss_after_{budget}")
             height = SMALL_HEIGHT if has_accuracy else CHART_HEIGHT
-            drawn.append(shown.by_k(series, title.format(budget=words), y, height=height))
+            has_rates = plan.rule != "tuned"
+            drawn.append(shown.by_k(series, title.format(budget=words), y, has_rates=has_rates, height=height))
     return drawn
 
 
@@ -186,18 +200,14 @@ def _series(plan: SweepPlan, table: pd.DataFrame, measure: str, chosen_by: str) 
 
 
 def _map(shown: Shown) -> list[Drawn]:
-    plan, places = shown.plan, {"start": _("2/λmax at the start"), "target": _("2/λmax at the target")}
+    plan = shown.plan
     title = _("Updates to the target for each learning rate and k")
     drawn = chart.rate_map(
         analysis.rate_cells(shown.table),
         title=title,
         batch_sizes=plan.batch_sizes,
         learning_rates=sorted({rate for k in plan.batch_sizes for rate in plan.rates(k)}),
-        limits={
-            places[point.place]: point.max_learning_rate
-            for point in shown.noise
-            if point.place in places and point.max_learning_rate is not None
-        },
+        limits={point.place: point.max_learning_rate for point in shown.noise if point.max_learning_rate is not None},
         theme=page_theme(CHART_HEIGHT),
     )
     return [(drawn, title)]
@@ -205,7 +215,8 @@ def _map(shown: Shown) -> list[Drawn]:
 
 def _throughput(shown: Shown) -> list[Drawn]:
     title = _("Samples per second against batch size")
-    return [shown.by_k(analysis.speed(shown.table), title, Axis("median", log=True, title=_("Samples per second")))]
+    y = Axis("median", log=True, title=_("Samples per second"))
+    return [shown.by_k(analysis.speed(shown.table), title, y, has_rates=False)]
 
 
 PICTURES = {"target": _target, "seconds": _seconds, "budget": _budget, "map": _map, "throughput": _throughput}

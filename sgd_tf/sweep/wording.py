@@ -109,9 +109,9 @@ def _fastest(plan: SweepPlan, found: Fastest) -> Iterator[str]:
         words = _("Only **k = {k}** reached the target with every seed: {seconds} s of training to a loss of {target}.")
     yield words.format(k=count(found.best), seconds=digits(found.seconds, 2), target=f"{plan.target:g}")
     if found.as_fast:
-        words = _("Not clearly slower: k = {sizes}.")
+        words = _("With these seeds not clearly slower: k = {sizes}.")
         if found.slowest >= NOTABLE:
-            words = _("Not clearly slower: k = {sizes} (at most {times} times as long).")
+            words = _("With these seeds not clearly slower: k = {sizes} (up to {times} times as long).")
         yield words.format(sizes=", ".join(map(count, found.as_fast)), times=_no_less(found.slowest))
 
 
@@ -149,7 +149,8 @@ def best_sizes(verdict: SweepVerdict) -> pd.DataFrame:
         rows[_("Critical batch size: more samples save few updates beyond it")] = _about(law.critical_batch_size)
     scales = [point.noise_scale for point in verdict.noise.values() if math.isfinite(point.noise_scale)]
     if scales:
-        rows[_("The same, predicted by the noise of the gradient on the way")] = " → ".join(map(_about, scales))
+        name = _("The same, predicted by the noise of the gradient: start → middle → target")
+        rows[name] = " → ".join(map(_about, scales))
     for usual in verdict.usual:
         words = _("Lowest test loss after {budget}, learning rate: {rate}")
         rows[words.format(budget=budget(verdict.plan, usual), rate=rate(verdict.plan, usual))] = count(usual.best)
