@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 from babel.messages import mofile, pofile
@@ -45,18 +44,6 @@ def titles(messages: Mapping[str, str]) -> Callable[[str], str]:
     return {option: _(message) for option, message in messages.items()}.__getitem__
 
 
-def selectbox(label: str, messages: Mapping[str, str], *, key: str) -> None:
-    """A selectbox whose options have titles in the learner's language.
-
-    Args:
-        label: what is chosen.
-        messages: title by option, in English.
-        key: name of the chosen option in the session, which has a value already.
-    """
-    keep_chosen(messages, key=key)
-    st.selectbox(label, list(messages), format_func=titles(messages), key=key, persist_state="session")
-
-
 def keep_chosen(messages: Mapping[str, str], *, key: str) -> None:
     """Keep the option that is chosen in a selectbox when the language changes; call before it is drawn.
 
@@ -75,20 +62,6 @@ def keep_chosen(messages: Mapping[str, str], *, key: str) -> None:
         }
         st.session_state[key] = words.get(chosen, chosen)
         st.session_state[spoken] = current()
-
-
-def segments(label: str, messages: Mapping[str, str], key: str, **rest: Any) -> None:
-    """A row of a few options, of which one is chosen, with titles in the learner's language.
-
-    Args:
-        label: what is chosen.
-        messages: title by option, in English.
-        key: name of the chosen option in the session, which has a value already.
-        **rest: for `st.segmented_control`.
-    """
-    st.segmented_control(
-        label, list(messages), format_func=titles(messages), key=key, required=True, persist_state="session", **rest
-    )
 
 
 class Catalogue(gettext.GNUTranslations):

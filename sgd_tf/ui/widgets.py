@@ -5,10 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TypeAlias
 
-import streamlit as st
-
 from sgd_tf.training.records import ModelConfig
-from sgd_tf.ui.language import _
 from sgd_tf.words import N_
 
 Place: TypeAlias = AbstractContextManager[object]  # a container of a page, in which a ``with`` draws
@@ -40,21 +37,3 @@ def parse_widths(text: str) -> tuple[int, ...]:
     (64, 32)
     """
     return ModelConfig(widths=tuple(int(part) for part in text.replace(",", " ").split())).widths
-
-
-def layers(kind: str, *, prefix: str = "") -> None:
-    """Draw what a model's layers are: the widths of an MLP, the activation of an MLP or a CNN.
-
-    Args:
-        kind: of the model.
-        prefix: of the keys of both controls, which have a value already.
-    """
-    st.text_input(_("Hidden layers of the MLP"), key=f"{prefix}widths", persist_state="session", disabled=kind != "mlp")
-    st.selectbox(
-        _("Activation"),
-        list(ACTIVATIONS),
-        format_func=ACTIVATIONS.__getitem__,
-        key=f"{prefix}activation",
-        persist_state="session",
-        disabled=kind == "linear",
-    )
