@@ -25,7 +25,7 @@ Arguments = TypeVarTuple("Arguments")
 
 # What no sentence may hold: a missing number, nothing as a number, a plural of one, a choice between two particles.
 FLAWS = re.compile(
-    r"nan|inf\b|None|∞|(?<![\d\w])–|–(?![\d\w])|(?<![\d.,])0 s\b|(?<![\d.,])0초|(?<![\d.,])1 (?!of)\w+s\b|[{}]"
+    r"nan|inf\b|None|∞|(?<![\d\w%])–|–(?![\d\w])|(?<![\d.,])0 s\b|(?<![\d.,])0초|(?<![\d.,])1 (?!of)\w+s\b|[{}]"
     r"|은\(는\)|을\(를\)|이\(가\)|와\(과\)|\(으\)로"
 )
 NUMBER = re.compile(r"\d[\d,]*\.?\d*")

@@ -1,17 +1,17 @@
-"""The memory wall: how memory grows with k, a run that hits the limit, and the way around it."""
+"""Memory of an update: how it grows with k, a run that hits the limit, and the way around it."""
 
 import streamlit as st
 
 from sgd_tf.memory import controls, view
 from sgd_tf.ui.language import _, prose
 
-st.markdown(prose(__file__, "question"))
 part = controls.part()
 left, right = st.columns([1, 2], gap="medium")
 notice, method = st.columns(2, gap="medium")
 
 if part == "wall":
     with left, st.container(key="memory_controls"):
+        st.markdown(prose(__file__, "question"))
         wall = view.with_others(controls.wall_plan())
         view.WALL.predict()
         view.WALL.buttons(wall)
@@ -25,7 +25,7 @@ if part == "parts":
     with left, st.container(key="memory_controls"):
         st.markdown(prose(__file__, "parts_question"))
         parts = controls.parts_plan()
-        view.PARTS.predict()
+        view.PARTS.predict(parts)
         view.PARTS.buttons(parts)
     with right:
         view.PARTS.result(parts)

@@ -50,8 +50,8 @@ def for_plan(plan: object, limit: int) -> str:
     if fitting is None or fitting >= k:
         return ""
     text = _(
-        "The run took more memory than a worker has, {limit} with TensorFlow itself. An update with k = {k} takes "
-        "about {needed}; k = {fitting} fits."
+        "The run needed more memory than a worker has ({limit}, with TensorFlow). One update with k = {k} needs about "
+        "{needed}. Try k = {fitting}."
     )
     values = {"limit": _gigabytes(limit), "needed": _gigabytes(needed)}
     return text.format(k=f"{k:,}", fitting=f"{fitting:,}", **values)

@@ -60,7 +60,7 @@ def memory_growth(
     rules = pd.DataFrame({"label": list(limits), "megabytes": list(limits.values())}).astype({"megabytes": "float64"})
     ends = predicted.sort_values("size").groupby("part", sort=False).tail(1).assign(y=lambda rows: rows["megabytes"])
     points = measured.assign(
-        state=np.where(measured["fits"].astype(bool), _("it fits"), _("ended at its limit")),
+        state=np.where(measured["fits"].astype(bool), _("it fits"), _("stopped at the limit")),
         time=[f"{value * 1e3:,.3g} ms" if value == value and value else "–" for value in measured["seconds"]],
     )
     largest = int(predicted["size"].max())  # right of it the labels stand

@@ -25,7 +25,7 @@ MICRO_SIZES = ("0", *(str(2**i) for i in range(4, 18)))  # 0: the whole minibatc
 PART = Choice(
     key="memory_part",
     label=N_("What to look at"),
-    options={"wall": N_("The memory wall"), "parts": N_("In parts: accumulation")},
+    options={"wall": N_("Memory limit"), "parts": N_("Gradient accumulation")},
     default="wall",
 )
 PROBLEM = Choice(
@@ -78,7 +78,7 @@ def parts_plan() -> PartsPlan:
 
 
 def _problem_and_model() -> tuple[ProblemInfo, ModelConfig]:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(gap="small"):
         info = CATALOGUE[PROBLEM.draw()]
         kind = MODEL.draw([kind for kind in MODELS if kind != "cnn" or info.is_image])
     return info, MODELS[kind]

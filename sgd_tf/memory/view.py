@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ import streamlit as st
 
 from sgd_tf import charts
 from sgd_tf.memory import chart as memory_chart
-from sgd_tf.memory import predict, rows
+from sgd_tf.memory import predict, rows, verdict, wording
 from sgd_tf.memory.controls import BATCH_SIZE, MICRO_BATCH_SIZE, MICRO_SIZES, SIZES, settings_text
 from sgd_tf.memory.predict import MEGABYTE
 from sgd_tf.memory.rows import Device, Difference, Measurement, PartsPlan, WallPlan
@@ -27,8 +28,11 @@ from sgd_tf.ui.trial import Trial, Verdict
 from sgd_tf.words import N_
 
 FITS = {"fits": N_("It fits"), "ended": N_("It does not fit")}
-FALLS = {"same": N_("It stays the same"), "little": N_("It falls by less than half"), "much": N_("To half, or less")}
-ROUNDING = 1e-5  # relative: what float32 may leave of the difference between whole and parts
+FALLS = {
+    "same": N_("It stays the same"),
+    "little": N_("It falls by less than half"),
+    "much": N_("It falls by half or more"),
+}
 CHART_HEIGHT = 350  # px
 SECONDS = 55.0  # of a run, at most
 
@@ -140,8 +144,11 @@ def _wall_picture(plan: WallPlan, found: list[Any]) -> None:
         words = _("Memory against the batch size: predicted parts, measured peaks, and the limit")
         show_chart(chart, words, key="memory_growth")
     if own and own.base:
-        text = _("TensorFlow itself, with the data, held {n} before: not counted.")
-        st.caption(text.format(n=megabytes(own.base)))
+        text = _(
+            "The limit is for what an update adds. TensorFlow itself and the data held {n} before, the same for "
+            "every k: not counted."
+        )
+        st.caption(text.format(n=wording.megabytes(own.base)))
 
 
 def _sizes_up_to(num: int) -> list[int]:
@@ -165,72 +172,26 @@ def _largest_text(plan: WallPlan, info: ProblemInfo, measured: list[Measurement]
         layers, plan.limit, num_examples=info.num_examples, num_features=info.num_features
     )
     text = (
-        _("By the shapes of the layers the largest k within your limit is {k}").format(k=f"{most:,}")
+        _("Largest k within your limit: {k} (predicted)").format(k=f"{most:,}")
         if most
-        else _("By the shapes of the layers not even one sample fits")
+        else _("By the prediction not even one sample fits")
     )
     peaks = [(row.batch_size, row.num_bytes) for row in measured if row.fits]
     if by_points := predict.largest_measured(peaks, plan.limit, num_examples=info.num_examples):
-        text += _("; by the points {k}").format(k=f"{by_points:,}")
+        text += _(", {k} (from measured points)").format(k=f"{by_points:,}")
     return text
 
 
+def _wall(plan: WallPlan, found: list[Any]) -> verdict.WallVerdict | verdict.Unfinished:
+    return verdict.wall(plan, _measured(plan, found)[0])
+
+
 def _wall_verdict(plan: WallPlan, found: list[Any]) -> Verdict | None:
-    """What happened to the learner's update, and if it did not fit, a k and an m that do."""
-    own, _others = _measured(plan, found)
-    if own is None:
-        return None
-    info = CATALOGUE[plan.problem]
-    config = TrainConfig(batch_size=own.batch_size, micro_batch_size=own.micro_batch_size)
-    layers = predict.layers_for(info, plan.model)
-    predicted = predict.predict(layers, config, num_examples=info.num_examples, num_features=info.num_features)
-    values = {
-        "name": f"k = {own.batch_size:,}" + (f", m = {own.micro_batch_size:,}" if own.micro_batch_size else ""),
-        "limit": megabytes(own.limit or plan.limit),
-        "measured": megabytes(own.num_bytes),
-        "predicted": megabytes(predicted.total),
-    }
-    if own.fits:
-        text = _("{name} fits: at its peak the update took {measured} of {limit}; predicted were {predicted}.")
-        return Verdict(text=text.format(**values), answer="fits")
-    text = _(
-        "{name} does not fit: its process was ended at {measured}, above the limit of {limit}; predicted were "
-        "{predicted}."
-    )
-    return Verdict(text=f"{text.format(**values)} {_ways_out_text(own, plan)}", answer="ended")
-
-
-def _recommended(own: Measurement, plan: WallPlan) -> tuple[int | None, int | None]:
-    info = CATALOGUE[plan.problem]
-    return predict.recommend(
-        predict.layers_for(info, plan.model),
-        own.limit or plan.limit,
-        batch_size=own.batch_size,
-        num_examples=info.num_examples,
-        num_features=info.num_features,
-    )
-
-
-def _ways_out_text(own: Measurement, plan: WallPlan) -> str:
-    """A k and an m that fit, as a sentence."""
-    k, m = _recommended(own, plan)
-    if k and m:
-        text = _("What fits: k = {k}, or the same k = {batch} in micro-batches of m = {m}.")
-    elif k:
-        text = _("What fits: k = {k}. The minibatch itself is too large for k = {batch} in parts.")
-    else:
-        text = _("Not even one sample fits: choose a smaller model or a higher limit.")
-    return text.format(k=f"{k or 0:,}", m=f"{m or 0:,}", batch=f"{own.batch_size:,}")
-
-
-def megabytes(num_bytes: float) -> str:
-    """Bytes as MB, with as many digits as mean something.
-
-    >>> megabytes(1_234_567), megabytes(551_606_280)
-    ('1.2 MB', '552 MB')
-    """
-    value = num_bytes / MEGABYTE
-    return f"{value:,.1f} MB" if value < 10 else f"{value:,.0f} MB"
+    """What happened to the learner's update, as soon as it is known."""
+    says = _wall(plan, found)
+    if isinstance(says, verdict.Unfinished):
+        return Verdict(text=wording.wall(says))
+    return Verdict(text=wording.wall(says), answer=says.answer, is_failure=says.answer == "ended")
 
 
 WALL = Trial(
@@ -243,6 +204,7 @@ WALL = Trial(
     progress=_progress,
     state=_state,
     verdict=_wall_verdict,
+    is_known=lambda plan, found: _measured(plan, found)[0] is not None,
     picture=_wall_picture,
 )
 
@@ -250,12 +212,12 @@ WALL = Trial(
 def wall_ways_out() -> None:
     """After a run that did not fit: two buttons that set what would."""
     run = runs.get(WALL.kind)
-    if run is None or run.is_active:
+    if run is None:
         return
-    own, _others = _measured(run.plan, run.job.rows)
-    if own is None or own.fits:
+    says = _wall(run.plan, run.job.rows)
+    if isinstance(says, verdict.Unfinished) or says.answer == "fits":
         return
-    k, m = _recommended(own, run.plan)
+    k, m = says.fitting_k, says.fitting_m
     with st.container(horizontal=True, key="memory_ways_out"):
         for found, powers, setting, icon, label in (
             (m, MICRO_SIZES[1:], MICRO_BATCH_SIZE, ":material/call_split:", _("Set m = {m}")),
@@ -300,14 +262,15 @@ def _parts_picture(plan: PartsPlan, found: list[Any]) -> None:
         times = memory_chart.time_by_size(table, x=x, title=_("Time of the same update"), theme=theme)
         show_chart(times, _("Milliseconds per update against the size of the micro-batches"), key="memory_parts_time")
     if measured:
-        _parts_table(measured, [row for row in found if isinstance(row, Difference)])
+        compared = [row for row in found if isinstance(row, Difference)]
+        _parts_table(measured, compared, with_norm=plan.model.kind == "mlp")
 
 
-def _parts_table(measured: list[Measurement], compared: list[Difference]) -> None:
-    """Each m: parts, peak, time, and how far its update is from the whole one."""
+def _parts_table(measured: list[Measurement], compared: list[Difference], *, with_norm: bool) -> None:
+    """Each m: parts, peak, time, and the distance of its update from the whole one."""
     found = {(row.batch_norm, row.micro_batch_size): row.difference for row in compared}
     unknown = "…" if runs.active() else "–"
-    plain, norm = _("Difference of the update"), _("The same with batch norm")
+    plain, norm = _("Difference of the update"), _("Difference with batch norm")
     shown = []
     for row in measured:
         k, m = row.batch_size, row.micro_batch_size
@@ -315,47 +278,32 @@ def _parts_table(measured: list[Measurement], compared: list[Difference]) -> Non
             {
                 _("Micro-batch m"): _("whole") if m is None else f"{m:,}",
                 _("Parts"): f"{-(-k // (m or k)):,}",
-                _("Peak, MB"): f"{row.num_bytes / MEGABYTE:,.1f}" if row.fits else _("ended"),
-                _("Time per update"): f"{1e3 * row.seconds:,.3g} ms" if row.seconds else "–",
+                _("Peak, MB"): f"{row.num_bytes / MEGABYTE:,.1f}" if row.fits else _("stopped"),
+                _("Time per update"): wording.milliseconds(row.seconds) if row.seconds else "–",
                 plain: "–" if m is None else difference_text(found.get((False, m)), unknown),
-                norm: "–" if m is None else difference_text(found.get((True, m)), unknown),
             }
         )
+        if with_norm:
+            shown[-1][norm] = "–" if m is None else difference_text(found.get((True, m)), unknown)
     with st.container(key="memory_parts_table"):
         st.table(pd.DataFrame(shown).set_index(_("Micro-batch m")))
 
 
-def _parts_verdict(_plan: PartsPlan, found: list[Any]) -> Verdict | None:
-    """What the run says: memory, and the update."""
-    measured = [row for row in found if isinstance(row, Measurement) and row.fits]
-    whole = next((row for row in measured if row.micro_batch_size is None), None)
-    parts = [(row.num_bytes, row.micro_batch_size) for row in measured if row.micro_batch_size is not None]
-    plain = [row.difference for row in found if isinstance(row, Difference) and not row.batch_norm]
-    normed = [row.difference for row in found if isinstance(row, Difference) and row.batch_norm]
-    if whole is None or not parts or not plain:
-        return None
-    num_bytes, m = min(parts)
-    ratio = num_bytes / whole.num_bytes
-    text = _(
-        "In micro-batches of {m} the peak falls from {whole} to {least}. The largest relative difference of the update "
-        "is {difference}: {verdict}."
-    ).format(
-        m=f"{m:,}",
-        whole=megabytes(whole.num_bytes),
-        least=megabytes(num_bytes),
-        difference=difference_text(max(plain)),
-        verdict=_("rounding in float32") if max(plain) < ROUNDING else _("more than rounding alone should leave"),
-    )
-    if normed:
-        more = _("With batch norm it is not the same update: it differs by {low} to {high} of its largest entry.")
-        text += " " + more.format(low=difference_text(min(normed)), high=difference_text(max(normed)))
-    return Verdict(text=text, answer="much" if ratio <= 0.5 else "little" if ratio < 0.9 else "same")
+def _parts_verdict(plan: PartsPlan, found: list[Any]) -> Verdict:
+    """Memory, difference and time of the update by micro-batches."""
+    says = verdict.parts(plan, found)
+    return Verdict(text=wording.parts(says), answer=getattr(says, "answer", None))
+
+
+def _parts_question(plan: PartsPlan) -> str:
+    num_parts = math.ceil(plan.minibatch_size / plan.micro_batch_sizes[-1])
+    return _("Predict: with {n} micro-batches, the peak memory of the update …").format(n=num_parts)
 
 
 PARTS = Trial(
     kind="memory_parts",
     run=rows.accumulate,
-    question=N_("Predict: cut into 64 parts, the peak memory of the update …"),
+    question=_parts_question,
     options=FALLS,
     seconds=lambda _plan: SECONDS,
     settings=settings_text,

@@ -40,11 +40,11 @@ def difference_text(difference: float | None, nothing: str = "…") -> str:
     """A relative difference, in per cent where it is large; `nothing` where there is none.
 
     >>> difference_text(6.4e-06), difference_text(0.123), difference_text(None)
-    ('6.4e-06', '12.3%', '…')
+    ('6 · 10⁻⁶', '12.3%', '…')
     """
     if difference is None:
         return nothing
-    return f"{difference:.1%}" if difference > 1e-3 else f"{difference:.1e}"
+    return f"{difference:.1%}" if difference > 1e-3 else power_of_ten(difference)
 
 
 RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")

@@ -37,6 +37,7 @@ class Verdict:
     text: str  # the numbers that say so
     answer: str | None = None  # the option of the prediction that they give; None where they give none
     also: Collection[str] = ()  # options that the run can not tell from it
+    is_failure: bool = False  # whether something was ended by force: in plain sight where no prediction is judged
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,6 +59,7 @@ class Trial(Generic[Plan, Row]):
     picture: Callable[[Plan, list[Row]], None]  # drawn of no rows, too: axes of the plan
     state: Callable[[Plan, list[Row]], str] | None = None  # what runs at the moment, if more than the share is known
     begin: Callable[[Plan, str | None], None] | None = None  # of plan and prediction; for what is more than one job
+    is_known: Callable[[Plan, list[Row]], bool] | None = None  # whether the verdict is there before the run is over
     beside: tuple[str, ...] = ()  # kinds of other runs of the page, which its address names too
 
     def predict(self, plan: Plan | None = None) -> None:
@@ -124,16 +126,19 @@ class Trial(Generic[Plan, Row]):
         if shown is None:
             return
         is_over = run is not None and run.job.status in ("done", "stopped")
-        found = self.verdict(shown, rows) if is_over and rows else None
+        is_known = is_over or (self.is_known is not None and self.is_known(shown, rows))
+        found = self.verdict(shown, rows) if is_known and rows else None
+        state = self.state(shown, rows) if self.state and run and run.job.status == "running" and rows else ""
         with st.container(key=f"{self.kind}_verdict"):
             if run and found:
                 judge(run.prediction, found, self._options(shown))
+                said = [] if is_over else [state]  # the verdict is there, and the rest of the run goes on
             else:
                 share = 1.0 if run and run.job.status == "done" else self.progress(shown, rows) if rows else 0.0
-                said = self.state(shown, rows) if self.state and run and run.job.status == "running" and rows else ""
-                experiment.status(run, share, said or _state(run, share))
+                experiment.status(run, share, state or _state(run, share))
+                said = []
         changed = _("settings changed: run again")
-        st.caption(self.settings(shown) + (f" · :orange[{changed}]" if shown != plan else ""))
+        st.caption(" · ".join([self.settings(shown), *said, *([f":orange[{changed}]"] if shown != plan else [])]))
         self.picture(shown, rows)
 
 
@@ -155,6 +160,8 @@ def judge(prediction: str | None, verdict: Verdict, options: Mapping[str, str]) 
     """
     if prediction is None or prediction not in options or verdict.answer is None:
         text, draw, icon = verdict.text, st.info, ":material/insights:"
+        if verdict.is_failure:
+            draw, icon = st.error, ":material/block:"
     elif prediction == verdict.answer:
         words = _("Right: {answer}.").format(answer=_(options[prediction]))
         text = f"**{words}** {verdict.text}"

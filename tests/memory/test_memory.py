@@ -13,6 +13,7 @@ from sgd_tf.memory.rows import Difference, Measurement, Waiting
 from sgd_tf.problems import Problem
 from sgd_tf.training import models
 from sgd_tf.training.records import ModelConfig, TrainConfig
+from tests.lab import standing
 
 MODELS = [
     ModelConfig(kind="linear"),
@@ -153,7 +154,10 @@ def test_the_measured_peak_grows_with_k_as_predicted_within_a_factor_of_two(meas
     assert 1 / 2 < (large.num_bytes - small.num_bytes) / (predicted[1] - predicted[0]) < 2
 
 
+@pytest.mark.sentences
 def test_an_update_by_micro_batches_is_the_update_of_the_whole_minibatch_but_for_batch_norm(rows):
+    standing("pages/lab/memory.py", "parts_notice", "One update, the same update.")
+    standing("pages/lab/memory.py", "parts_notice", "these neighbours change, so the update changes too")
     compared = [row for row in rows if isinstance(row, Difference)]
     plain = {row.micro_batch_size: row.difference for row in compared if not row.batch_norm}
     normed = {row.micro_batch_size: row.difference for row in compared if row.batch_norm}

@@ -8,7 +8,7 @@ import pytest
 
 from sgd_tf.children import WORKER_BYTES, Waiting
 from sgd_tf.jobs import JobFailure
-from sgd_tf.memory import advice, predict, rows, view
+from sgd_tf.memory import advice, predict, rows, view, wording
 from sgd_tf.memory.rows import Device, Difference, Measurement, PartsPlan, WallPlan
 from sgd_tf.problems import CATALOGUE
 from sgd_tf.training import models
@@ -32,7 +32,7 @@ def cluster(monkeypatch):
 
 def verdict(app):
     """What the frame says of the run, with the icon that it stands beside."""
-    (said,) = [each for kind in (app.success, app.warning, app.info) for each in kind]
+    (said,) = [each for kind in (app.success, app.warning, app.info, app.error) for each in kind]
     return said.value, said.icon
 
 
@@ -94,8 +94,8 @@ def test_an_update_that_fits_says_what_it_took_and_what_was_predicted(cluster):
     )
     text, icon = verdict(app)
     assert icon == RIGHT
-    assert f"took 7.0 MB of 256 MB; predicted were {view.megabytes(predicted.total)}" in text
-    assert any("TensorFlow itself, with the data, held 700 MB before" in caption.value for caption in app.caption)
+    assert f"took 7.0 MB of 256 MB. Predicted peak: {wording.megabytes(predicted.total)}" in text
+    assert any("TensorFlow itself and the data held 700 MB before" in caption.value for caption in app.caption)
     # Measured were k/500 MB, a straight line: 256 MB / (1 MB / 500 samples) = 128,000.
     assert (
         predict.largest_measured([(k, k * MB / 500) for k in (65_469, 261_876)], 256 * MB, num_examples=261_876)
@@ -107,11 +107,16 @@ def test_an_update_that_fits_says_what_it_took_and_what_was_predicted(cluster):
     assert cluster.jobs[-1].arguments[0].others == ()
 
 
-def test_a_stopped_run_gives_no_verdict(cluster):
-    app = run_wall(cluster, "fits", [], status="stopped")
-    assert not app.success
-    assert not app.warning
-    assert not app.info
+def test_a_run_that_was_stopped_before_its_update_judges_no_prediction(cluster):
+    text, _icon = verdict(run_wall(cluster, "fits", [], status="stopped"))
+    assert text.startswith("Stopped before the update was measured")
+
+
+@pytest.mark.parametrize(("guess", "icon"), [("fits", WRONG), ("ended", RIGHT), (None, ":material/block:")])
+def test_an_update_that_did_not_fit_is_shown_at_once_while_other_k_are_measured(cluster, guess, icon):
+    app = run_wall(cluster, guess, [row(131_072, 257, fits=False)], status="running")
+    assert verdict(app)[1] == icon
+    assert any("1 of 4 measurements are done" in caption.value for caption in app.caption)
 
 
 def test_the_whole_and_its_parts_stand_in_a_table_with_the_difference_of_the_update(cluster):
@@ -129,13 +134,13 @@ def test_the_whole_and_its_parts_stand_in_a_table_with_the_difference_of_the_upd
     assert table.index.tolist() == ["whole", "256", "64", "16"]
     assert table.iloc[:, 0].tolist() == ["1", "4", "16", "64"]
     assert table.iloc[:, 1].tolist() == ["100.0", "40.0", "20.0", "10.0"]
-    assert table.iloc[1:, 3].tolist() == ["2.0e-07"] * 3
+    assert table.iloc[1:, 3].tolist() == ["2 · 10⁻⁷"] * 3
     assert table.iloc[1:, 4].tolist() == ["40.0%"] * 3
     text, icon = verdict(app)
     assert icon == RIGHT  # 10 MB is less than half of 100
     assert "from 100 MB to 10 MB" in text
     assert "rounding in float32" in text
-    assert "With batch norm it is not the same update" in text
+    assert "With batch norm it differs by 40.0%" in text
 
 
 def test_nonsense_in_the_address_gives_the_defaults(cluster):
@@ -201,5 +206,5 @@ def test_a_k_that_fits_is_named_although_the_worker_is_being_replaced(cluster, m
     job = cluster.jobs[-1]
     job.failure, job.status = JobFailure("memory", "", memory_limit=6_000_000_000), "failed"
     (said,) = [element.value for element in checked(app.run()).error]
-    assert "6 GB with TensorFlow itself" in said
-    assert re.search(r"k = [\d,]+ fits", said)
+    assert "(6 GB, with TensorFlow)" in said
+    assert re.search(r"Try k = [\d,]+", said)
