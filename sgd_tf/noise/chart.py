@@ -262,7 +262,7 @@ def _noise_of_k(
         ),
         # The gradient itself.
         level.mark_rule(strokeDash=[5, 4], **muted).encode(y=y),
-        level.mark_text(dy=-8, **text).encode(x=x, y=y, text="text:N"),
+        level.mark_text(dy=-11, **text).encode(x=x, y=y, text="text:N"),
         # What was measured, ± 2 standard errors.
         points.mark_rule(clip=True, strokeWidth=2, aria=False).encode(
             x=x, y=alt.Y("below:Q"), y2="above:Q", color=color
@@ -401,8 +401,10 @@ def _escapes(names: tuple[str, ...], theme: Theme) -> alt.LayerChart:
         results.mark_text(dy=-14, fontSize=12, color=theme.muted, aria=False).encode(
             y=alt.Y("high:Q"), text=alt.Text("share:Q", format=".0%")
         ),
-        # The share that diverged.
-        lost.mark_point(**cross, color=theme.muted, aria=False).encode(y=alt.Y("diverged_share:Q"), tooltip=tooltip),
+        # The share that diverged, beside the share that escaped.
+        lost.mark_point(**cross, xOffset=11, color=theme.muted, aria=False).encode(
+            y=alt.Y("diverged_share:Q"), tooltip=tooltip
+        ),
     ]
     title = (
         _("Share of runs that ended in the deeper valley"),

@@ -88,8 +88,8 @@ def path(here: PathVerdict, start: PathVerdict, update: int) -> list[str]:
     else:
         compared = _("Noise ÷ gradient: **{ratio}** at update 0.").format(ratio=ratio(here.noise_ratio))
     added = _(
-        "All {num} minibatch gradients, each times its share of the samples, add up to the full gradient; rounding "
-        "leaves {residual}."
+        "All {num} minibatch gradients, each times its share of the samples, add up to the full gradient (rounding: "
+        "{residual})."
     ).format(num=len(here.sizes), residual=power_of_ten(here.residual))
     last, k, N = here.sizes[-1], here.batch_size, here.num_examples
     if last != k:
@@ -112,7 +112,7 @@ def law_details(found: LawVerdict) -> list[str]:
     if found.ratios:
         text = _(
             "Measured ÷ formula: **{low}** to **{high}** for the {num} k below N. At k = N the formula gives 0; "
-            "measured is {last}, the rounding of 32-bit numbers."
+            "measured is {last} (rounding of 32-bit numbers)."
         )
         low, high = found.ratios
         lines.append(

@@ -18,13 +18,23 @@ def escape_rows():
     return travelled(rows.count_escapes, rows.EscapePlan())
 
 
-@pytest.fixture(scope="session")
-def edge_run():
-    problem = controls.EDGE_PROBLEM.default
+def descend(problem):
+    """Plan and rows of the linear model on a problem."""
     plan = rows.EdgePlan(
         problem=problem,
         num_examples=CATALOGUE[problem].num_examples,
-        model=ModelConfig(kind=controls.EDGE_MODEL.default, widths=()),
+        model=ModelConfig(kind="linear", widths=()),
         seed=0,
     )
     return plan, travelled(rows.descend_around_the_limit, plan)
+
+
+@pytest.fixture(scope="session")
+def edge_run():
+    assert controls.EDGE_MODEL.default == "linear"
+    return descend(controls.EDGE_PROBLEM.default)
+
+
+@pytest.fixture(scope="session")
+def cancer_run():
+    return descend("breast_cancer")

@@ -238,6 +238,15 @@ def test_the_verdict_on_the_noise_scale(cluster, language, guess, is_right):
     assert {"ko": "설정", "en": "settings changed: run again"}[language] in words(checked(app))
 
 
+def test_a_gradient_far_below_the_noise_is_called_so(cluster):
+    app = start(open_page("ko", noise_part="law", noise_problem="line", noise_model="linear", noise_stage="20"), "law")
+    law = 2.0 * (1 - 1 / 1_000)
+    one = MeasuredNoise(batch_size=1, mean=law, standard_error=0.1, law=law, num_draws=256)
+    noise = Noise(s_squared=2.0, signal=2.0 / (1_000 * 6_771))
+    finish(app, cluster, [noise, one, measured(1_000), SCALE])
+    assert "**6,771** · ‖g‖²" in words(app)
+
+
 OFFLINE = sorted(name for name, info in CATALOGUE.items() if info.kind != "download")
 
 
@@ -321,6 +330,20 @@ def test_gradient_descent_on_both_sides_of_the_limit_stands_in_a_table(cluster, 
     assert table["Loss at the end"].iloc[3].startswith("diverged at update ")
     assert float(table["Loss at the end"].iloc[2].replace(",", "")) > 1e6
     assert table["2/λmax at the end"].tolist() == ["0.241", "0.241", "0.241", "–"]
+    app.segmented_control(key="noise_edge_model").set_value("mlp").run()
+    captions = [element.value for element in checked(app).caption]
+    assert any(text.startswith("Diabetes after one year · Linear") and "run again" in text for text in captions)
+
+
+def test_a_loss_that_falls_above_the_limit_is_not_said_to_rise(cluster, cancer_run):
+    plan, found = cancer_run
+    address = {"noise_part": "edge", "noise_edge_problem": "breast_cancer", "noise_edge_model": "linear"}
+    app = start(open_page(**address), "edge", "down")
+    assert cluster.jobs[-1].arguments == (plan,)
+    finish(app, cluster, found)
+    (said,) = [element.value for element in app.success]
+    assert "falls from 1.54 to 0.0555 by update 100" in said
+    assert "At its last weights the loss is flatter" in said
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -143,11 +143,6 @@ def test_the_strongest_noise_throws_runs_out(escape_rows):
 # The largest stable rate
 
 
-def descend(problem, model, factors):
-    plan = EdgePlan(problem=problem, num_examples=CATALOGUE[problem].num_examples, model=model, seed=0, factors=factors)
-    return verdict.edge(plan, list(rows.descend_around_the_limit(plan)))
-
-
 def test_on_a_quadratic_five_per_cent_above_the_limit_are_enough(edge_run):
     standing(
         PAGE, "edge: notice", "the loss first falls in the other directions, then the direction of λmax takes over"
@@ -165,16 +160,17 @@ def test_on_a_quadratic_five_per_cent_above_the_limit_are_enough(edge_run):
 
 def test_a_network_escapes_the_limit():
     standing(PAGE, "edge: notice", "at 1.5 × 2/λmax the loss first rises, then the run reaches a flatter region")
-    (run,) = descend(controls.EDGE_PROBLEM.default, MLP, (1.5,)).runs
+    problem = controls.EDGE_PROBLEM.default
+    plan = EdgePlan(problem=problem, num_examples=CATALOGUE[problem].num_examples, model=MLP, seed=0, factors=(1.5,))
+    (run,) = verdict.edge(plan, list(rows.descend_around_the_limit(plan))).runs
     assert run.course == "bump"
     assert max(run.losses) > 2 * run.losses[0]
     assert run.limit > run.learning_rate
 
 
-def test_on_breast_cancer_the_loss_may_not_even_rise():
+def test_on_breast_cancer_the_loss_may_not_even_rise(cancer_run):
     standing(PAGE, "edge: notice", "With “Breast cancer” it may not even rise.")
-    says = descend("breast_cancer", ModelConfig(kind="linear", widths=()), (1.05, 1.5))
-    assert [run.course for run in says.runs] == ["down", "down"]
+    assert {run.course for run in verdict.edge(*cancer_run).runs} == {"down"}
 
 
 def test_the_search_for_the_curvature_takes_about_twenty_products(edge_run):
