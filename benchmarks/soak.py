@@ -35,6 +35,7 @@ import report
 import tally
 from learners import Learner
 from server import Server
+from sgd_tf.ui.address import Setting
 from tally import Notes, Sample
 
 from sgd_tf.claims import view as claims_view
@@ -47,7 +48,6 @@ from sgd_tf.sampling import controls as sampling
 from sgd_tf.sweep import controls as sweep_controls
 from sgd_tf.sweep import view as sweep_view
 from sgd_tf.ui import settings
-from sgd_tf.ui.address import Setting
 
 FUZZED = 0.2  # share of the visits with nonsense in the address
 FATES = {"wait": 0.55, "cut": 0.2, "stop": 0.15, "leave": 0.1}  # what becomes of a run, with its probability

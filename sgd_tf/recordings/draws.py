@@ -31,5 +31,14 @@ def digits() -> list[str]:
     """The first samples of scikit-learn's digits: 64 hexadecimal digits each, the ink of a pixel."""
     from sklearn.datasets import load_digits
 
-    images = load_digits().data[:NUM_SAMPLES]
-    return ["".join(f"{min(int(ink), 15):x}" for ink in image) for image in images]
+    return [ink(image) for image in load_digits().data[:NUM_SAMPLES]]
+
+
+def ink(image: Any) -> str:
+    """An image as hexadecimal digits, one for each pixel, from its darkest to its brightest.
+
+    >>> ink([0, 0.5, 1])
+    '08f'
+    """
+    low, high = min(image), max(image)
+    return "".join(f"{round(15 * float(pixel - low) / float(high - low)):x}" for pixel in image)

@@ -11,9 +11,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sgd_tf.recordings import draws
+from sgd_tf.recordings import draws, gradients, limits, races, sweeps, updates
 
-MAKERS: dict[str, Callable[[], dict[str, Any]]] = {"shuffle": draws.shuffle}
+MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
+    "shuffle": draws.shuffle,
+    "one_update": updates.one_update,
+    "two_loops": updates.two_loops,
+    "cloud": gradients.cloud,
+    "devices": gradients.devices,
+    "memory": limits.memory,
+    "flights": races.flights,
+    "race": races.digits,
+    "rate_map": sweeps.rate_map,
+}
 
 
 def main(names: list[str]) -> None:

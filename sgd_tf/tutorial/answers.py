@@ -55,11 +55,11 @@ class Answers(Setting[str]):
 ANSWERS = Answers(key="answers")
 
 
-def tally(answers: str, right: Sequence[str]) -> tuple[int, int]:
+def tally(answers: Sequence[str | None], right: Sequence[str]) -> tuple[int, int]:
     """Number of answers, and of those that are right.
 
-    >>> tally("ab-", ["a", "c", "a"])
+    >>> tally(["a", "b", None], ["a", "c", "a"])
     (2, 1)
     """
-    given = [(one, other) for one, other in zip(answers, right, strict=True) if one != NONE]
+    given = [(one, other) for one, other in zip(answers, right, strict=True) if one is not None]
     return len(given), sum(one == other for one, other in given)

@@ -2,7 +2,31 @@
 
 from __future__ import annotations
 
-from sgd_tf.tutorial import shuffled_epochs
+from sgd_tf.tutorial import (
+    batch_size_and_rate,
+    faster,
+    k_samples,
+    memory_limit,
+    more_devices,
+    number_of_updates,
+    one_update,
+    shuffled_epochs,
+    two_loops,
+    updates_per_second,
+    without_replacement,
+)
 from sgd_tf.tutorial.step import Step
 
-STEPS: tuple[Step, ...] = (shuffled_epochs.STEP,)
+STEPS: tuple[Step, ...] = (
+    one_update.STEP,
+    memory_limit.STEP,
+    updates_per_second.STEP,
+    k_samples.STEP,
+    without_replacement.STEP,
+    shuffled_epochs.STEP,
+    number_of_updates.STEP,
+    two_loops.STEP,
+    faster.STEP,
+    batch_size_and_rate.STEP,
+    more_devices.STEP,
+)

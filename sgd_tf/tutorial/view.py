@@ -12,6 +12,9 @@ from sgd_tf.ui.film import player
 from sgd_tf.ui.language import _, titles
 
 DONE, WRONG, OPEN = ":material/check_circle:", ":material/cancel:", ":material/radio_button_unchecked:"
+HERE = ":material/radio_button_checked:"
+
+END = "your_turn"  # the page after the last step
 
 
 def draw(step: Step, prose: str) -> None:
@@ -41,41 +44,30 @@ def way(place: int) -> None:
     Args:
         place: number of the step that is shown, from 0; the number of steps for the page at the end.
     """
-    with st.container(
-        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="tutorial_way"
-    ):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="tutorial_way"):
         _turn("back", place - 1, _("Back"), "left")
+        _turn("next", place + 1, _("Next"), "right")
         with st.container(horizontal=True, gap="xsmall", width="content", key="tutorial_marks"):
             for number, step in enumerate(STEPS):
                 _mark(number, step, is_here=number == place)
-        _turn("next", place + 1, _("Next"), "right")
     ANSWERS.publish()
 
 
 def _turn(key: str, to: int, label: str, arrow: str) -> None:
-    pressed = st.button(
-        label, key=f"tutorial_{key}", shortcut=arrow, disabled=not 0 <= to < len(STEPS), width="content"
-    )
-    if pressed:
-        _go(to)
-
-
-def _go(to: int) -> None:
-    st.switch_page(f"pages/tutorial/{STEPS[to].key}.py", query_params=ANSWERS.query())
+    pages = [*(step.key for step in STEPS), END]
+    is_there = 0 <= to < len(pages)
+    if st.button(label, key=f"tutorial_{key}", shortcut=arrow, disabled=not is_there, width="content"):
+        st.switch_page(f"pages/tutorial/{pages[to]}.py", query_params=ANSWERS.query())
 
 
 def _mark(number: int, step: Step, *, is_here: bool) -> None:
     answer = ANSWERS.of(step.key)
     icon = OPEN if answer is None else DONE if answer == step.right else WRONG
-    title = _(menu.TITLES[f"tutorial/{step.key}"])
-    st.page_link(
-        f"pages/tutorial/{step.key}.py",
-        label=str(number + 1),
-        icon=icon,
-        help=title,
-        disabled=is_here,
-        query_params=ANSWERS.query(),
-    )
+    if is_here:
+        st.markdown(f":violet[{HERE if answer is None else icon} **{number + 1}**]", width="content")
+        return
+    page, title = f"tutorial/{step.key}", _(menu.TITLES[f"tutorial/{step.key}"])
+    st.page_link(f"pages/{page}.py", label=str(number + 1), icon=icon, help=title, query_params=ANSWERS.query())
 
 
 def _question(step: Step, values: Values) -> None:

@@ -20,10 +20,76 @@ class Entry:
 MENU: dict[str, tuple[Entry, ...]] = {
     N_("Tutorial"): (
         Entry(
+            file="tutorial/one_update",
+            title=N_("How much must you see before a step?"),
+            icon=":material/counter_1:",
+            help=N_("All N samples, one loss, one update."),
+        ),
+        Entry(
+            file="tutorial/memory_limit",
+            title=N_("Does it all fit?"),
+            icon=":material/counter_2:",
+            help=N_("Memory is finite; parts add up to the same update."),
+        ),
+        Entry(
+            file="tutorial/updates_per_second",
+            title=N_("How many steps in a second?"),
+            icon=":material/counter_3:",
+            help=N_("261,876 flights: what GD does in one second."),
+        ),
+        Entry(
+            file="tutorial/k_samples",
+            title=N_("Is a step on few samples a wrong one?"),
+            icon=":material/counter_4:",
+            help=N_("The gradient of k samples beside the gradient of all."),
+        ),
+        Entry(
+            file="tutorial/without_replacement",
+            title=N_("May a sample come twice?"),
+            icon=":material/counter_5:",
+            help=N_("Drawing with and without replacement."),
+        ),
+        Entry(
             file="tutorial/shuffled_epochs",
             title=N_("All samples are used. What next?"),
             icon=":material/counter_6:",
             help=N_("Epochs, iterations, and the line of tf.data that draws a new order."),
+        ),
+        Entry(
+            file="tutorial/number_of_updates",
+            title=N_("How many updates in all?"),
+            icon=":material/counter_7:",
+            help=N_("Iterations per epoch, and the last, smaller minibatch."),
+        ),
+        Entry(
+            file="tutorial/two_loops",
+            title=N_("Which line runs how often?"),
+            icon=":material/counter_8:",
+            help=N_("The double loop, and the same as model.fit."),
+        ),
+        Entry(
+            file="tutorial/faster",
+            title=N_("Is SGD really faster?"),
+            icon=":material/counter_9:",
+            help=N_("GD and SGD on one clock, judged on unseen digits."),
+        ),
+        Entry(
+            file="tutorial/batch_size_and_rate",
+            title=N_("k doubles. And the learning rate?"),
+            icon=":material/tune:",
+            help=N_("What k does to training, and the rate that goes with it."),
+        ),
+        Entry(
+            file="tutorial/more_devices",
+            title=N_("What if one device is not enough?"),
+            icon=":material/hub:",
+            help=N_("One minibatch over several devices, the same update."),
+        ),
+        Entry(
+            file="tutorial/your_turn",
+            title=N_("Your turn"),
+            icon=":material/flag:",
+            help=N_("Your answers, and the whole tutorial as a notebook."),
         ),
     ),
     N_("Learn"): (

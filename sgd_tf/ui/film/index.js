@@ -33,9 +33,11 @@ class Canvas {
     const [w, h] = this.panel.size;
     const ratio = window.devicePixelRatio || 1;
     this.scale = width / w;
+    this.stretch = Math.max(this.scale, (this.panel.tall ?? 0) / h); // of plots, where the panel is narrow
+    this.type = width < 480 ? NARROW_SIZES : SIZES;
     this.element.width = Math.round(width * ratio);
-    this.element.height = Math.round(h * this.scale * ratio);
-    this.element.style.height = `${h * this.scale}px`;
+    this.element.height = Math.round(h * this.stretch * ratio);
+    this.element.style.height = `${h * this.stretch}px`;
     this.ratio = ratio;
   }
 
@@ -80,14 +82,15 @@ class Canvas {
   }
 }
 
-const SIZES = { small: 12, normal: 14, big: 22, huge: 32 };
+const SIZES = { small: 12, normal: 14, big: 22, huge: 32 }; // px
+const NARROW_SIZES = { small: 11.5, normal: 12.5, big: 16, huge: 20 };
 
 const DRAW = {
   text(canvas, layer, frame) {
     const words = at(layer.text, frame);
     if (!words) return;
     const s = canvas.scale, [x, y] = layer.at;
-    const size = SIZES[layer.size ?? "normal"];
+    const size = canvas.type[layer.size ?? "normal"];
     const lines = String(words).split("\n");
     lines.forEach((line, i) => canvas.text(line, x * s, y * s + i * size * 1.25, {
       size, weight: layer.weight ?? (size > 14 ? 650 : 400), fill: at(layer.color, frame) ?? "text",
@@ -182,7 +185,7 @@ const DRAW = {
 
   plot(canvas, layer, frame, q) {
     const plot = new Plot(canvas, layer);
-    if (layer.x || layer.y) plot.axes();
+    if ((layer.x || layer.y) && !layer.bare) plot.axes();
     const { context: c } = canvas;
     for (const mark of layer.marks) {
       if (mark.shown && !mark.shown[frame]) continue;
@@ -221,7 +224,7 @@ class Plot {
   constructor(canvas, layer) {
     const s = canvas.scale;
     Object.assign(this, { canvas, layer });
-    const [x, y, w, h] = layer.at.map((value) => value * s);
+    const [x, y, w, h] = layer.at.map((value, i) => value * (i % 2 ? canvas.stretch : s));
     const margin = layer.margin ?? [layer.y ? 46 : 0, layer.title ? 24 : 6, 8, layer.x ? 38 : 0]; // px: left, top, right, bottom
     [this.left, this.top] = [x + margin[0], y + margin[1]];
     [this.width, this.height] = [w - margin[0] - margin[2], h - margin[1] - margin[3]];
@@ -355,6 +358,18 @@ const MARKS = {
       c.fill();
       if (mark.edge) { c.lineWidth = 1.5; c.strokeStyle = color(mark.edge, film.theme); c.stroke(); }
     });
+  },
+
+  frames(plot, mark, frame) {
+    const { context: c, film } = plot.canvas;
+    const [w, h] = mark.cell;
+    c.lineWidth = 3;
+    c.strokeStyle = color(mark.color, film.theme);
+    for (const point of at(mark.points, frame)) {
+      if (!point) continue;
+      const [left, top] = [plot.x(point[0] - w / 2), plot.y(point[1] + h / 2)];
+      c.strokeRect(left + 1.5, top + 1.5, plot.x(point[0] + w / 2) - left - 3, plot.y(point[1] - h / 2) - top - 3);
+    }
   },
 
   rule(plot, mark) {

@@ -2,7 +2,8 @@
 
 A panel has a size in units of its own and is drawn as wide as its place; type keeps its size. A value of a layer is
 one for the whole film, or a `track` with one for each frame; between two frames the browser moves tiles, arrows, bars
-and lines. Colours are names of `COLORS` or "#RRGGBB".
+and lines. Colours are names of `COLORS`, "k32" for the
+colour of a batch size (a power of two), or "#RRGGBB".
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ def track(values: Sequence[Any]) -> dict[str, Any]:
     return {"track": list(values)}
 
 
-def panel(size: tuple[float, float], *layers: Layer, share: float = 1, least: int = 260) -> dict[str, Any]:
+def panel(
+    size: tuple[float, float], *layers: Layer, share: float = 1, least: int = 260, tall: int = 0
+) -> dict[str, Any]:
     """A picture: layers in a rectangle of `size` units.
 
     Args:
@@ -52,8 +55,9 @@ def panel(size: tuple[float, float], *layers: Layer, share: float = 1, least: in
         *layers: from the back to the front.
         share: of the width that panels side by side divide.
         least: px; narrower than that, panels stand one below the other.
+        tall: px; height that a panel of one plot has at least.
     """
-    return {"size": size, "layers": list(layers), "share": share, "least": least}
+    return {"size": size, "layers": list(layers), "share": share, "least": least, "tall": tall}
 
 
 def code(lines: Sequence[str], *, lit: Any = (), share: float = 1, least: int = 260) -> dict[str, Any]:
@@ -124,6 +128,11 @@ def arrow(to: Any, *, color: str, **look: Any) -> Mark:
 def dots(points: Any, *, colors: Any, **look: Any) -> Mark:
     """Dots that may move. `points`: (x, y) or None for each. `look`: size, edge, alpha."""
     return {"mark": "dots", "points": points, "colors": colors} | look
+
+
+def frames(points: Any, *, cell: tuple[float, float], color: str) -> Mark:
+    """Frames around cells of a grid: the middle of each, or None; and their size in units of the axes."""
+    return {"mark": "frames", "points": points, "cell": cell, "color": color}
 
 
 def rule(*, x: float | None = None, y: float | None = None, **look: Any) -> Mark:

@@ -10,7 +10,17 @@ from typing import Any
 
 import streamlit as st
 
-from sgd_tf.charts.style import BACKGROUND, DRAWN, FONT, FULL_BATCH, GRID, MUTED_TEXT, TEXT
+from sgd_tf.charts.style import (
+    BACKGROUND,
+    DRAWN,
+    FONT,
+    FULL_BATCH,
+    GRID,
+    MAX_LOG2_BATCH_SIZE,
+    MUTED_TEXT,
+    TEXT,
+    batch_size_color,
+)
 from sgd_tf.ui.film.picture import Film
 from sgd_tf.ui.language import _
 
@@ -37,7 +47,9 @@ def colors(*, dark: bool) -> dict[str, str]:
         "lit": LIT,
         "full": FULL_BATCH,
     }
-    return {name: table[dark] for name, table in tables.items()} | {"drawn": DRAWN, "accent": DRAWN, "font": FONT}
+    of_k = {f"k{2**i}": batch_size_color(2**i, dark=dark) for i in range(MAX_LOG2_BATCH_SIZE + 1)}
+    fixed = {"drawn": DRAWN, "accent": DRAWN, "font": FONT}
+    return {name: table[dark] for name, table in tables.items()} | of_k | fixed
 
 
 def words(film: str) -> dict[str, str]:

@@ -1,0 +1,6 @@
+"""The end of the tutorial: the learner's answers, and the notebook to keep."""
+
+from sgd_tf.tutorial import end_view
+from sgd_tf.ui.language import prose
+
+end_view.draw(prose(__file__, "text"))

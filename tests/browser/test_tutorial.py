@@ -1,0 +1,60 @@
+"""The tutorial in a browser: by keyboard from the first step to the notebook, and a film that asks nobody."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from sgd_tf.tutorial.answers import KEYS, NONE
+from sgd_tf.tutorial.path import STEPS
+
+
+def playing(page):
+    return page.locator(".film .play")
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_the_arrow_keys_lead_from_the_first_step_to_the_notebook_and_answers_stay(open_lab, language):
+    lab = open_lab(f"lang={language}", page=STEPS[0].key, ready=f"film_{STEPS[0].key}")
+    page, given = lab.page, {}
+    for step in STEPS:
+        expect(page).to_have_url(re.compile(rf"/{step.key}(\?|$)"))
+        expect(lab.keyed(f"film_{step.key}").locator(".film .play")).to_be_visible()
+        lab.settle()
+        group = lab.keyed(f"answer_{step.key}")
+        group.get_by_role("radio").nth(list(step.options).index(step.right)).focus()
+        page.keyboard.press("Space")
+        given[step.key] = step.right
+        expect(page).to_have_url(re.compile(f"answers={''.join(given.get(key, NONE) for key in KEYS)}"))
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("ArrowRight")
+    expect(lab.keyed("tutorial_notebook").get_by_role("button")).to_be_visible()
+    expect(page.get_by_test_id("stAlert")).to_contain_text(str(len(STEPS)))
+
+
+def test_a_film_plays_on_arrival_obeys_the_space_bar_and_sends_nothing(open_lab):
+    lab = open_lab("", page="shuffled_epochs", ready="film_shuffled_epochs")
+    page, messages = lab.page, []
+    page.on("websocket", lambda socket: socket.on("framesent", messages.append))
+    page.reload()
+    expect(playing(page)).to_have_attribute("aria-label", re.compile("Pause"))
+    lab.settle()
+    heard = len(messages)
+    before = page.locator(".film input").input_value()
+    expect(page.locator(".film .caption")).to_contain_text("iteration 2")
+    assert page.locator(".film input").input_value() > before
+    assert len(messages) == heard
+    page.keyboard.press("Space")
+    expect(playing(page)).to_have_attribute("aria-label", re.compile("^Play"))
+    at = int(page.locator(".film input").input_value())
+    page.locator(".film input").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".film input")).to_have_value(str(at + 1))
+    expect(page).to_have_url(re.compile("shuffled_epochs"))
+
+
+def test_a_film_waits_for_play_where_less_motion_is_asked_for(open_lab):
+    lab = open_lab("", page="shuffled_epochs", ready="film_shuffled_epochs", reduced_motion="reduce")
+    expect(playing(lab.page)).to_have_attribute("aria-label", re.compile("^Play"))
+    playing(lab.page).click()
+    expect(playing(lab.page)).to_have_attribute("aria-label", re.compile("Pause"))
