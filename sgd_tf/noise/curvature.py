@@ -52,9 +52,9 @@ def largest_eigenvalue(
     Args:
         product: gives Hv for a vector v of shape (P,).
         num_parameters: P.
-        tolerance: of the residual ‖Hv − λv‖, as a share of the largest eigenvalue in size.
-        max_products: the largest number of products; where they do not suffice, the result is not ``converged``.
-        seed: of the vector that it starts from.
+        tolerance: Largest residual ‖Hv − λv‖, as a fraction of the largest eigenvalue in absolute value.
+        max_products: Largest number of products. If it is too small, the result is not ``converged``.
+        seed: Seed of the first vector.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -173,10 +173,10 @@ def descend(
     Args:
         problem: training and test samples.
         learning_rate: γ, in (0, 100].
-        name: of the run in its records.
-        model: as in `training.train`.
-        num_updates: at least 1; a run that diverges ends before.
-        seed: of the initial weights.
+        name: Name of the run in its records.
+        model: Model, as in `training.train`.
+        num_updates: Number of updates, at least 1. A run that diverges ends earlier.
+        seed: Seed of the initial weights.
 
     Yields:
         The record and the (P,) weights of that moment; the first before any update.

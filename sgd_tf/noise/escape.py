@@ -19,14 +19,13 @@ Array: TypeAlias = "np.ndarray[Any, Any]"
 def epoch_orders(num_runs: int, num_examples: int, *, seed: int, epoch: int | tf.Tensor) -> tf.Tensor:
     """One order of the samples for each run: rows are permutations of 0, …, N − 1, drawn independently.
 
-    What `pipeline.order` draws for one run, "reshuffle", here for many at once: the order of each is that in which
-    N random numbers stand when sorted.
+    `pipeline.order` draws the same for one run with "reshuffle"; here each order sorts N random numbers.
 
     Args:
         num_runs: R.
         num_examples: N.
-        seed: of all orders.
-        epoch: another one gives other orders.
+        seed: Seed of all orders.
+        epoch: Number of the epoch; each epoch has its own orders.
 
     Returns:
         (R, N) int32.
@@ -86,19 +85,19 @@ def escapes(
 
     The mean loss is f of `valleys`; sample i has the loss f(w) + aᵢ w, with `sample_slopes` aᵢ. An update draws k
     of the N samples without replacement and goes w ← w − γ (f′(w) + mean of their aᵢ). At k = N the mean is 0: that
-    is gradient descent, which stays where it is.
+    is gradient descent, which does not move.
 
     Far out the loss is as steep as w³, and an update leads still farther to the other side where |1 + γ − γ w²| > 1,
-    that is |w| > √(1 + 2/γ). A run that ends there, or is no number any more, has flown off.
+    that is |w| > √(1 + 2/γ). A run that ends there or at nan has diverged.
 
     Args:
         batch_size: k, in [1, N], or "all".
         num_examples: N, at least 2.
-        spread: standard deviation of the slopes.
-        learning_rate: γ, in (0, 0.5]: with a longer step the valleys themselves are no longer stable.
-        num_updates: of each run, at least 1.
+        spread: Standard deviation of the slopes.
+        learning_rate: γ, in (0, 0.5]. With a larger one the valleys themselves are not stable.
+        num_updates: Number of updates of each run, at least 1.
         num_runs: R, at least 1.
-        seed: of the orders in which the samples are drawn.
+        seed: Seed of the sample orders.
 
     Raises:
         ValueError: if an argument is out of range.

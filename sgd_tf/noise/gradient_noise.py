@@ -19,13 +19,13 @@ from sgd_tf.training.records import BatchSize, check_int
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
 NUM_RESAMPLES = 2_000  # of a bootstrap
-MAX_DRAWS_PER_EPOCH = 32  # minibatches of one epoch whose distances are measured
-MIN_EPOCHS, MAX_EPOCHS = 16, 100  # from which they are taken
+MAX_DRAWS_PER_EPOCH = 32  # measured minibatches of one epoch
+MIN_EPOCHS, MAX_EPOCHS = 16, 100  # epochs with measured minibatches
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExactNoise(Noise):
-    """What all per-sample gradients say: the reference for what is measured."""
+    """Noise and gradient from all per-sample gradients: the reference for measurements."""
 
     gradient: Array  # (P,) float64, the full gradient g
 
@@ -33,10 +33,10 @@ class ExactNoise(Noise):
 def exact_noise(gradients: Gradients) -> ExactNoise:
     """Gradient and S² from the gradients of all N samples, one by one.
 
-    S² = Σᵢ ‖gᵢ − g‖² / (N − 1). The samples are passed over in parts, so that memory holds N × P numbers never.
+    S² = Σᵢ ‖gᵢ − g‖² / (N − 1). The samples pass in chunks, so memory never holds all N × P values.
 
     Args:
-        gradients: of a problem of at least 2 samples and a model.
+        gradients: Gradients of a problem with at least 2 samples and a model.
     """
     N = check_int("num_examples", gradients.problem.num_examples, 2)
     g = gradients.full()
@@ -58,11 +58,11 @@ def gradient_variance(
     epoch are not independent; the standard error is therefore that of the means of the epochs, which are.
 
     Args:
-        gradients: of a problem and a model.
-        exact: what `exact_noise` says of them.
+        gradients: Gradients of a problem and a model.
+        exact: Result of `exact_noise` for these gradients.
         batch_sizes: k, each in [1, N], or "all".
-        num_draws: minibatches for each, about; fewer where an epoch has few, as more than 100 epochs are not drawn.
-        seed: of the draws of the first batch size; each of the others has a seed of its own.
+        num_draws: Approximate number of minibatches for each k. At most 100 epochs are drawn, so a large k has fewer.
+        seed: Seed of the draws for the first batch size; the others have their own seeds.
 
     Returns:
         An iterator of one result for each batch size, in their order.
@@ -133,15 +133,15 @@ def noise_scale(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> NoiseScale:
-    """Estimate the noise scale B = S²/‖g‖² from minibatches of two sizes, as one can without per-sample gradients.
+    """Estimate the noise scale B = S²/‖g‖² from minibatches of two sizes, without per-sample gradients.
 
     Args:
-        gradients: of a problem and a model.
-        small: the smaller batch size, at least 1.
-        big: the bigger one, at most N.
-        num_draws: minibatches of each size, at least 2.
-        confidence: of the interval, in (0, 1).
-        seed: of the draws and of the bootstrap.
+        gradients: Gradients of a problem and a model.
+        small: The smaller batch size, at least 1.
+        big: The larger batch size, at most N.
+        num_draws: Number of minibatches of each size, at least 2.
+        confidence: Coverage of the interval, in (0, 1).
+        seed: Seed of the draws and of the bootstrap.
 
     Returns:
         The estimate with its interval: that of `scale_of_norms`.
@@ -184,13 +184,13 @@ def scale_of_norms(
     of training; 200 minibatches of N/16 and of N/2 samples) 93 to 99 % of 600 intervals of 95 % held the exact B.
 
     Args:
-        small_norms: (n,) of independent minibatches of the smaller size, n at least 2.
-        big_norms: (n,) of the bigger one.
-        small: the smaller batch size.
-        big: the bigger one.
+        small_norms: (n,) squared norms for independent minibatches of the smaller size, n at least 2.
+        big_norms: (n,) squared norms for the larger size.
+        small: The smaller batch size.
+        big: The larger batch size.
         num_examples: N.
-        confidence: of the interval, in (0, 1).
-        seed: of the bootstrap.
+        confidence: Coverage of the interval, in (0, 1).
+        seed: Seed of the bootstrap.
 
     Raises:
         ValueError: if the confidence is out of range.

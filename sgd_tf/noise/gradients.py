@@ -27,14 +27,14 @@ FULL_CHUNK = 2**14  # samples per backward pass of the full gradient
 
 
 class Gradients:
-    """Gradients of a problem's loss at the weights that a Keras model has at the moment.
+    """Gradients of a problem's loss at the present weights of a Keras model.
 
-    The model runs as in a forecast, ``training=False``: the noise that is measured is that of the samples, not
-    that of dropout. All gradients are flat, in the order of ``model.trainable_variables``.
+    The model runs in inference mode (``training=False``), so the measured noise comes from the samples, not from
+    dropout. All gradients are flat, in the order of ``model.trainable_variables``.
 
     Attributes:
-        problem: whose training samples are used.
-        model: the Keras model; whoever changes its weights gets the gradients there.
+        problem: The problem with the training samples.
+        model: Keras model. If its weights change, later gradients use the new weights.
         num_parameters: P.
         samples: shapes and dtypes of the x and y that `mean_gradient` takes.
     """
@@ -43,8 +43,8 @@ class Gradients:
         """Trace the computations; they serve for any number of samples.
 
         Args:
-            problem: whose training samples are used.
-            model: takes its samples; without batch normalisation, which mixes the samples of a minibatch.
+            problem: The problem with the training samples.
+            model: A model for these samples, without batch normalisation, which mixes the samples of a minibatch.
         """
         self.problem, self.model = problem, model
         self.num_parameters = sum(math.prod(variable.shape) for variable in model.trainable_variables)
@@ -62,7 +62,7 @@ class Gradients:
         """Gradient of the mean loss of some samples: g_B = ∇ (1/k) Σ_{i∈B} lossᵢ(w).
 
         Args:
-            indices: (k,) of the training samples.
+            indices: (k,) indices of training samples.
 
         Returns:
             (P,) float32.
@@ -73,7 +73,7 @@ class Gradients:
         """Gradients of the samples one by one.
 
         Args:
-            indices: (k,) of the training samples.
+            indices: (k,) indices of training samples.
 
         Returns:
             (k, P) float32; `chunks` bounds the memory that they take.
@@ -111,7 +111,7 @@ class Gradients:
         return total
 
     def chunks(self) -> Iterator[Array]:
-        """Indices of all training samples, in parts whose per-sample gradients fit into memory."""
+        """Indices of all training samples, in chunks with per-sample gradients that fit into memory."""
         return _ranges(self.problem.num_examples, max(1, min(1024, MAX_CHUNK_NUMBERS // self.num_parameters)))
 
     def _samples(self, indices: Array) -> tuple[Array, Array]:
@@ -141,9 +141,9 @@ def minibatch_gradients(gradients: Gradients, batch_size: BatchSize, *, seed: in
     Their sum, weighted by their shares of the samples, is the full gradient: Σ (kᵢ/N) g_Bᵢ = g.
 
     Args:
-        gradients: of a problem and a model.
+        gradients: Gradients of a problem and a model.
         batch_size: k, in [1, N], or "all".
-        seed: of the order.
+        seed: Seed of the sample order.
 
     Returns:
         (⌈N/k⌉, P) float32 gradients; (⌈N/k⌉,) float64 shares kᵢ/N.
@@ -165,16 +165,16 @@ def weight_paths(
 ) -> Iterator[tuple[Array, Array]]:
     """Train step by step and keep the weights before and after each update: for models of a few parameters.
 
-    The double loop as it is taught, one step of the Keras optimizer at a time: the same runs as `training.train` makes
-    from these weights, which does not keep them.
+    The double loop with one step of the Keras optimizer at a time. `training.train` makes the same runs from these
+    weights, but does not keep them.
 
     Args:
-        gradients: of a problem and a model; its weights are changed.
+        gradients: Gradients of a problem and a model. The weights of the model change.
         batch_sizes: k of each run.
-        start: (P,) weights from which all start.
-        learning_rate: of all runs.
-        num_updates: of each run, at least 1.
-        seed: of the order of the samples.
+        start: (P,) initial weights of all runs.
+        learning_rate: Learning rate of all runs.
+        num_updates: Number of updates of each run, at least 1.
+        seed: Seed of the sample order.
 
     Yields:
         For each run (num_updates + 1, P) weights, and (num_updates, P) the minibatch gradients between them.
@@ -203,13 +203,13 @@ def weight_paths(
 
 
 def trained(problem: Problem, config: TrainConfig, model: ModelConfig, *, num_epochs: int) -> tuple[Gradients, float]:
-    """Gradients at the weights that a run has come to.
+    """Gradients at the weights of a run after some epochs.
 
     Args:
-        problem: training samples.
-        config: how it trains; its seed is that of the initial weights too.
-        model: which model.
-        num_epochs: of the run; 0 for the initial weights.
+        problem: The problem with the training samples.
+        config: Settings of the run. Its seed is also the seed of the initial weights.
+        model: Kind and layers of the model.
+        num_epochs: Number of epochs; 0 for the initial weights.
 
     Returns:
         The gradients there, and the mean loss over the training samples.

@@ -1,4 +1,4 @@
-"""What is known of minibatch gradients by formula: the law of their noise, and the straight line, whose are exact."""
+"""Formulas of minibatch gradients: the law of their noise, and the exact gradients of a straight line."""
 
 from __future__ import annotations
 

@@ -187,19 +187,14 @@ class EscapePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Escapes:
-    """Where the runs of one batch size ended: in the deeper valley, in the shallow one, or flown off."""
+    """Where the runs of one batch size ended: in the deeper valley, in the shallow one, or outside (diverged)."""
 
     batch_size: int  # k
     num_runs: int  # R
     num_escaped: int  # runs that ended left of the ridge
-    num_diverged: int  # runs that flew off: neither escaped nor stayed
+    num_diverged: int  # runs that ended outside: neither escaped nor stayed
     interval: tuple[float, float]  # 95 % confidence interval of the share that escaped
-    ends: list[float]  # (R,) the weight of each run after the last update; not finite for some that flew off
-
-    @property
-    def num_stayed(self) -> int:
-        """Number of runs that ended right of the ridge."""
-        return self.num_runs - self.num_escaped - self.num_diverged
+    ends: list[float]  # (R,) the weight of each run after the last update; not finite for some that diverged
 
     @property
     def share(self) -> float:

@@ -1,4 +1,4 @@
-"""A curve with two valleys, a shallow and a deeper one, on which it can be tried what noise does."""
+"""A curve with two valleys, a shallow and a deeper one, to test what noise does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TILT = 0.12  # lifts the right valley above the left one; up to 2/(3√3) = 0.38
 
 
 def height(w: float | Array) -> Any:
-    """The loss f(w) = w⁴/4 − w²/2 + c w, whose valleys lie near w = −1 and w = 1; c is the tilt.
+    """The loss f(w) = w⁴/4 − w²/2 + c w: valleys near w = −1 and w = 1, tilt c.
 
     >>> height(0.0)
     0.0

@@ -153,7 +153,7 @@ class EscapeVerdict:
 
     leaders: tuple[Escapes, ...]  # the largest share first, then those with an interval that reaches its own
     gd: Escapes
-    diverged: tuple[Escapes, ...]  # k with runs that flew off
+    diverged: tuple[Escapes, ...]  # k with runs that diverged
 
     @property
     def answer(self) -> Literal["one", "between", "gd", "none"] | None:
