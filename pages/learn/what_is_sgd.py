@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from sgd_tf.double_loop import calculator_view, controls, lesson_view, view
+from sgd_tf.double_loop import calculator_view, controls, exercise_view, lesson_view, view
 from sgd_tf.ui.language import prose
 
 question, guess = st.columns([1.15, 1], gap="medium", vertical_alignment="center")
@@ -36,4 +36,4 @@ with counts:
     st.fragment(calculator_view.calculator)()
 with yours:
     st.markdown(prose(__file__, "yours"))
-    st.fragment(lesson_view.exercise)()
+    st.fragment(exercise_view.draw)()

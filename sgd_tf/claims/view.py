@@ -86,8 +86,10 @@ def _options(plan: Plan) -> Mapping[str, str]:
 
 
 def _settings(plan: Plan) -> str:
+    run = runs.get(KIND)
     seconds = findings.seconds_left(plan.keys, [], num_seeds=plan.num_seeds)
-    return wording.settings(plan.keys, plan.num_seeds, experiment.duration(seconds))
+    is_over = run is not None and not run.is_active
+    return wording.settings(plan.keys, plan.num_seeds, None if is_over else experiment.duration(seconds))
 
 
 def _progress(plan: Plan, job_rows: Rows) -> float:
@@ -118,10 +120,15 @@ def _findings(ends: Mapping[str, End]) -> list[Finding]:
 
 
 def _picture(_plan: Plan, job_rows: Rows) -> None:
-    """The list of claims has buttons, so it stands outside of what a timer redraws: a verdict redraws the page."""
+    """The list of claims has buttons, so no timer redraws it: news of a claim redraws the whole page."""
     run = runs.get(KIND)
-    if run and run.is_active and len(verdict.ends_of(job_rows)) > st.session_state.get("claims_ends", 0):
+    if run and run.is_active and _news(job_rows) != st.session_state.get("claims_news"):
         st.rerun()
+
+
+def _news(job_rows: Rows) -> tuple[int, int]:
+    """How many claims have begun, and how many have ended."""
+    return len({row.claim for row in job_rows}), len(verdict.ends_of(job_rows))
 
 
 TRIAL: Trial[Plan, SignOfLife | Finding | Failure] = Trial(
@@ -147,9 +154,9 @@ def collect() -> dict[str, End]:
     """What this session has found, by claim: kept while the learner looks elsewhere, the latest run of each."""
     found: dict[str, End] = st.session_state.setdefault("claims_found", {})
     run = runs.get(KIND)
-    ends = verdict.ends_of(run.job.rows) if run else {}
-    found.update(ends)
-    st.session_state["claims_ends"] = len(ends)
+    job_rows = run.job.rows if run else []
+    found.update(verdict.ends_of(job_rows))
+    st.session_state["claims_news"] = _news(job_rows)
     return found
 
 

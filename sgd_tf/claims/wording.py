@@ -37,19 +37,19 @@ def number(key: str) -> int:
     return list(CLAIMS).index(key) + 1
 
 
-def settings(keys: Sequence[str], num_seeds: int, duration: str) -> str:
+def settings(keys: Sequence[str], num_seeds: int, duration: str | None) -> str:
     """What a run is of.
 
     Args:
         keys: of its claims.
         num_seeds: of each experiment.
-        duration: how long it takes, in the learner's language.
+        duration: how long it will take, in the learner's language; None once it is over.
     """
     if len(keys) == 1:
-        text = _("Claim {number} · {seeds} seeds · about {duration}")
-        return text.format(number=number(keys[0]), seeds=num_seeds, duration=duration)
-    text = _("{n} claims · {seeds} seeds · about {duration}")
-    return text.format(n=len(keys), seeds=num_seeds, duration=duration)
+        text = _("Claim {number} · {seeds} seeds").format(number=number(keys[0]), seeds=num_seeds)
+    else:
+        text = _("{n} claims · {seeds} seeds").format(n=len(keys), seeds=num_seeds)
+    return text if duration is None else text + " · " + _("about {duration}").format(duration=duration)
 
 
 def progress(keys: Sequence[str], found: Outcome, left: str) -> str:

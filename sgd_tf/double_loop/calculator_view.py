@@ -33,12 +33,10 @@ def calculator() -> None:
         st.metric(_("Updates in all"), f"{updates:,}", width="content")
         st.metric(_("Samples in the last minibatch"), f"{rest:,}", width="content")
     if rest == k:
-        text = _("k divides N: all {i} minibatches of an epoch hold {k} samples.")
+        text = _("k divides N. Samples in every minibatch: {k}.")
     else:
-        text = _(
-            "k does not divide N: {full} minibatches hold {k} samples each, and the last one the {rest} that are left."
-        )
-    st.caption(text.format(i=f"{iterations:,}", k=f"{k:,}", full=f"{iterations - 1:,}", rest=f"{rest:,}"))
+        text = _("k does not divide N. Samples in a minibatch: {k}; in the last one of each epoch: {rest}.")
+    st.caption(text.format(k=f"{k:,}", rest=f"{rest:,}"))
 
 
 def _formula(n: int, k: int, epochs: int) -> None:

@@ -301,12 +301,13 @@ def flow(stations: pd.DataFrame, travellers: pd.DataFrame, *, has_images: bool, 
     Args:
         stations: columns place (0 to 3), title, value, detail (words below the value), state ("ahead", "here",
             "passed").
-        travellers: columns slot (0 to 7), image, said (what the model says of it), more (text instead of an image).
+        travellers: columns slot (0 to 7), index (of the sample), image, said (what the model says of it), more (text
+            instead of an image).
         has_images: whether the samples are drawn.
         theme: of the page.
 
     >>> stations = pd.DataFrame({"place": [0], "title": ["Model"], "value": [""], "detail": [""], "state": ["here"]})
-    >>> travellers = pd.DataFrame({"slot": [0], "image": [""], "said": [""], "more": [""]})
+    >>> travellers = pd.DataFrame({"slot": [0], "index": ["3"], "image": [""], "said": [""], "more": [""]})
     >>> sorted(flow(stations, travellers, has_images=True).to_dict()["datasets"])
     ['stations', 'travellers']
     """
@@ -368,9 +369,11 @@ def _travellers(left: alt.X, middle: alt.X, total: float, theme: Theme) -> list[
     side = alt.ExprRef(f"min(36, 0.8 * width / {NUM_SLOTS})")
     box: dict[str, Any] = {"cornerRadius": 5, "fill": DRAWN, "stroke": theme.text, "strokeWidth": 1.5}
     text: dict[str, Any] = {"fontSize": _size(12, 14), "font": FONT, "fontWeight": "bold", "color": theme.text}
+    index: dict[str, Any] = {"align": "left", "baseline": "top", "dx": 4, "font": FONT, "fontSize": _size(9, 11)}
     return [
         seen.mark_rect(**box, **SILENT).encode(x=left, x2="right:Q", y=alt.YValue(2), y2=alt.Y2Value(46)),
         seen.mark_image(width=side, height=side, **SILENT).encode(x=middle, y=alt.YValue(24), url="image:N"),
+        seen.mark_text(**index, color=MUTED_TEXT[False], **SILENT).encode(x=left, y=alt.YValue(4), text="index:N"),
         slots.mark_text(**text, **SILENT).encode(x=middle, y=alt.YValue(60), text="said:N"),
         slots.mark_text(**text, **SILENT).encode(x=middle, y=alt.YValue(24), text="more:N"),
     ]

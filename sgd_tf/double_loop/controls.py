@@ -25,6 +25,7 @@ USUAL = {  # by data: N and learning rate
 CHIPS = (1, 4, 6, 10, 32, 64, 256, 512)  # batch sizes to choose from, as far as they make no more than MAX_UPDATES
 MAX_UPDATES = 300  # of a recorded run
 MAX_SAMPLES = 2_000
+PREDICTIONS = ("sgd_prediction", "sgd_same", "sgd_visits")  # keys of what the learner expects of a run
 
 WAY = Choice(
     key="sgd_way",
@@ -62,7 +63,7 @@ def controls() -> Lesson:
         learning_rate = RATE.draw(usual=f"{usual_rate:g}") or usual_rate
         seed = SEED.draw()
     with sizes:
-        batch_size = _batch_size(num_examples, num_epochs, disabled=way == "gd")
+        batch_size = _batch_size(num_examples, num_epochs, is_drawn=way == "sgd")
     plan = DoubleLoopPlan(
         problem=info.name,
         num_examples=num_examples,
@@ -72,6 +73,9 @@ def controls() -> Lesson:
         seed=seed,
     )
     lesson = Lesson(plan=plan, way=way)
+    if st.session_state.get("sgd_predicted") != lesson:  # a prediction is of one run
+        st.session_state["sgd_predicted"] = lesson
+        st.session_state.update(dict.fromkeys(PREDICTIONS))
     player.load(lesson.film, lesson, start=MOMENT.value or 0)
     # A link that is copied after Pause shows the same moment. One for each step would fill the browser's history.
     MOMENT.set(player.paused_at() or None)
@@ -86,11 +90,14 @@ def _usual() -> None:
     BATCH_SIZE.set(BATCH_SIZE.default)
 
 
-def _batch_size(num_examples: int, num_epochs: int, *, disabled: bool) -> int:
-    """The choice of k: of the chips that are allowed now the nearest one to the chosen k."""
+def _batch_size(num_examples: int, num_epochs: int, *, is_drawn: bool) -> int:
+    """The choice of k: of the chips that are allowed now the nearest one to the chosen k; GD has no choice."""
     chips = [k for k in CHIPS if k < num_examples and counting.num_updates(num_examples, k, num_epochs) <= MAX_UPDATES]
     if BATCH_SIZE.value not in chips:
         BATCH_SIZE.set(min(chips, key=lambda k: abs(math.log(k / BATCH_SIZE.value))))
+    if not is_drawn:
+        st.markdown(f"k = N = {num_examples:,}")
+        return BATCH_SIZE.value
     st.segmented_control(
         _(BATCH_SIZE.label),
         chips,
@@ -98,7 +105,6 @@ def _batch_size(num_examples: int, num_epochs: int, *, disabled: bool) -> int:
         key=BATCH_SIZE.key,
         required=True,
         label_visibility="collapsed",
-        disabled=disabled,
         persist_state="session",
     )
     BATCH_SIZE.publish()

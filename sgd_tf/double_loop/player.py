@@ -54,6 +54,13 @@ def position() -> int:
     return int(st.session_state.get(f"{KEY}_position", 0))
 
 
+def furthest() -> int:
+    """The furthest step of this film that was shown."""
+    key = f"{KEY}_furthest"
+    st.session_state[key] = max(position(), int(st.session_state.get(key, 0)))
+    return st.session_state[key]
+
+
 def is_playing() -> bool:
     """Whether a film moves by itself."""
     return bool(st.session_state.get(f"{KEY}_playing"))
@@ -81,6 +88,7 @@ def load(film: Film, identity: object, start: int = 0) -> None:
         state[f"{KEY}_position"], state[f"{KEY}_paused_at"] = start, start or None
     elif state[f"{KEY}_film"] != identity:
         rewind()
+        state[f"{KEY}_furthest"] = 0
     state[f"{KEY}_film"] = identity
     state[f"{KEY}_position"] = min(position(), film.last)
 
@@ -159,7 +167,7 @@ def _buttons(film: Film | None) -> None:
         )
         for name, label, icon, disabled, callback in (
             ("back", _("Back"), ":material/skip_previous:", at_start, _back),
-            ("step", _("Step"), ":material/skip_next:", at_end, _step),
+            ("step", _("Next step"), ":material/skip_next:", at_end, _step),
             ("next", _("Next epoch"), ":material/fast_forward:", at_end, _next_epoch),
             ("rewind", _("To the start"), ":material/replay:", at_start, _to_the_start),
         ):

@@ -10,19 +10,21 @@ import pandas as pd
 import streamlit as st
 
 from sgd_tf.double_loop import chart as double_loop_chart
-from sgd_tf.double_loop import code_chart, notebook, player, recording, rows, wording
+from sgd_tf.double_loop import code_chart, notebook, player, recording, rows, verdict, wording
 from sgd_tf.double_loop.playback import LINES, Phase, Step
 from sgd_tf.double_loop.recording import Lesson, Recording, turn_at
 from sgd_tf.double_loop.rows import NUM_SLOTS, DoubleLoopPlan, Turn
-from sgd_tf.ui import experiment
+from sgd_tf.ui import experiment, trial
 from sgd_tf.ui.language import _, catalogue, current
 from sgd_tf.ui.runs import Rows
 from sgd_tf.ui.theme import page_theme, show_chart
+from sgd_tf.ui.trial import Verdict
 
 PICTURE_HEIGHT = 344  # px, of tiles or points and of the flow below them
 FLOW_HEIGHT = {True: 158, False: 80}  # px, with the images of the minibatch and without
 NARRATION_HEIGHT = 46  # px
-ORDERS_HEIGHT = 64  # px
+ORDERS_HEIGHT = 92  # px
+REDRAWN = ("sgd_judged", "sgd_words_now", "sgd_comparison_now")  # what shows more after a step, below the picture
 
 
 def picture(lesson: Lesson, bar: AbstractContextManager[object], prediction: str | None) -> Recording | None:
@@ -40,7 +42,7 @@ def picture(lesson: Lesson, bar: AbstractContextManager[object], prediction: str
     answer = experiment.answer("double_loop", rows.record_double_loop, lesson.plan, height=height)
     found = _recording(lesson.plan, answer) if answer else None
     with bar:
-        player.controls(lesson.film if found else None, redraw=["sgd_judged"])
+        player.controls(lesson.film if found else None, redraw=REDRAWN)
     if found:
         player.follow(lesson.film, functools.partial(_draw, lesson, found, prediction))
     return found
@@ -52,6 +54,7 @@ def _recording(plan: DoubleLoopPlan, _rows: Rows) -> Recording:
 
 
 def _draw(lesson: Lesson, found: Recording, prediction: str | None, position: int) -> None:
+    player.furthest()
     film, step = lesson.film, lesson.film.at(position)
     left, right = st.columns([1.15, 1], gap="medium")
     with left, st.container(gap="xsmall"):
@@ -69,9 +72,10 @@ def _draw(lesson: Lesson, found: Recording, prediction: str | None, position: in
             st.markdown(wording.orders(lesson, found, step))
         with st.container(key="sgd_judgement"):
             if prediction and position >= film.end_of_epoch(0):
-                updates = sum(turn.epoch == 0 and turn.update > 0 for turn in found.runs[lesson.way])
+                updates = verdict.updates_of_epoch(found.runs[lesson.way])
                 options = {option: f"{int(option):,}" for option in (prediction, str(updates))}
-                experiment.judge(prediction, str(updates), options)
+                text = wording.updates_of_epoch(lesson, updates)
+                trial.judge(prediction, Verdict(text=text, answer=str(updates)), options)
 
 
 def _samples(lesson: Lesson, found: Recording, step: Step) -> None:
@@ -151,7 +155,7 @@ def _flow(lesson: Lesson, found: Recording, step: Step) -> None:
             for place, (_phase, title, value, detail) in enumerate(after)
         ]
     )
-    travellers = pd.DataFrame({"slot": [], "image": [], "said": [], "more": []})
+    travellers = pd.DataFrame({"slot": [], "index": [], "image": [], "said": [], "more": []})
     if lesson.plan.has_images:
         travellers = _travellers(found, turn if step.is_drawn else None, is_said=reached >= 0)
     alt = (
@@ -176,6 +180,7 @@ def _travellers(found: Recording, turn: Turn | None, *, is_said: bool) -> pd.Dat
         table.append(
             {
                 "slot": slot,
+                "index": f"{index}",
                 "image": double_loop_chart.digit_image(tuple(found.features[index])),
                 "said": f"{said} {mark}" if is_said else "",
                 "more": "",
@@ -183,8 +188,8 @@ def _travellers(found: Recording, turn: Turn | None, *, is_said: bool) -> pd.Dat
         )
     if len(indices) > len(shown):
         more = f"+{len(indices) - len(shown):,}"
-        table.append({"slot": len(shown), "image": "", "said": "", "more": more})
-    return pd.DataFrame(table, columns=["slot", "image", "said", "more"])
+        table.append({"slot": len(shown), "index": "", "image": "", "said": "", "more": more})
+    return pd.DataFrame(table, columns=["slot", "index", "image", "said", "more"])
 
 
 def _code(step: Step) -> None:

@@ -51,11 +51,11 @@ def test_the_double_loop_is_stepped_forwards_and_backwards_and_played_to_the_end
     expect_samples(lab, 0, 0)
 
     lab.button("loop_play").click()
-    expect(lab.button("loop_play")).to_contain_text("멈춤")
+    expect(lab.button("loop_play")).to_contain_text("일시정지")
     expect(lab.keyed("sgd_orders").locator("p")).to_contain_text("에포크 2의 순서:", timeout=60 * SECONDS)
     lab.button("loop_play").click()
     expect(lab.button("loop_play")).to_contain_text("재생")
-    expect(lab.keyed("sgd_judgement")).to_contain_text("예측이 맞았습니다: 4.")
+    expect(lab.keyed("sgd_judgement")).to_contain_text("4")
 
     lab.button("loop_rewind").click()
     expect_samples(lab, 0, 0)
@@ -76,7 +76,7 @@ def test_gradient_descent_is_all_yellow_and_is_played_to_its_end(open_page):
     lab.button("loop_step").click()
     expect_samples(lab, 24, 0)
     lab.button("loop_play").click()
-    expect(lab.keyed("sgd_narration")).to_contain_text("2 epochs are only 2 updates", timeout=60 * SECONDS)
+    expect(lab.keyed("sgd_narration")).to_contain_text("One update per epoch, 2 in all", timeout=60 * SECONDS)
     expect(lab.button("loop_play")).to_contain_text("Play")
     expect(lab.button("loop_step")).to_be_disabled()
     expect_samples(lab, 0, 24)

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from sgd_tf import problems
-from sgd_tf.double_loop import controls, notebook, player, rows
+from sgd_tf.double_loop import controls, exercise, player, rows
 from sgd_tf.double_loop.playback import Playback
 from sgd_tf.double_loop.rows import DoubleLoopPlan, Turn
 from sgd_tf.jobs import JobFailure
@@ -165,7 +165,7 @@ def test_an_epoch_of_sgd_draws_what_the_pipeline_drew_until_all_are_used():
 def test_the_numbers_of_a_step_are_those_of_the_recorded_update():
     app = open_page(sgd_way="sgd", sgd_at="4")
     run = turns("sgd")
-    assert f"their mean is {run[1].loss:.3g}" in narration(app)
+    assert f"the mean is {run[1].loss:.3g}" in narration(app)
     press(app, "step")
     assert f"Length {run[1].gradient_norm:.3g}." in narration(app)
     press(app, "step")
@@ -199,7 +199,7 @@ def test_the_next_epoch_and_the_start_are_one_press_away():
     app = press(open_page(sgd_way="sgd"), "next", 2)
     assert narration(app).startswith("**Epoch 2 begins:**")
     press(app, "next", 2)
-    assert "3 epochs of 4 iterations are 12 updates" in narration(app)
+    assert "Updates: 4 × 3 = 12." in narration(app)
     assert app.button(key="loop_step").disabled
     assert app.button(key="loop_next").disabled
     press(app, "rewind")
@@ -281,15 +281,26 @@ def test_the_prediction_is_judged_by_the_recorded_epoch_when_it_is_over(guess, r
     assert not app.success
     assert not app.warning
     go(app, 22)
-    assert [e.value for e in app.success] == (["Your prediction was right: 4."] if right else [])
-    assert [e.value for e in app.warning] == ([] if right else ["You expected: 6. The run says: 4."])
+    why = "Updates of epoch 1: ⌈24/6⌉ = 4."
+    assert [e.value for e in app.success] == ([f"**Right: 4.** {why}"] if right else [])
+    wrong = f"**Not so: you expected “6”, the run says “4”.** {why}"
+    assert [e.value for e in app.warning] == ([] if right else [wrong])
+
+
+def test_a_prediction_is_of_one_run():
+    app = open_page()
+    app.pills(key="sgd_prediction").set_value("24").run()
+    app.segmented_control(key="sgd_way").set_value("sgd").run()
+    assert checked(app).pills(key="sgd_prediction").value is None
 
 
 def test_of_gradient_descent_the_epoch_makes_one_update():
     app = open_page()
     app.pills(key="sgd_prediction").set_value("24").run()
     press(app, "next", 2)
-    assert [e.value for e in app.warning] == ["You expected: 24. The run says: 1."]
+    assert [e.value for e in app.warning] == [
+        "**Not so: you expected “24”, the run says “1”.** Updates of epoch 1: ⌈24/24⌉ = 1."
+    ]
 
 
 def test_order_and_visits_are_judged_when_the_player_has_shown_them():
@@ -298,17 +309,23 @@ def test_order_and_visits_are_judged_when_the_player_has_shown_them():
     app.pills(key="sgd_visits").set_value("epochs").run()
     assert {"Play to the end of epoch 2.", "Play to the end."} <= {caption.value for caption in app.caption}
     press(app, "next", 3)
-    assert [e.value for e in app.warning] == ["You expected: The same order. The run says: A new order."]
+    assert [e.value for e in app.warning] == [
+        "**Not so: you expected “The same order”, the run says “A new order”.** "
+        "Epoch 2 drew the same samples in another order than epoch 1."
+    ]
     press(app, "next")
-    assert [e.value for e in app.success] == ["Your prediction was right: Exactly once in each epoch."]
-    assert any("Sample 12 was drawn 3 times in 3 epochs." in caption.value for caption in app.caption)
+    assert [e.value for e in app.success] == [
+        "**Right: Exactly once in each epoch.** Draws of sample 12 in each epoch: 1, 1, 1."
+    ]
 
 
 def test_of_gradient_descent_each_iteration_uses_each_sample():
     app = open_page()
     app.pills(key="sgd_visits").set_value("all").run()
     press(app, "next", 4)
-    assert [e.value for e in app.success] == ["Your prediction was right: In every iteration."]
+    assert [e.value for e in app.success] == [
+        "**Right: In every iteration.** Draws of sample 12 in each epoch: 1, 1, 1."
+    ]
 
 
 def test_one_epoch_has_no_second_order():
@@ -318,9 +335,12 @@ def test_one_epoch_has_no_second_order():
     assert any("This run has one epoch only" in caption.value for caption in app.caption)
 
 
-def test_the_words_have_the_numbers_of_the_run():
-    table = open_page(sgd_way="sgd", sgd_k="10").table[0].value["In this run"].to_dict()
-    assert table == {
+def test_the_words_have_the_numbers_of_the_run_once_an_epoch_was_played():
+    app = open_page(sgd_way="sgd", sgd_k="10")
+    assert set(app.table[0].value["In this run"]) == {"?"}  # or the table would answer the prediction
+    press(app, "next", 2)
+    press(app, "rewind")
+    assert app.table[0].value["In this run"].to_dict() == {
         "Minibatch": "10 of 24 samples, the last one 4",
         "Iteration": "3 in each epoch",
         "Epoch": "3",
@@ -328,12 +348,17 @@ def test_the_words_have_the_numbers_of_the_run():
     }
 
 
-def test_both_runs_are_compared_by_their_updates_and_losses():
+def test_both_runs_are_compared_by_their_updates_and_losses_once_one_was_played():
+    def compared(app):
+        return [m.value for m in app.markdown if "with GD, **" in m.value]
+
     gd, sgd = (turns(way)[-1].train_loss for way in ("gd", "sgd"))
-    (text,) = [m.value for m in open_page().markdown if "GD has made" in m.value]
-    assert "**3 updates**" in text
-    assert "**12**" in text
-    assert f"to {gd:.3g} with GD, and to {sgd:.3g} with SGD" in text
+    app = open_page()
+    assert compared(app) == []
+    (text,) = compared(press(app, "next", 4))
+    assert "Updates: **3** with GD, **12** with SGD" in text
+    assert f"→ {gd:.3g} with GD" in text
+    assert f"→ {sgd:.3g} with SGD" in text
 
 
 @pytest.mark.parametrize(
@@ -443,18 +468,26 @@ print([name for name in ("tensorflow", "keras", "sklearn") if name in sys.module
 
 def test_the_loop_that_a_learner_puts_together_is_held_against_the_real_one():
     app = open_page()
-    right = [line.strip() for line in notebook.double_loop_lines()[2:]]
-    lines = app.multiselect(key="sgd_lines")
-    assert sorted(lines.options) == sorted(right) != right
-    lines.set_value(right[:3]).run()
-    assert "Right so far: 3 of 8 lines." in [caption.value for caption in checked(app).caption]
-    app.multiselect(key="sgd_lines").set_value([*right[:2], right[4], right[3]]).run()
-    (message,) = [e.value for e in checked(app).warning]
-    assert message.startswith(f"The first 2 lines are right, but “{right[4]}”")
-    app.multiselect(key="sgd_lines").set_value(right).run()
-    assert [e.value for e in checked(app).success] == ["All 8 lines are right: this is the double loop."]
-    (code,) = [e.value for e in app.code if "for epoch" in e.value and "def " not in e.value]
-    assert code.splitlines() == notebook.double_loop_lines()[2:]
+    right, pieces = exercise.solution(), exercise.pieces()
+    for line in right:
+        press_key(app, f"sgd_piece_{pieces.index(line.text)}")
+    assert app.radio(key="sgd_program_at").options[0].strip("`") == right[0].text
+    (message,) = [e.value for e in app.warning]
+    assert message.startswith(f"Line 2, “{right[1].text}”, comes there, but not at this indentation.")
+    for at, line in enumerate(right):
+        app.radio(key="sgd_program_at").set_value(at).run()
+        for _ in range(line.level):
+            press_key(app, "sgd_program_more")
+    assert [e.value for e in app.success] == ["All 8 lines are right: this is the double loop."]
+    press_key(app, "sgd_program_up")  # the last line
+    (message,) = [e.value for e in app.warning]
+    assert message.startswith(f"Line 7, “{right[7].text}”, does not come there.")
+    press_key(app, "sgd_program_remove")
+    assert "Right so far: 7 of 8 lines." in [caption.value for caption in app.caption]
+
+
+def press_key(app, key):
+    checked(app.button(key=key).click().run())
 
 
 def test_the_data_of_the_page_are_known():
