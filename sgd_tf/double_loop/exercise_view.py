@@ -22,8 +22,8 @@ def draw() -> None:
                 st.button(f"`{text}`", key=f"sgd_piece_{number}", on_click=_append, args=(text,))
     if not program:
         return
-    if st.session_state.get(AT) not in range(len(program)):
-        st.session_state[AT] = len(program) - 1
+    at = st.session_state.get(AT, 0)
+    st.session_state[AT] = min(at, len(program) - 1)  # set anew, or lines whose words change lose the choice
     with st.container(border=True, key="sgd_program_lines"):
         st.radio(
             _("Your loop. Choose a line to change it:"),
