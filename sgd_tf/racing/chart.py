@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sgd_tf import charts
+from sgd_tf.charts.curves import default_x_domain
 from sgd_tf.charts.style import LIGHT, Domain, Theme
 from sgd_tf.training.records import RacePlan
 
@@ -26,6 +27,7 @@ def race_curves(
     x: charts.Counter,
     y: charts.Metric,
     log: bool,
+    log_x: bool = False,
     theme: Theme = LIGHT,
 ) -> alt.LayerChart:
     """What is visible of a race, on the axes of the whole race.
@@ -37,6 +39,8 @@ def race_curves(
         x: what is counted.
         y: what is measured.
         log: whether the axis of a loss is logarithmic.
+        log_x: whether the axis of what is counted is logarithmic, if each run has a line on it: two records after the
+            start.
         theme: of the page.
 
     >>> from sgd_tf.training.history import to_frame
@@ -44,15 +48,27 @@ def race_curves(
     'Training loss against training time'
     """
     log = log and y != "test_accuracy"
+    log_x = log_x and has_lines(table, x, y)
     target = plan.target if plan and y == plan.target_metric else None
     return charts.curves(
         visible,
-        x=charts.Axis(x, x_domain(table, plan, x)),
+        x=charts.Axis(x, default_x_domain(table, x, log=True) if log_x else x_domain(table, plan, x), log=log_x),
         y=charts.Axis(y, y_domain(table, plan, y, log=log), log=log),
         target=None if log and target == 0 else target,
         band=y == "train_loss",
         theme=theme,
     )
+
+
+def has_lines(table: pd.DataFrame, x: str, y: str) -> bool:
+    """Whether each run has a line on a logarithmic axis: two finite records after the start.
+
+    >>> table = pd.DataFrame({"run": ["GD"] * 3, "update": [0, 1, 4], "train_loss": [2.0, 1.0, np.inf]})
+    >>> has_lines(table, "update", "train_loss"), has_lines(table.replace(np.inf, 0.5), "update", "train_loss")
+    (False, True)
+    """
+    shown = table[(table[x] > 0) & np.isfinite(table[y])]
+    return bool((shown.groupby("run")[x].nunique().reindex(table["run"].unique(), fill_value=0) > 1).all())
 
 
 def x_domain(table: pd.DataFrame, plan: RacePlan | None, x: str) -> Domain:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -76,7 +76,7 @@ Y = Choice(
     options={"train_loss": N_("Training loss"), "test_loss": N_("Test loss"), "test_accuracy": N_("Accuracy")},
     default="train_loss",
 )
-LOG = Switch(key="log", label=N_("Log scale"), default=True)
+LOG = Switch(key="log", label=N_("Log"), default=True)
 
 RACE: tuple[Setting[Any], ...] = (*TRAINING, SIZES, RULE, SECONDS, SEED, METRIC, LOSS, ACCURACY)
 SETTINGS = (*RACE, X, Y, LOG)
@@ -138,7 +138,7 @@ def axes(redraw: Callable[[], None]) -> None:
     Args:
         redraw: called when one of them changes.
     """
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):  # one line in both languages
         X.draw(on_change=redraw)
         Y.draw(on_change=redraw)
         LOG.draw(
@@ -198,14 +198,25 @@ def _configs(
             of_32 = replace(TRAINING.rate, label=N_("Learning rate at k = 32"))
             (of_32 if rule == "scaled" else TRAINING.rate).draw(width=140)
         st.markdown(f":small[{rates}]", width="stretch")
-    if UNKNOWN in notes.values():
+    _estimates(notes.values(), info, model, num_examples)
+    _small_rests(sizes, num_examples)
+    return configs
+
+
+def _estimates(notes: Collection[str], info: ProblemInfo, model: ModelConfig, num_examples: int) -> None:
+    """Say so if a rate or the target was found by no search, or with other layers or another N."""
+    if UNKNOWN in notes:
         st.caption(_("No rate was searched for this yet; 0.1 is used. Press Search."))
-    elif ESTIMATED in notes.values():
+    elif ESTIMATED in notes:
         st.caption(
             _("Estimated: no search was made for exactly this k, N and model. Press Search to find the best rate.")
         )
-    _small_rests(sizes, num_examples)
-    return configs
+    is_usual_target = _target_metric(info) == "train_loss" and LOSS.value is None
+    if is_usual_target and not tuned_rates.is_searched(info.name, model, "all", num_examples):
+        loss = tuned_rates.target_loss(info.name, model.kind)
+        if loss is not None:
+            text = _("The target loss {loss} was found with the usual layers, activation and N.")
+            st.caption(text.format(loss=f"{loss:g}"))
 
 
 def _tuned_rate(problem: str, model: ModelConfig, batch_size: int, num_examples: int) -> tuple[float, str]:

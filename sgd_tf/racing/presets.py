@@ -24,7 +24,7 @@ PRESETS: dict[str, Preset] = {
         explanation=N_("The race to begin with: gradient descent, k = 256 and k = 32, each at its best learning rate."),
     ),
     "flights": Preset(
-        title=N_("327,346 flights"),
+        title=N_("261,876 flights"),
         explanation=N_("With many samples one pass is expensive: see how few updates GD makes in eight seconds."),
         settings={"problem": "flights", "k": ["32", "1024", "all"], "seconds": 8},
     ),
@@ -39,8 +39,8 @@ PRESETS: dict[str, Preset] = {
     "same": Preset(
         title=N_("One learning rate for all"),
         explanation=N_(
-            "At one learning rate, a large k takes steps of similar size, but fewer of them. Then choose “Tuned” and "
-            "compare."
+            "At one learning rate, a larger k takes fewer steps per epoch, and they are not longer. Then choose "
+            "“Tuned” and compare."
         ),
         settings={"k": ["8", "32", "256", "all"], "rates": "same", "rate": 0.1},
     ),
@@ -51,7 +51,7 @@ PRESETS: dict[str, Preset] = {
             "problem": "diabetes",
             "model": "linear",
             "k": ["all"],
-            "rate": 0.26,
+            "rate": 0.242,
             "rates": "same",
             "seconds": 1,
             "x": "update",

@@ -10,6 +10,7 @@ import streamlit as st
 
 from sgd_tf import charts
 from sgd_tf.racing import scripts, verdict, view, wording
+from sgd_tf.racing.chart import has_lines
 from sgd_tf.training import history
 from sgd_tf.training.records import RacePlan
 from sgd_tf.ui import runs
@@ -79,7 +80,10 @@ def _four_axes() -> None:
     if table.empty:
         return
     st.subheader(_("The same race on four axes"))
-    if words := wording.work(verdict.work(run.plan, table)):
+    words = wording.work(verdict.work(run.plan, table))
+    if all(has_lines(table, counter, "train_loss") for counter in charts.COUNTERS):
+        words += " " + _("The axes are logarithmic: the same distance is the same factor.")
+    if words:
         st.caption(words)
     visible = view.looked_at(run, table)
     with st.grid(2, min_column_width=300, gap="small"):

@@ -21,7 +21,7 @@ def show_progress(
     Args:
         runs: progress records of one or several contestants.
         total: seconds of training of all contestants together.
-        shown: whether to show the bar; None for on a terminal or in a notebook alone.
+        shown: whether to show the bar; None: on a terminal and in a notebook only.
 
     Yields:
         The same records.

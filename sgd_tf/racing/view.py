@@ -24,7 +24,7 @@ from sgd_tf.ui.runs import SessionRun
 from sgd_tf.ui.theme import page_theme, show_chart
 from sgd_tf.ui.trial import Trial, Verdict
 
-CHART_HEIGHT = 400  # px
+CHART_HEIGHT = 345  # px: verdict and picture stand on a screen of 800 px
 FIRST_ROWS = 3  # of a race, of which the last one is of a contestant that has been trained
 FIRST_SECONDS = 0.4  # a race whose first rows come within this is shown with them, and not first without
 
@@ -116,7 +116,7 @@ def curves(
         x: what is counted.
         y: what is measured.
         height: in px.
-        compact: whether it is one of several side by side.
+        compact: whether it is one of several side by side, which show ratios as distances.
     """
     drawn = chart.race_curves(
         visible,
@@ -125,6 +125,7 @@ def curves(
         x=cast(charts.Counter, x),
         y=cast(charts.Metric, y),
         log=controls.LOG.value,
+        log_x=compact,
         theme=page_theme(height, compact=compact),
     )
     words = _("{y} of each contestant against {x}").format(y=controls.Y.title(y), x=controls.X.title(x))

@@ -229,8 +229,8 @@ def work(found: Work | None) -> str:
     if found is not None:
         (name, updates), (other, samples) = found.fewest_updates, found.most_samples
         text = _(
-            "In the same seconds of training, {name} made the fewest updates ({updates}) and {other} saw the most "
-            "samples ({samples})."
+            "In the same seconds of training, the fewest updates: {name}, {updates}. The most samples: {other}, "
+            "{samples}."
         )
         sentences.append(text.format(name=name, updates=count(updates), other=other, samples=count(samples)))
     return " ".join(sentences)

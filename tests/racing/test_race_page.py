@@ -266,7 +266,7 @@ def test_who_made_the_fewest_updates_is_counted(cluster):
     rows += [record(SGD, s, loss, update=int(29_375 * s)) for s, loss in [(0.0, 2.0), (1.0, 0.1)]]
     app = raced(cluster, rows, k=["32", "all"])
     # Of 100,000 samples a second GD is given 70 × 1,437, the other 3,125 × 32.
-    assert said(app, "k = 32 made the fewest updates (29,375) and GD (k = 1,437) saw the most samples (100,590).")
+    assert said(app, "the fewest updates: k = 32, 29,375. The most samples: GD (k = 1,437), 100,590.")
 
 
 @pytest.mark.parametrize(
