@@ -2,7 +2,8 @@
 
 One epoch is one iteration over a dataset. A new order is drawn at each iteration, as
 `Dataset.shuffle(N, reshuffle_each_iteration=True)` does it; but as one tensor, which costs a fraction of
-drawing sample by sample. The order of epoch e is a function of (seed, e) only, so that a run can be replayed.
+drawing sample by sample. The order of epoch e is a function of (seed, e) only, so that a run can be replayed. With
+``shuffler="dataset"`` `Dataset.shuffle` itself draws: the same law at its own cost.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from sgd_tf.training.counting import iterations_per_epoch, resolve_batch_size
-from sgd_tf.training.records import SAMPLINGS, BatchSize, Sampling, check_int
+from sgd_tf.training.records import SAMPLINGS, BatchSize, Sampling, Shuffler, check_int, check_shuffler
 
 if TYPE_CHECKING:
     from sgd_tf.problems import Problem
@@ -26,6 +27,7 @@ def order(
     sampling: Sampling = "reshuffle",
     buffer_size: int = 1_000,
     seed: int = 0,
+    shuffler: Shuffler = "permutation",
 ) -> tf.data.Dataset:
     """The samples of each minibatch, as indices into the training set; one epoch per iteration over it.
 
@@ -38,8 +40,9 @@ def order(
     ========================  ==============================================================================
 
     A permutation is drawn with `tf.random.experimental.stateless_shuffle` from the key (seed, epoch): all N!
-    orders are equally likely, and no state of the process takes part. For ``"buffer"`` `Dataset.shuffle` itself
-    draws, which also mixes in the seed of `tf.random.set_seed` if the program has set one.
+    orders are equally likely, and no state of the process takes part. For ``"buffer"``, and with
+    ``shuffler="dataset"``, `Dataset.shuffle` draws, which also mixes in the seed of `tf.random.set_seed` if the
+    program has set one.
 
     Args:
         num_examples: N, at least 1.
@@ -47,6 +50,7 @@ def order(
         sampling: how the samples are drawn.
         buffer_size: size of the shuffle buffer, in samples. Used only with ``"buffer"``.
         seed: seed of the order; the same seed gives the same epochs in the same sequence.
+        shuffler: "permutation", or "dataset" for `Dataset.shuffle(N)`. Used only with ``"reshuffle"``.
 
     Returns:
         Dataset of int64 tensors of shape (k,), the last of an epoch (N mod k,) if k does not divide N.
@@ -59,6 +63,9 @@ def order(
     """
     k = resolve_batch_size(num_examples, batch_size)
     num_iterations = iterations_per_epoch(num_examples, k)
+    check_shuffler(shuffler, sampling)
+    if shuffler == "dataset":
+        return _shuffled(tf.range(num_examples, dtype=tf.int64), k, seed)
     epochs = _epochs(num_examples, sampling=sampling, buffer_size=buffer_size, seed=seed)
     return epochs.rebatch(k).apply(tf.data.experimental.assert_cardinality(num_iterations))
 
@@ -70,6 +77,7 @@ def minibatches(
     sampling: Sampling = "reshuffle",
     buffer_size: int = 1_000,
     seed: int = 0,
+    shuffler: Shuffler = "permutation",
 ) -> tf.data.Dataset:
     """The minibatches of a training set in the same order as `order`; feeds `model.fit` as it stands.
 
@@ -79,6 +87,7 @@ def minibatches(
         sampling: how the samples are drawn, as in `order`.
         buffer_size: size of the shuffle buffer, in samples. Used only with ``sampling="buffer"``.
         seed: seed of the order.
+        shuffler: as in `order`.
 
     Returns:
         Dataset of pairs (x, y) of shapes (k, …) and (k,), one epoch per iteration.
@@ -91,6 +100,9 @@ def minibatches(
         model.fit(minibatches(problem, 32), epochs=10, shuffle=False)  # the pipeline shuffles
     """
     x, y = tf.constant(problem.x_train), tf.constant(problem.y_train)
+    check_shuffler(shuffler, sampling)
+    if shuffler == "dataset":
+        return _shuffled((x, y), resolve_batch_size(problem.num_examples, batch_size), seed).prefetch(2)
     indices = order(problem.num_examples, batch_size, sampling=sampling, buffer_size=buffer_size, seed=seed)
     return indices.map(lambda i: (tf.gather(x, i), tf.gather(y, i))).prefetch(2)
 
@@ -103,11 +115,12 @@ def blocks(
     sampling: Sampling = "reshuffle",
     buffer_size: int = 1_000,
     seed: int = 0,
+    shuffler: Shuffler = "permutation",
 ) -> tf.data.Dataset:
     """The same minibatches without end, many per element: what the compiled loop of `training` reads.
 
     Epoch follows epoch, and a block may hold the end of one and the start of the next. The last minibatch of an
-    epoch is filled up to k rows with sample 0: of every ⌈N/k⌉-th minibatch only N mod k rows count.
+    epoch is filled up to k rows: of every ⌈N/k⌉-th minibatch only N mod k rows count.
 
     Args:
         problem: source of the training samples.
@@ -116,6 +129,7 @@ def blocks(
         sampling: how the samples are drawn, as in `order`.
         buffer_size: size of the shuffle buffer, in samples. Used only with ``sampling="buffer"``.
         seed: seed of the order.
+        shuffler: as in `order`.
 
     Returns:
         Endless dataset of (x, y) of shapes (S, k, …) and (S, k). Nothing is prefetched: the work is done when an
@@ -134,9 +148,24 @@ def blocks(
 
     options = tf.data.Options()
     options.experimental_optimization.inject_prefetch = False
+    check_shuffler(shuffler, sampling)
+    if shuffler == "dataset":
+        shapes = [k, *x.shape[1:]], [k]  # the last minibatch is filled up
+        stream = _shuffled((x, y), k, seed).repeat().padded_batch(num_minibatches, shapes, drop_remainder=True)
+        return stream.with_options(options)
     epochs = _epochs(N, sampling=sampling, buffer_size=buffer_size, seed=seed)
     stream = epochs.map(cut).repeat().rebatch(num_minibatches, drop_remainder=True).map(gather)
     return stream.with_options(options)
+
+
+def _shuffled(tensors: tf.Tensor | tuple[tf.Tensor, ...], batch_size: int, seed: int) -> tf.data.Dataset:
+    """Minibatches as everybody draws them: all N samples in the buffer, one by one out of it; not tuned either."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    check_int("seed", seed, 0, 2**31 - 1)
+    samples = tf.data.Dataset.from_tensor_slices(tensors)
+    N = len(samples)
+    return samples.shuffle(N, seed=seed, reshuffle_each_iteration=True).batch(batch_size).with_options(options)
 
 
 def _epochs(num_examples: int, *, sampling: Sampling, buffer_size: int, seed: int) -> tf.data.Dataset:

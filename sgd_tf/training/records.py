@@ -13,6 +13,8 @@ from sgd_tf.checks import BatchSize, check_int, resolve_batch_size
 
 Sampling = Literal["reshuffle", "shuffle_once", "in_order", "with_replacement", "buffer"]
 SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
+Shuffler = Literal["permutation", "dataset"]
+SHUFFLERS: tuple[Shuffler, ...] = get_args(Shuffler)
 
 MAX_LEARNING_RATE = 100.0
 
@@ -37,6 +39,7 @@ class TrainConfig:
     momentum: float = 0.0  # share of the former step that is kept, in [0, 1)
     sampling: Sampling = "reshuffle"  # how the samples of a minibatch are drawn
     buffer_size: int = 1_000  # samples in the shuffle buffer; used only with sampling="buffer"
+    shuffler: Shuffler = "permutation"  # of "reshuffle": one permutation per epoch, or `Dataset.shuffle(N)` itself
     micro_batch_size: int | None = None  # gradients of parts of this size are added up before the update
     seed: int = 0  # initial weights and order of the samples
 
@@ -52,6 +55,7 @@ class TrainConfig:
             raise ValueError(f"`momentum` must be in [0, 1); received {self.momentum!r}.")
         if self.sampling not in SAMPLINGS:
             raise ValueError(f"`sampling` must be one of {', '.join(SAMPLINGS)}; received {self.sampling!r}.")
+        check_shuffler(self.shuffler, self.sampling)
         check_int("buffer_size", self.buffer_size, 1)
         if self.micro_batch_size is not None:
             check_int("micro_batch_size", self.micro_batch_size, 1)
@@ -64,6 +68,18 @@ class TrainConfig:
             ValueError: if k > N.
         """
         return resolve_batch_size(num_examples, self.batch_size)
+
+
+def check_shuffler(shuffler: str, sampling: str) -> None:
+    """Check who draws the orders.
+
+    Raises:
+        ValueError: if the word is unknown, or this way of drawing is not known to `Dataset.shuffle(N)`.
+    """
+    if shuffler not in SHUFFLERS:
+        raise ValueError(f"`shuffler` must be one of {', '.join(SHUFFLERS)}; received {shuffler!r}.")
+    if shuffler == "dataset" and sampling != "reshuffle":
+        raise ValueError(f'`shuffler` must be "permutation" with `sampling` = {sampling!r}; received {shuffler!r}.')
 
 
 ModelKind = Literal["linear", "mlp", "cnn"]

@@ -127,10 +127,12 @@ class Run:
                 sampling=self.config.sampling,
                 buffer_size=self.config.buffer_size,
                 seed=self.config.seed,
+                shuffler=self.config.shuffler,
             )
         )
         # All N samples, each once, are the same minibatch in any order: it is drawn once and used again.
-        self._same_block = self.batch_size == problem.num_examples and self.config.sampling != "with_replacement"
+        draws_anew = self.config.sampling == "with_replacement" or self.config.shuffler == "dataset"
+        self._same_block = self.batch_size == problem.num_examples and not draws_anew
         self._block: Any
         self._draw()
         self._program = pool.acquire(problem, self.config, model, block=self._block, compiler=compiler)
