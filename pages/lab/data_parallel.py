@@ -5,8 +5,8 @@ import streamlit as st
 from sgd_tf.devices import controls, view
 from sgd_tf.ui.language import _, prose
 
-st.markdown(prose(__file__, "question"))
 part = controls.part()
+st.markdown(prose(__file__, "question"))
 left, right = st.columns([1, 2], gap="medium")
 notice, method = st.columns(2, gap="medium")
 

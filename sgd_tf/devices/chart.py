@@ -18,6 +18,8 @@ REPLICA_COLORS = {
     False: ["#1F5FBF", "#B3261E", "#00706B", "#A0308C", "#8A5A00", "#5F6270", "#4B3FA8", "#2F6B1F"],
     True: ["#7DB4FF", "#FF8A80", "#4FD1C5", "#F08AD8", "#E0B060", "#B4B8C4", "#B3A6FF", "#9BD67F"],
 }
+TITLE_HEIGHT, HEAD_HEIGHT = 50, 20  # px: of a chart's title, and of the name of a block of samples
+AXES_HEIGHT = 110  # px that title, axis and margins take from the height of the arrows
 
 
 def _colors(num: int, theme: Theme) -> dict[Any, str]:
@@ -48,30 +50,33 @@ def sample_parts(samples: pd.DataFrame, *, title: Title, theme: Theme = LIGHT) -
     columns = 2 if num > 1 else 1  # of blocks
     across = max(1, math.ceil(math.sqrt(largest * (0.8 if num == 2 else 1.4))))  # squares in a row
     down = math.ceil(largest / across)
+    num_rows = math.ceil(num / columns)  # of blocks
+    room = theme.height - TITLE_HEIGHT - HEAD_HEIGHT * num_rows  # px, for the squares
+    pitch = down + max(2, math.ceil(HEAD_HEIGHT * num_rows * down / room))  # of blocks: the name fits between two
     place = samples.groupby("replica").cumcount()
     block = samples["replica"] - 1
     x = (block % columns) * (across + 1) + place % across
-    y = (block // columns) * (down + 2) + place // across
+    y = (block // columns) * pitch + place // across
     counts = [f"{int((block == r).sum()):,}" for r in range(num)]
     heads = {
         "replica": range(1, num + 1),
         "x": [(r % columns) * (across + 1) for r in range(num)],
-        "y": [(r // columns) * (down + 2) - 0.25 for r in range(num)],
+        "y": [(r // columns) * pitch - 0.25 for r in range(num)],
         "label": [_("Device {r}: {n} samples").format(r=r + 1, n=n) for r, n in enumerate(counts)],
     }
-    ends = columns * (across + 1) - 1, math.ceil(num / columns) * (down + 2) - 2
+    ends = columns * (across + 1) - 1, (num_rows - 1) * pitch + down
     return filled(
-        _sample_parts(num, ends, title, theme),
+        _sample_parts(num, ends, down - pitch, title, theme),
         samples=samples.assign(x=x, y=y, x2=x + 0.88, y2=y + 0.88),
         heads=pd.DataFrame(heads),
     )
 
 
 @structure
-def _sample_parts(num: int, ends: Domain, title: Title, theme: Theme) -> alt.LayerChart:
+def _sample_parts(num: int, ends: Domain, top: float, title: Title, theme: Theme) -> alt.LayerChart:
     _ = theme.translate
     x = alt.X("x:Q", scale=axes.scale((0, ends[0])), axis=None)
-    y = alt.Y("y:Q", scale=axes.scale((ends[1], -1.6)), axis=None)
+    y = alt.Y("y:Q", scale=axes.scale((ends[1], top)), axis=None)
     color = _color(_colors(num, theme))
     tooltip = [
         alt.Tooltip("replica:O", title=_("Device")),
@@ -110,6 +115,9 @@ def gradient_arrows(gradients: pd.DataFrame, *, norm: float, title: Title, theme
         label=[_("mean") if r == 0 else str(int(r)) for r in rows["replica"]],
         name=[_("Mean of all devices") if r == 0 else _("Device {r}").format(r=int(r)) for r in rows["replica"]],
     )
+    up = axes.Axis("across", (-side, side))
+    shares = (rows["along"].to_numpy(dtype=np.float64) - left) / (right - left)
+    rows = labels.at_ends(rows.assign(y=rows["across"]), up, shares, length=theme.height - AXES_HEIGHT)
     return filled(_gradient_arrows(len(gradients), (left, right), side, title, theme), gradients=rows)
 
 
@@ -120,7 +128,7 @@ def _gradient_arrows(num: int, x_domain: Domain, side: float, title: Title, them
     x_axis = alt.Axis(title=_("Along the gradient of all k samples"), **style)
     y_axis = alt.Axis(title=_("Across it"), **style)
     x, x0 = axes.fields(alt.X, "along", "zero", scale=axes.scale(x_domain), axis=x_axis)
-    y, y0 = axes.fields(alt.Y, "across", "zero", scale=axes.scale((-side, side)), axis=y_axis)
+    y, y0, label_y = axes.fields(alt.Y, "across", "zero", "label_y", scale=axes.scale((-side, side)), axis=y_axis)
     color = _color({0: theme.text} | _colors(num, theme))
     tooltip = [
         alt.Tooltip("name:N", title=_("Gradient")),
@@ -140,12 +148,10 @@ def _gradient_arrows(num: int, x_domain: Domain, side: float, title: Title, them
     shape = alt.condition(is_mean, alt.value("diamond"), alt.value("circle"))
     tip = gradients.mark_point(filled=True, size=70, opacity=1)
     tips = tip.encode(x=x, y=y, color=color, shape=shape, tooltip=tooltip)
-    # Their names; that of the mean stands above, as the mean lies between the others.
-    text: dict[str, Any] = {"dx": 8, "fontSize": 13, "fontWeight": "bold"}
-    at = gradients.encode(x=x, y=y)
-    names = labels.words(at.transform_filter("datum.replica > 0"), theme, color, dy=0, **text)
-    mean = labels.words(at.transform_filter(is_mean), theme, color, dy=-14, **text)
-    return finish([shafts, tips, *names, *mean], theme, title)
+    # Their names, none upon another.
+    text: dict[str, Any] = {"dx": 8, "fontWeight": "bold", "baseline": "middle"}
+    names = labels.words(gradients.encode(x=x, y=label_y), theme, color, **text)
+    return finish([shafts, tips, *names], theme, title)
 
 
 def time_by_devices(times: pd.DataFrame, *, title: Title, theme: Theme = LIGHT) -> alt.LayerChart:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from sgd_tf.children import Waiting
 from sgd_tf.devices import chart as devices_chart
-from sgd_tf.devices import rows
+from sgd_tf.devices import rows, verdict, wording
 from sgd_tf.devices.controls import settings_text
 from sgd_tf.devices.replicas import split
 from sgd_tf.devices.rows import (
@@ -25,7 +24,6 @@ from sgd_tf.devices.rows import (
     Stage,
     Update,
 )
-from sgd_tf.jobs.rows import table
 from sgd_tf.problems import CATALOGUE
 from sgd_tf.ui import runs
 from sgd_tf.ui.language import _
@@ -35,12 +33,8 @@ from sgd_tf.ui.trial import Trial, Verdict
 from sgd_tf.words import N_
 
 # What the learner may expect
-TIMES = {"faster": N_("Faster"), "same": N_("About as fast"), "slower": N_("Slower")}
 SAME = {"same": N_("The same, up to rounding"), "other": N_("Different")}
 
-TIMED_FROM = 3  # the first updates compile
-FASTER, SLOWER = 0.8, 1.25  # times the time of one device
-ROUNDING = 1e-6  # of a weight: what float32 may leave
 CHART_HEIGHT = 330  # px
 
 
@@ -60,26 +54,6 @@ def _num_updates(found: list[Any]) -> int:
     return sum(isinstance(row, Update) for row in found)
 
 
-def times_table(found: list[Any]) -> pd.DataFrame:
-    """Milliseconds of an update for each number of devices: median and quartiles, the first updates left out.
-
-    Args:
-        found: rows of a run.
-
-    Returns:
-        columns replicas, ms, low, high, and difference where it is known (else nan).
-    """
-    updates = table(found, Update)
-    timed = updates[updates["update"] >= TIMED_FROM]
-    if timed.empty:
-        return pd.DataFrame(columns=["replicas", "ms", "low", "high", "difference"])
-    ms = timed.assign(ms=1e3 * timed["seconds"]).groupby("replicas")["ms"]
-    times = ms.quantile([0.25, 0.5, 0.75]).unstack().reset_index()
-    times.columns = pd.Index(["replicas", "low", "ms", "high"])
-    differences = {row.replicas: row.difference for row in found if isinstance(row, Difference)}
-    return times.assign(difference=[differences.get(count, np.nan) for count in times["replicas"]])
-
-
 # 1. Several devices
 
 
@@ -88,16 +62,34 @@ def _devices_state(_plan: DevicesPlan, found: list[Any]) -> str:
 
 
 def _devices_picture(plan: DevicesPlan, found: list[Any]) -> None:
-    """Draw who has which samples, the gradients and the time so far."""
+    """Draw the samples of each device, the gradients and the time so far."""
     firsts = [row for row in found if isinstance(row, FirstMinibatch)]
-    if not firsts:
-        with st.container(height=CHART_HEIGHT, border=False, key="parallel_empty"):
-            st.info(_("Here come: who has which samples, the gradients and their mean, the time of an update."))
-        return
-    _first_pictures(firsts[-1])
-    times = times_table(found)
+    if firsts:
+        _first_pictures(firsts[-1])
+    else:
+        _parts_to_come(plan)
+    times = verdict.times(found)
     if len(times):
         _time_and_table(plan, found, times)
+
+
+def _parts_to_come(plan: DevicesPlan) -> None:
+    """Draw the parts of a minibatch before the run."""
+    parts = enumerate(split(plan.run.batch_size, plan.largest), 1)
+    samples = pd.DataFrame(
+        [{"replica": r, "sample": place} for r, part in parts for place in range(part.start, part.stop)]
+    )
+    with st.container(key="parallel_empty"), st.grid(2, min_column_width=300, gap="small"):
+        _draw_parts(samples, plan.largest, _("A square is a sample of the minibatch"))
+        st.info(
+            _("This run will show the samples of each device, the gradients and their mean, and the time per update.")
+        )
+
+
+def _draw_parts(samples: pd.DataFrame, num_devices: int, subtitle: str) -> None:
+    title = _("The first minibatch over R = {r} devices").format(r=num_devices)
+    chart = devices_chart.sample_parts(samples, title=(title, subtitle), theme=page_theme(CHART_HEIGHT))
+    show_chart(chart, _("The samples of the first minibatch, in blocks by device"), key="parallel_samples")
 
 
 def _first_pictures(first: FirstMinibatch) -> None:
@@ -109,11 +101,7 @@ def _first_pictures(first: FirstMinibatch) -> None:
     )
     theme = page_theme(CHART_HEIGHT)
     with st.container(key="parallel_first"), st.grid(2, min_column_width=300, gap="small"):
-        title = _("The first minibatch over R = {r} devices").format(r=first.replicas)
-        parts = devices_chart.sample_parts(
-            samples, title=(title, _("A square is a sample; point at it for its index")), theme=theme
-        )
-        show_chart(parts, _("The samples of the first minibatch, in blocks by device"), key="parallel_samples")
+        _draw_parts(samples, first.replicas, _("A square is a sample; point at it for its index"))
         titles = _("R gradients and their mean"), _("Seen in the plane in which they differ most")
         gradients = devices_chart.gradient_arrows(arrows, norm=first.norm, title=titles, theme=theme)
         show_chart(gradients, _("The gradient of each device as an arrow, and their mean"), key="parallel_arrows")
@@ -123,7 +111,7 @@ def _time_and_table(plan: DevicesPlan, found: list[Any], times: pd.DataFrame) ->
     on_cpu = any(row.device == "CPU" for row in found if isinstance(row, Update))
     cores = next((row.num for row in found if isinstance(row, Cores)), 0)
     label = (
-        _("These devices share {n} cores: no speed-up is to be expected").format(n=cores)
+        _("These devices share {n} cores: they show the method, not its speed").format(n=cores)
         if on_cpu
         else _("Each device is a GPU of its own")
     )
@@ -136,7 +124,7 @@ def _time_and_table(plan: DevicesPlan, found: list[Any], times: pd.DataFrame) ->
                 _("Devices R"): times["replicas"].map("{:d}".format),
                 _("Samples each"): [_each(plan.run.batch_size, r) for r in times["replicas"]],
                 _("Time per update"): times["ms"].map("{:.3g} ms".format),
-                _("Difference to one device"): [
+                _("Difference from the lab's own loop"): [
                     "…" if value != value else difference_text(value) for value in times["difference"]
                 ],
             }
@@ -151,39 +139,17 @@ def _each(batch_size: int, replicas: int) -> str:
     return "–".join(f"{size:,}" for size in sizes)
 
 
-def _devices_verdict(plan: DevicesPlan, found: list[Any]) -> Verdict | None:
-    """The prediction against the times, and the equality of the updates."""
-    times = times_table(found)
-    if len(times) < len(plan.device_counts) or times["difference"].isna().any():
-        return None
-    times = times.sort_values("replicas")
-    first, last = times.iloc[0], times.iloc[-1]
-    text = _(
-        "After {n} updates no weight differs from those of one device by more than {difference}. An update over {r} "
-        "devices took {ratio} times as long as on one."
-    ).format(
-        n=plan.run.num_updates,
-        difference=difference_text(times["difference"].max()),
-        r=int(last["replicas"]),
-        ratio=f"{last['ms'] / first['ms']:.2g}",
-    )
-    return Verdict(text=text, answer=time_answer(last["ms"] / first["ms"]))
-
-
-def time_answer(ratio: float) -> str:
-    """The option of TIMES for a ratio of times.
-
-    >>> time_answer(0.5), time_answer(1.1), time_answer(2.0)
-    ('faster', 'same', 'slower')
-    """
-    return "faster" if ratio < FASTER else "same" if ratio <= SLOWER else "slower"
+def _devices_verdict(plan: DevicesPlan, found: list[Any]) -> Verdict:
+    """Equality of the weights over several devices, and the time of an update."""
+    says = verdict.devices(plan, found)
+    return Verdict(text=wording.devices(says), answer=getattr(says, "answer", None))
 
 
 DEVICES = Trial(
     kind="parallel_devices",
     run=rows.train_over_devices,
-    question=N_("Predict: over more devices of this machine an update is …"),
-    options=TIMES,
+    question=N_("Predict: compared with one device, the weights after 30 updates are …"),
+    options=SAME,
     seconds=lambda _plan: 30.0,
     settings=settings_text,
     progress=lambda plan, found: _num_updates(found) / plan.num_updates,
@@ -208,7 +174,7 @@ def _machines_picture(plan: MachinesPlan, found: list[Any]) -> None:
     has_ended = any(isinstance(row, Ended) for row in found)
     is_done = any(isinstance(row, Difference) for row in found)
     words = {
-        "tensorflow": _("TensorFlow is loaded, waits for the others"),
+        "tensorflow": _("TensorFlow loaded, waiting for the others"),
         "devices": _("has found the others"),
         "training": _("trains"),
     }
@@ -218,7 +184,7 @@ def _machines_picture(plan: MachinesPlan, found: list[Any]) -> None:
         if index in lost:
             state = _("was killed")
         elif has_ended:
-            state = _("was ended")
+            state = _("stopped by the watcher")
         elif is_done:
             state = _("done")
         shown.append({_("Process"): str(index + 1), _("State"): state})
@@ -226,30 +192,17 @@ def _machines_picture(plan: MachinesPlan, found: list[Any]) -> None:
         st.table(pd.DataFrame(shown).set_index(_("Process")))
 
 
-def _machines_verdict(plan: MachinesPlan, found: list[Any]) -> Verdict | None:
-    """The equality of the updates; or what became of the others when one was killed."""
-    for row in found:
-        if isinstance(row, Ended):
-            text = _(
-                "Process {lost} was killed after update {n}. The others would have waited for it for ever; the watcher "
-                "ended them {seconds} s later, and none is left."
-            )
-            return Verdict(text=text.format(lost=row.worker + 1, n=plan.lose_after, seconds=f"{row.seconds:.1f}"))
-    times = times_table(found)
-    if times["difference"].isna().all():
-        return None
-    last = times.iloc[-1]
-    text = _(
-        "After {n} updates no weight differs from those of one process by more than {difference}. An update took "
-        "{ms} ms; the processes share this machine's cores."
-    ).format(n=_num_updates(found), difference=difference_text(last["difference"]), ms=f"{last['ms']:.3g}")
-    return Verdict(text=text, answer="same" if last["difference"] <= ROUNDING else "other")
+def _machines_verdict(plan: MachinesPlan, found: list[Any]) -> Verdict:
+    """Equality of the weights over several processes; or the end of all after one was killed."""
+    says = verdict.machines(plan, found)
+    is_lost = isinstance(says, verdict.LostVerdict)
+    return Verdict(text=wording.machines(says), answer=getattr(says, "answer", None), is_failure=is_lost)
 
 
 MACHINES = Trial(
     kind="parallel_machines",
     run=rows.train_over_workers,
-    question=N_("Predict: after the run the weights, beside those of one process, are …"),
+    question=N_("Predict: compared with one process, the weights after 30 updates are …"),
     options=SAME,
     seconds=lambda _plan: 40.0,
     settings=settings_text,
@@ -265,10 +218,10 @@ def commands(plan: MachinesPlan) -> str:
     run = plan.run
     common = f"--problem {run.problem} --batch-size {run.batch_size} --updates {run.num_updates}"
     trial, first, second, wait = (
-        _("For trial: {n} processes on this machine").format(n=plan.num_workers),
+        _("Try it with {n} processes on this machine").format(n=plan.num_workers),
         _("On the first machine"),
         _("On the second machine"),
-        _("--patience: seconds that a machine may be missing"),
+        _("--patience: seconds to wait for a missing machine"),
     )
     return f"""# {trial}
 sgd-tf data-parallel --workers {plan.num_workers} \\
