@@ -6,12 +6,13 @@ from sgd_tf.memory import controls, view
 from sgd_tf.ui.language import _, prose
 
 part = controls.part()
+if part == "wall":
+    st.markdown(prose(__file__, "question"))
 left, right = st.columns([1, 2], gap="medium")
 notice, method = st.columns(2, gap="medium")
 
 if part == "wall":
     with left, st.container(key="memory_controls"):
-        st.markdown(prose(__file__, "question"))
         wall = view.with_others(controls.wall_plan())
         view.WALL.predict()
         view.WALL.buttons(wall)

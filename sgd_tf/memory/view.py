@@ -253,7 +253,7 @@ def _parts_picture(plan: PartsPlan, found: list[Any]) -> None:
             y_domain=(predicted["megabytes"].min() / 2, predicted["megabytes"].max() * 4),
             title=(
                 _("Memory of one update of k = {k}").format(k=f"{k:,}"),
-                _("Lines predicted, points measured; at the right the whole minibatch"),
+                _("Lines: predicted. Points: measured."),
             ),
             theme=theme,
         )

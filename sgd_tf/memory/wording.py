@@ -100,7 +100,7 @@ def _times(says: PartsVerdict) -> str:
     if len(says.seconds) < 2:
         return ""
     if not says.times_differ:
-        return _("All sizes take about the same time.")
+        return _("The times differ by less than a factor of 2, which may be chance: each size is timed once.")
     text = _("Fastest here: {fast}, {ms} per update. Slowest: {slow}, {more}.")
     times = {"ms": milliseconds(says.seconds[says.fastest]), "more": milliseconds(says.seconds[says.slowest])}
     return text.format(fast=_size(says.fastest), slow=_size(says.slowest), **times)
