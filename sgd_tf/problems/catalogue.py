@@ -120,7 +120,7 @@ CATALOGUE: dict[str, ProblemInfo] = {
                 Option(name="num_classes", default=3, low=2, high=20),
                 Option(name="activation", default="tanh", choices=("tanh", "relu")),
             ),
-            summary=N_("Random points that a random neural network has labelled: as many samples as you want."),
+            summary=N_("Random points that a random neural network has labelled: any number of samples."),
         ),
         ProblemInfo(
             name="digits",

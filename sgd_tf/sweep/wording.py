@@ -190,7 +190,7 @@ def how_sure(verdict: SweepVerdict) -> list[str]:
     sentences: list[str] = []
     if isinstance(found, Fastest):
         if math.isnan(found.share):
-            sentences.append(_("One or two seeds can not show how sure the answer is. Take at least three."))
+            sentences.append(_("One or two seeds cannot show how sure the answer is. Take at least three."))
         else:
             words = _(
                 "In {share} of the bootstrap resamples (the {n} seeds and the measured speeds drawn anew), the fastest "
@@ -384,7 +384,7 @@ def compared(found: Comparison, measure: str, one: str, other: str) -> str:
             "than 1 of 20 sweeps."
         )
     elif found.test == "sign" and found.num_seeds < FEWEST_SIGNS:
-        sure += " " + _("With fewer than 6 seeds a sign test can not show a difference.")
+        sure += " " + _("With fewer than 6 seeds a sign test cannot show a difference.")
     return f"{sentence.format(**values)} {sure.format(**values)}"
 
 
