@@ -34,7 +34,7 @@ def questions(lesson: Lesson, found: Recording | None) -> None:
         )
     with second:
         visits = experiment.predict(
-            _("Predict: how often is sample {i} used in this run?").format(i=sample), VISITS, key="sgd_visits"
+            _("Predict: how often is sample {i} used in this run?").format(i=f"{sample:,}"), VISITS, key="sgd_visits"
         )
     if found:
         st.fragment(_judged, key="sgd_judged")(lesson, found, sample, same, visits)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +11,7 @@ from sgd_tf.double_loop.recording import epoch_orders
 from sgd_tf.double_loop.rows import Turn, Way
 
 Outcome = Literal["gd", "sgd", "close", "nothing learned", "gd diverged", "sgd diverged", "both diverged"]
+DIVERGED = 10.0  # times the loss at the start; a loss above that has diverged
 CLOSE = 1.05  # losses within this factor of each other count as the same
 
 
@@ -21,13 +21,18 @@ class RunEnd:
 
     num_updates: int
     start_loss: float  # over all training samples
-    end_loss: float  # not finite where the run diverged
+    end_loss: float  # may be infinite or NaN
     num_rises: int  # updates after which the loss over all training samples was higher than before
 
     @property
     def has_diverged(self) -> bool:
-        """Whether the loss is no number any more."""
-        return not math.isfinite(self.end_loss)
+        """Whether the loss has grown far beyond its start.
+
+        >>> ends = 2, 20, float("nan")
+        >>> [RunEnd(num_updates=1, start_loss=1, end_loss=end, num_rises=1).has_diverged for end in ends]
+        [False, True, True]
+        """
+        return not self.end_loss <= DIVERGED * self.start_loss
 
 
 @dataclass(frozen=True, kw_only=True)

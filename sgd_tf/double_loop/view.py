@@ -134,8 +134,18 @@ def _flow(lesson: Lesson, found: Recording, step: Step) -> None:
             " → ".join(map(str, found.network.layers)),
             _("{w} weights").format(w=f"{found.network.num_weights:,}"),
         ),
-        ("loss", _("Loss"), wording.number(turn.loss), _("mean of {k}").format(k=f"{len(turn.indices):,}")),
-        ("gradient", _("Gradient"), wording.number(turn.gradient_norm), _("its length")),
+        (
+            "loss",
+            _("Loss"),
+            wording.amount(turn.loss),
+            _("mean of {k}").format(k=f"{len(turn.indices):,}"),
+        ),
+        (
+            "gradient",
+            _("Gradient"),
+            wording.amount(turn.gradient_norm),
+            _("its length"),
+        ),
         (
             "update",
             _("Update"),

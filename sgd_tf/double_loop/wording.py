@@ -37,6 +37,11 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
 
 
+def amount(value: float) -> str:
+    """A number of a step, or that there is none."""
+    return number(value) if math.isfinite(value) else _("diverged")
+
+
 def place(lesson: Lesson, step: Step) -> str:
     """Epoch, iteration and updates so far."""
     film = lesson.film
@@ -58,14 +63,14 @@ def narration(lesson: Lesson, found: Recording, step: Step) -> str:
     return _sentences(lesson, step)[step.phase].format(
         e=step.epoch + 1,
         epochs=film.num_epochs,
-        g=number(turn.gradient_norm),
+        g=amount(turn.gradient_norm),
         i=f"{film.iterations:,}",
         k=f"{len(turn.indices):,}",
-        loss=number(turn.loss),
+        loss=amount(turn.loss),
         n=f"{film.num_examples:,}",
         first=number(run[0].train_loss),
-        now=number(turn.train_loss),
-        was=number(run[max(0, turn.update - 1)].train_loss),
+        now=amount(turn.train_loss),
+        was=amount(run[max(0, turn.update - 1)].train_loss),
         rate=f"{lesson.plan.learning_rate:g}",
         u=f"{turn.update:,}",
         updates=f"{film.num_updates:,}",
@@ -145,15 +150,11 @@ def order_of_epochs(found: verdict.Orders) -> str:
 def draws(sample: int, found: verdict.Orders) -> str:
     """How often each epoch has drawn a sample."""
     text = _("Draws of sample {i} in each epoch: {draws}.")
-    return text.format(i=sample, draws=", ".join(map(str, found.draws)))
+    return text.format(i=f"{sample:,}", draws=", ".join(map(str, found.draws)))
 
 
 def comparison(plan: DoubleLoopPlan, found: verdict.Comparison) -> str:
     """Both runs, beside each other, in Markdown."""
-
-    def loss(end: verdict.RunEnd) -> str:
-        return _("diverged") if end.has_diverged else number(end.end_loss)
-
     text = _(
         "Updates: **{gd}** with GD, **{sgd}** with SGD, at the same learning rate ({rate}). "
         "Training loss: {start} → {gd_loss} with GD, {start} → {sgd_loss} with SGD."
@@ -163,8 +164,8 @@ def comparison(plan: DoubleLoopPlan, found: verdict.Comparison) -> str:
         sgd=f"{found.sgd.num_updates:,}",
         rate=f"{plan.learning_rate:g}",
         start=number(found.gd.start_loss),
-        gd_loss=loss(found.gd),
-        sgd_loss=loss(found.sgd),
+        gd_loss=amount(found.gd.end_loss),
+        sgd_loss=amount(found.sgd.end_loss),
     )
     return f"{_(OUTCOMES[found.outcome])} {text} {_rises(found.sgd)}".strip()
 
