@@ -35,7 +35,6 @@ import report
 import tally
 from learners import Learner
 from server import Server
-from sgd_tf.ui.address import Setting
 from tally import Notes, Sample
 
 from sgd_tf.claims import view as claims_view
@@ -71,7 +70,7 @@ class Place:
     page: str  # name in the address; empty for the first
     address: Mapping[str, str] = field(default_factory=dict)  # always there: the part, what keeps runs short
     choices: Mapping[str, Sequence[str | list[str]]] = field(default_factory=dict)  # what differs from visit to visit
-    settings: tuple[Setting | settings.Setting[Any], ...]  # all that the address may hold
+    settings: tuple[settings.Setting[Any], ...]  # all that the address may hold
     run: str = ""  # key of its button; empty where the page asks by itself
     stop: str = ""
     results: str = ""  # key of what stands there after a complete run only
@@ -81,7 +80,7 @@ class Place:
 def _of(
     page: str,
     name: str,
-    settings: tuple[Setting | settings.Setting[Any], ...],
+    settings: tuple[settings.Setting[Any], ...],
     *,
     results: str = "",
     weight: float = 1.0,
@@ -200,10 +199,10 @@ def address_of(place: Place, draw: random.Random) -> tuple[str, list[str]]:
     return urlencode({**words, **place.address}, doseq=True), fuzzed
 
 
-def is_nonsense(setting: Setting | settings.Setting[Any], text: str) -> bool:
+def is_nonsense(setting: settings.Setting[Any], text: str) -> bool:
     """Whether a text is no value of a setting: then its default is used, and the page says so."""
     try:
-        setting.parse([text] if isinstance(setting, settings.Setting) else text)
+        setting.parse([text])
     except (ValueError, KeyError, OverflowError):
         return True
     return False
