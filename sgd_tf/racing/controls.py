@@ -149,7 +149,8 @@ def axes(redraw: Callable[[], None]) -> None:
 
 
 def _facts(info: ProblemInfo, num_examples: int) -> None:
-    facts = [f"N = {num_examples:,}", _("{d} features").format(d=f"{info.num_features:,}")]
+    features = _("1 feature") if info.num_features == 1 else _("{d} features").format(d=f"{info.num_features:,}")
+    facts = [f"N = {num_examples:,}", features]
     if info.num_classes:
         facts.append(_("{c} classes").format(c=info.num_classes))
     if info.kind == "download":

@@ -259,7 +259,7 @@ class Work:
 
     fewest_updates: tuple[str, int]
     most_samples: tuple[str, int]
-    # Those that needed least of each counter for the target, or hardly more; none if the race has no first.
+    # Those that needed least of each counter for the target, or hardly more; none without a first and a second.
     first: Mapping[str, tuple[str, ...]]
 
 
@@ -292,5 +292,7 @@ def _first_by_counter(plan: RacePlan, table: pd.DataFrame) -> dict[str, tuple[st
         return {}
     reached = history.time_to_target(table, plan.target, metric=plan.target_metric)
     there = reached[reached["reached"]].set_index("run")
+    if len(there) < 2:
+        return {}
     least = {counter: there[counter].sort_values(kind="stable") for counter in history.COUNTERS}
     return {counter: tuple(each[each <= ABOUT_EQUAL * each.iloc[0]].index) for counter, each in least.items()}

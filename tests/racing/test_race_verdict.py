@@ -153,6 +153,8 @@ def test_who_is_first_on_each_axis_is_counted_for_the_target():
     assert (found.fewest_updates, found.most_samples) == (("gd", 40), ("gd", 40 * 1437))
     assert work(plan, history[history["run"] == "gd"]) is None
     assert work(replace(plan, target=5.0), history).first == {}
+    alone = table(gd=[(0, 0, 2.0), (4, 40, 1.0)], sgd=[(0, 0, 2.0), (4, 400, 0.0)])
+    assert work(plan, alone).first == {}
 
 
 def after(**accuracies):
