@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_page import ENGLISH, EXCLUDED, NARROW, violations
+from tests.browser.test_page import ENGLISH, EXCLUDED, fits_a_telephone, violations
 
 SECONDS = 1_000  # ms
 # A straight line: 3 k × 2 rates, and one more seed of the best; a sweep of some seconds.
@@ -106,7 +106,6 @@ def test_a_link_opens_the_same_sweep(open_lab):
 
 def test_the_korean_page_is_korean_from_the_question_to_the_answer_and_accessible_in_the_dark(open_lab):
     lab = open_lab(SMALL, page="batch_size", ready="sweep_run", locale="ko-KR", color_scheme="dark")
-    assert violations(lab, EXCLUDED["dark"]) == []
     run(lab)
     assert violations(lab, EXCLUDED["dark"]) == []
     text = lab.page.locator("[data-testid=stMain]").inner_text()
@@ -114,15 +113,6 @@ def test_the_korean_page_is_korean_from_the_question_to_the_answer_and_accessibl
     assert "가장 빠른 것은 k = " in text
 
 
-def test_accessibility_rules_hold_after_a_sweep(finished):
+def test_accessibility_rules_hold_after_a_sweep_and_nothing_is_wider_than_a_telephone(finished):
     assert violations(finished, EXCLUDED["light"]) == []
-
-
-def test_on_a_telephone_nothing_is_wider_than_the_screen(open_lab):
-    lab = open_lab(SMALL, page="batch_size", ready="sweep_run", viewport=NARROW, has_touch=True, is_mobile=True)
-    overflow = "document.scrollingElement.scrollWidth - innerWidth"
-    assert lab.page.evaluate(overflow) <= 0
-    lab.button("sweep_run").scroll_into_view_if_needed()
-    lab.button("sweep_run").tap()
-    expect(lab.keyed("sweep_results")).to_be_visible(timeout=120 * SECONDS)
-    assert lab.page.evaluate(overflow) <= 0
+    assert fits_a_telephone(finished)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from tests.browser.test_page import EXCLUDED, NARROW, violations
+from tests.browser.test_page import EXCLUDED, fits_a_telephone, violations
 
 SECONDS = 1_000  # ms
 
@@ -57,6 +57,4 @@ def test_the_page_is_accessible_and_fits_a_telephone(open_lab):
     lab = open_lab("lang=en", page="claims", ready="claims_run", color_scheme="dark")
     try_claim(lab, "without_replacement")
     assert violations(lab, EXCLUDED["dark"]) == []
-    lab.page.set_viewport_size(NARROW)
-    lab.settle()
-    assert lab.page.evaluate("document.scrollingElement.scrollWidth - innerWidth") <= 0
+    assert fits_a_telephone(lab)

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_page import ENGLISH, EXCLUDED, NARROW, violations
+from tests.browser.test_page import ENGLISH, EXCLUDED, fits_a_telephone, violations
 
 SECONDS = 1_000  # ms
 
@@ -53,6 +53,4 @@ def test_accessibility_rules_hold_in_the_dark_and_nothing_is_wider_than_a_teleph
     start = {"memory": "memory_wall", "data_parallel": "parallel_devices"}[page]
     lab = open_lab(page=page, ready=f"{start}_run", color_scheme="dark")
     assert violations(lab, EXCLUDED["dark"]) == []
-    lab.page.set_viewport_size(NARROW)
-    lab.settle()
-    assert lab.page.evaluate("document.scrollingElement.scrollWidth - innerWidth") <= 0
+    assert fits_a_telephone(lab)

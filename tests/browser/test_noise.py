@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_page import ENGLISH, EXCLUDED, NARROW, violations
+from tests.browser.test_page import ENGLISH, EXCLUDED, fits_a_telephone, violations
 
 SECONDS = 1_000  # ms
 JUDGED = {"en-US": "Right: |Not so: ", "ko-KR": "예측이 맞았습니다|예측과 다릅니다"}
@@ -96,20 +96,12 @@ def test_a_run_goes_on_while_another_part_is_looked_at(open_lab):
 
 
 @pytest.mark.parametrize(("scheme", "parts"), [("light", ("law",)), ("dark", ("escape", "edge"))])
-def test_accessibility_rules_hold_on_each_part(server, open_lab, scheme, parts):
+def test_accessibility_rules_hold_on_each_part_and_nothing_is_wider_than_a_telephone(server, open_lab, scheme, parts):
     lab = open_path(open_lab, color_scheme=scheme)
     assert violations(lab, EXCLUDED[scheme]) == []
+    assert fits_a_telephone(lab)
     for part in parts:
         lab.open(f"{server.url}gradient_noise?noise_part={part}", f"noise_{part}_run")
         expect(lab.page.locator("svg.marks").first).to_be_visible()
         assert violations(lab, EXCLUDED[scheme]) == []
-
-
-def test_on_a_telephone_nothing_is_wider_than_the_screen(open_lab):
-    lab = open_path(open_lab, viewport=NARROW, has_touch=True, is_mobile=True)
-    overflow = "document.scrollingElement.scrollWidth - innerWidth"
-    assert lab.page.evaluate(overflow) <= 0
-    for name in ("Noise against k", "Escape from a minimum", "Largest stable rate"):
-        lab.keyed("noise_part").get_by_role("radio", name=name).click()
-        expect(lab.page.locator("svg.marks").first).to_be_visible()
-        assert lab.page.evaluate(overflow) <= 0
+        assert fits_a_telephone(lab)

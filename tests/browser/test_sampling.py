@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_page import ENGLISH, EXCLUDED, NARROW, violations
+from tests.browser.test_page import ENGLISH, EXCLUDED, fits_a_telephone, violations
 
 SECONDS = 1_000  # ms
 WORDS = {
@@ -101,20 +101,12 @@ def test_a_run_goes_on_while_another_part_is_looked_at(open_lab):
 
 
 @pytest.mark.parametrize(("scheme", "parts"), [("light", ("genie",)), ("dark", ("floor", "sorted"))])
-def test_accessibility_rules_hold_on_each_part(server, open_lab, scheme, parts):
+def test_accessibility_rules_hold_on_each_part_and_nothing_is_wider_than_a_telephone(server, open_lab, scheme, parts):
     lab = open_ways(open_lab, color_scheme=scheme)
     assert violations(lab, EXCLUDED[scheme]) == []
+    assert fits_a_telephone(lab)
     for part in parts:
         lab.open(f"{server.url}sampling?sampling_part={part}", f"sampling_{part}_run")
         expect(lab.keyed(f"sampling_{part}_chart").locator("svg.marks").first).to_be_visible()
         assert violations(lab, EXCLUDED[scheme]) == []
-
-
-def test_on_a_telephone_nothing_is_wider_than_the_screen(open_lab):
-    lab = open_ways(open_lab, viewport=NARROW, has_touch=True, is_mobile=True)
-    overflow = "document.scrollingElement.scrollWidth - innerWidth"
-    assert lab.page.evaluate(overflow) <= 0
-    for name, part in [("The error floor", "floor"), ("Sorted data", "sorted"), ("Copied data", "genie")]:
-        lab.keyed("sampling_part").get_by_role("radio", name=name).click()
-        expect(lab.keyed(f"sampling_{part}_chart").locator("svg.marks").first).to_be_visible()
-        assert lab.page.evaluate(overflow) <= 0
+        assert fits_a_telephone(lab)
