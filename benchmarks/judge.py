@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from streamlit.proto.Alert_pb2 import Alert
 
-from sgd_tf.ui import experiment
+from sgd_tf.ui import progress
 from sgd_tf.ui.language import LANGUAGES, catalogue
 
 Ending = Literal["finished", "failed", "lost"]
@@ -67,8 +67,7 @@ def _pattern(message: str) -> str:
 
 
 PATTERNS = {
-    kind: re.compile(rf"(?:{_pattern(message)})(?: \(.*\))?", re.DOTALL)
-    for kind, message in experiment.FAILURES.items()
+    kind: re.compile(rf"(?:{_pattern(message)})(?: \(.*\))?", re.DOTALL) for kind, message in progress.FAILURES.items()
 }
 
 

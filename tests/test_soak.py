@@ -16,8 +16,8 @@ from learners import Learner
 from streamlit.proto.Block_pb2 import Block
 from streamlit.proto.Element_pb2 import Element
 
-from sgd_tf.ui.experiment import FAILURES
 from sgd_tf.ui.language import LANGUAGES, catalogue
+from sgd_tf.ui.progress import FAILURES
 
 DONE = Part("progress", "All of it is there.", value=100)
 LOST_TWICE = Part("alert", FAILURES["worker lost"], "ERROR")

@@ -4,10 +4,10 @@ import streamlit as st
 
 from sgd_tf.memory import advice
 from sgd_tf.sweep import controls, view
-from sgd_tf.ui import experiment
+from sgd_tf.ui import progress
 from sgd_tf.ui.language import _, prose
 
-experiment.advise(on_memory=advice.for_plan)
+progress.advise(on_memory=advice.for_plan)
 question, settings = st.columns([3, 1.2], gap="medium", vertical_alignment="bottom")
 question.markdown(prose(__file__, "question"))
 with settings, st.container(horizontal=True, horizontal_alignment="right"):

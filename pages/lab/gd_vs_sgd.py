@@ -4,10 +4,10 @@ import streamlit as st
 
 from sgd_tf.memory import advice
 from sgd_tf.racing import controls, results_view, search_view, view
-from sgd_tf.ui import experiment
+from sgd_tf.ui import progress
 from sgd_tf.ui.language import prose
 
-experiment.advise(on_memory=advice.for_plan)
+progress.advise(on_memory=advice.for_plan)
 question, start = st.columns([3, 1.2], gap="medium", vertical_alignment="bottom")
 with start:
     more = controls.start()

@@ -16,7 +16,7 @@ from sgd_tf.claims.rows import ClaimPlan, Failure, Finding, SignOfLife, try_clai
 from sgd_tf.claims.verdict import End
 from sgd_tf.jobs import Slice, rows
 from sgd_tf.jobs.slices import Rows
-from sgd_tf.ui import experiment, menu, runs
+from sgd_tf.ui import menu, progress, runs, trial
 from sgd_tf.ui.language import _
 from sgd_tf.ui.settings import Choice
 from sgd_tf.ui.theme import page_theme, show_chart
@@ -89,7 +89,7 @@ def _settings(plan: Plan) -> str:
     run = runs.get(KIND)
     seconds = findings.seconds_left(plan.keys, [], num_seeds=plan.num_seeds)
     is_over = run is not None and not run.is_active
-    return wording.settings(plan.keys, plan.num_seeds, None if is_over else experiment.duration(seconds))
+    return wording.settings(plan.keys, plan.num_seeds, None if is_over else progress.duration(seconds))
 
 
 def _progress(plan: Plan, job_rows: Rows) -> float:
@@ -101,7 +101,7 @@ def _state(plan: Plan, job_rows: Rows) -> str:
     run = runs.get(KIND)
     left = findings.seconds_left(plan.keys, _findings(ends), num_seeds=plan.num_seeds)
     left /= max(1, getattr(run.job, "num_under_way", 1) if run else 1)
-    return wording.progress(plan.keys, verdict.outcome(plan.keys, ends), experiment.duration(left))
+    return wording.progress(plan.keys, verdict.outcome(plan.keys, ends), progress.duration(left))
 
 
 def _verdict(plan: Plan, job_rows: Rows) -> Verdict | None:
@@ -112,7 +112,7 @@ def _verdict(plan: Plan, job_rows: Rows) -> Verdict | None:
     took = sum(finding.seconds for finding in _findings(ends))
     (end,) = ends.values() if len(plan.keys) == 1 else (None,)
     answer = end.verdict if isinstance(end, Finding) and end.verdict in wording.GUESSES else found.answer
-    return Verdict(text=wording.result(plan.keys, found, experiment.duration(took)), answer=answer)
+    return Verdict(text=wording.result(plan.keys, found, progress.duration(took)), answer=answer)
 
 
 def _findings(ends: Mapping[str, End]) -> list[Finding]:
@@ -242,9 +242,7 @@ def _card(claim: Claim, end: End | None, num_seeds: int) -> None:
     left, right = st.columns([3, 2], gap="medium", vertical_alignment="center")
     with left:
         if not isinstance(end, Finding):
-            experiment.predict(
-                _("Predict: what will the verdict be?"), wording.GUESSES, key=f"claims_guess_{claim.key}"
-            )
+            trial.predict(_("Predict: what will the verdict be?"), wording.GUESSES, key=f"claims_guess_{claim.key}")
         st.caption(_(claim.experiment))
         st.markdown(wording.rule(claim, end))
         if isinstance(end, Finding):

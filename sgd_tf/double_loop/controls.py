@@ -12,7 +12,7 @@ from sgd_tf.double_loop.rows import DoubleLoopPlan, Way
 from sgd_tf.problems import CATALOGUE
 from sgd_tf.training import counting
 from sgd_tf.training.records import MAX_LEARNING_RATE
-from sgd_tf.ui import experiment, settings
+from sgd_tf.ui import settings, trial
 from sgd_tf.ui.language import _
 from sgd_tf.ui.settings import Choice, Number, OptionalNumber
 from sgd_tf.words import N_
@@ -117,7 +117,7 @@ def ask_updates(lesson: Lesson) -> str | None:
     numbers = sorted({1, lesson.batch_size, film.iterations, film.num_examples, film.num_epochs})
     if st.session_state.get("sgd_prediction") not in [str(option) for option in numbers]:
         st.session_state["sgd_prediction"] = None
-    return experiment.predict(
+    return trial.predict(
         _("Predict: how many updates does one epoch make here?"),
         {str(option): f"{option:,}" for option in numbers},
         key="sgd_prediction",

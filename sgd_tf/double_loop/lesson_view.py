@@ -9,7 +9,7 @@ from sgd_tf.double_loop import chart, player, verdict, wording
 from sgd_tf.double_loop.recording import Lesson, Recording, loss_curves
 from sgd_tf.double_loop.rows import Way
 from sgd_tf.training import counting
-from sgd_tf.ui import experiment, trial
+from sgd_tf.ui import trial
 from sgd_tf.ui.language import _
 from sgd_tf.ui.theme import page_theme, show_chart
 from sgd_tf.ui.trial import Verdict
@@ -29,11 +29,9 @@ def questions(lesson: Lesson, found: Recording | None) -> None:
     sample = lesson.plan.num_examples // 2
     first, second = st.columns(2, gap="medium")
     with first:
-        same = experiment.predict(
-            _("Predict: in which order does epoch 2 draw the samples?"), SAME_ORDER, key="sgd_same"
-        )
+        same = trial.predict(_("Predict: in which order does epoch 2 draw the samples?"), SAME_ORDER, key="sgd_same")
     with second:
-        visits = experiment.predict(
+        visits = trial.predict(
             _("Predict: how often is sample {i} used in this run?").format(i=f"{sample:,}"), VISITS, key="sgd_visits"
         )
     if found:

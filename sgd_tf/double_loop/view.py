@@ -14,7 +14,7 @@ from sgd_tf.double_loop import code_chart, notebook, player, recording, rows, ve
 from sgd_tf.double_loop.playback import LINES, Phase, Step
 from sgd_tf.double_loop.recording import Lesson, Recording, turn_at
 from sgd_tf.double_loop.rows import NUM_SLOTS, DoubleLoopPlan, Turn
-from sgd_tf.ui import experiment, trial
+from sgd_tf.ui import progress, trial
 from sgd_tf.ui.language import _, catalogue, current
 from sgd_tf.ui.runs import Rows
 from sgd_tf.ui.theme import page_theme, show_chart
@@ -39,7 +39,7 @@ def picture(lesson: Lesson, bar: AbstractContextManager[object], prediction: str
         The recording, if it is there.
     """
     height = PICTURE_HEIGHT + NARRATION_HEIGHT + 90
-    answer = experiment.answer("double_loop", rows.record_double_loop, lesson.plan, height=height)
+    answer = progress.answer("double_loop", rows.record_double_loop, lesson.plan, height=height)
     found = _recording(lesson.plan, answer) if answer else None
     with bar:
         player.controls(lesson.film if found else None, redraw=REDRAWN)

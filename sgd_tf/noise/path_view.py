@@ -12,7 +12,7 @@ import streamlit as st
 from sgd_tf.noise import chart as noise_chart
 from sgd_tf.noise import noise_law, verdict, wording
 from sgd_tf.noise.rows import Path, PathPlan, Samples, weight_paths
-from sgd_tf.ui import experiment
+from sgd_tf.ui import progress
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import power_of_ten
 from sgd_tf.ui.theme import page_theme, show_chart
@@ -43,7 +43,7 @@ def draw(plan: PathPlan, k: int, on_gd: bool, update: int) -> None:
         on_gd: whether the point lies on the path of gradient descent.
         update: number of updates made before.
     """
-    found = experiment.answer("noise_paths", weight_paths, plan, height=HEIGHT)
+    found = progress.answer("noise_paths", weight_paths, plan, height=HEIGHT)
     if found is None:
         return
     (samples,) = (row for row in found if isinstance(row, Samples))

@@ -11,7 +11,7 @@ import streamlit as st
 from sgd_tf.sampling import verdict, visit_counts, visits_chart, wording
 from sgd_tf.sampling.rows import OrdersPlan, draw_orders
 from sgd_tf.training.records import Sampling
-from sgd_tf.ui import experiment
+from sgd_tf.ui import progress, trial
 from sgd_tf.ui.language import _
 from sgd_tf.ui.theme import page_theme, show_chart
 from sgd_tf.ui.trial import Verdict, judge
@@ -39,12 +39,12 @@ PLACES_HEIGHT, VISITS_HEIGHT, SHARES_HEIGHT = 220, 96, 220  # px
 def predict() -> str | None:
     """Ask how many samples drawing with replacement misses; return the option chosen."""
     question = _("Predict: with replacement, N draws from N samples. How many samples does one epoch never draw?")
-    return experiment.predict(question, MISSED, key="sampling_ways_guess")
+    return trial.predict(question, MISSED, key="sampling_ways_guess")
 
 
 def orders(plan: OrdersPlan) -> dict[Sampling, np.ndarray] | None:
     """The real orders of the pipeline in all five ways, (plan.num_epochs, N) each; None while they are drawn."""
-    rows = experiment.answer("sampling_ledger", draw_orders, plan, height=PLACES_HEIGHT + VISITS_HEIGHT + 60)
+    rows = progress.answer("sampling_ledger", draw_orders, plan, height=PLACES_HEIGHT + VISITS_HEIGHT + 60)
     if rows is None:
         return None
     return {row.sampling: np.array(row.orders).reshape(plan.num_epochs, plan.num_examples) for row in rows}

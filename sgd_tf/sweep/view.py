@@ -20,7 +20,7 @@ from sgd_tf.sweep.plans import SweepPlan
 from sgd_tf.sweep.rows import CellResult, Heartbeat, LandscapePoint, Rows
 from sgd_tf.sweep.script import sweep_script
 from sgd_tf.sweep.verdict import SweepVerdict, judge
-from sgd_tf.ui import experiment, runs
+from sgd_tf.ui import progress, runs
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import digits
 from sgd_tf.ui.settings import Choice
@@ -244,7 +244,7 @@ def _state(plan: SweepPlan, rows: Sequence[SweepRow]) -> str:
     num_jobs = run.job.num_under_way if run and isinstance(run.job, SlicedJob) else 1
     left = plans.seconds_left(plan, _cells(plan, known)) / max(1, num_jobs)
     text = _("{done} of about {total} runs · about {left} left")
-    return text.format(done=done, total=total, left=experiment.duration(left))
+    return text.format(done=done, total=total, left=progress.duration(left))
 
 
 def _verdict(plan: SweepPlan, rows: Sequence[SweepRow]) -> Verdict:

@@ -1,4 +1,4 @@
-"""The frame of an experiment: predict, Run, Stop, follow it live, and what it said."""
+"""The frame of an experiment: predict, Run, Stop, follow it live, and the verdict on its run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 
 import streamlit as st
 
-from sgd_tf.ui import experiment, frame, runs
-from sgd_tf.ui.language import _
+from sgd_tf.ui import frame, progress, runs
+from sgd_tf.ui.language import _, titles
 from sgd_tf.ui.runs import SessionRun
 
 Plan = TypeVar("Plan")
@@ -75,7 +75,7 @@ class Trial(Generic[Plan, Row]):
             st.session_state[key] = None
         if len(options) > 1:
             question = self.question(plan) if plan is not None and callable(self.question) else _(str(self.question))
-            experiment.predict(question, options, key=key)
+            predict(question, options, key=key)
 
     def _options(self, plan: Plan | None) -> Mapping[str, str]:
         if callable(self.options):
@@ -90,7 +90,7 @@ class Trial(Generic[Plan, Row]):
             label: of Run, in the learner's language; None for "Run".
         """
         runs.adopt(self.kind, *self.beside)
-        if experiment.run_and_stop(self.kind, disabled=plan is None, label=label) and plan is not None:
+        if run_and_stop(self.kind, disabled=plan is None, label=label) and plan is not None:
             self.start(plan)
         self.show_picture()
         runs.publish(self.kind, *self.beside)
@@ -118,7 +118,7 @@ class Trial(Generic[Plan, Row]):
             plan: what the page's controls describe: before the first run its empty picture is drawn; None if it cannot
                 be run.
         """
-        experiment.follow(self.kind, functools.partial(self._draw, plan))
+        progress.follow(self.kind, functools.partial(self._draw, plan))
 
     def _draw(self, plan: Plan | None, run: SessionRun | None) -> None:
         rows: list[Any] = run.job.rows if run else []
@@ -135,7 +135,7 @@ class Trial(Generic[Plan, Row]):
                 said = [] if is_over else [state]  # the verdict is there, and the rest of the run goes on
             else:
                 share = 1.0 if run and run.job.status == "done" else self.progress(shown, rows) if rows else 0.0
-                experiment.status(run, share, state or _state(run, share))
+                progress.status(run, share, state or _state(run, share))
                 said = []
         changed = _("settings changed: run again")
         st.caption(" · ".join([self.settings(shown), *said, *([f":orange[{changed}]"] if shown != plan else [])]))
@@ -178,3 +178,41 @@ def judge(prediction: str | None, verdict: Verdict, options: Mapping[str, str]) 
     draw(text, icon=icon)
     if draw is not st.warning:  # which a screen reader says by itself
         frame.announce(text)
+
+
+def predict(question: str, options: Mapping[str, str], *, key: str) -> str | None:
+    """Ask what the learner expects, before the run.
+
+    Args:
+        question: text in the learner's language.
+        options: titles by option, in English.
+        key: name of the choice in the session.
+
+    Returns:
+        The option chosen, or None.
+    """
+    return st.pills(question, list(options), format_func=titles(options), key=key, wrap=True, persist_state="session")
+
+
+def run_and_stop(kind: str, *, disabled: bool = False, label: str | None = None) -> bool:
+    """Draw the two buttons of an experiment.
+
+    Args:
+        kind: name of the run; keys of the buttons are `<kind>_run` and `<kind>_stop`.
+        disabled: whether Run cannot be pressed for another reason than a job of this session.
+        label: text of Run, in the learner's language; None for "Run".
+
+    Returns:
+        Whether Run was pressed.
+    """
+    is_active = runs.active() is not None
+    with st.container(horizontal=True):
+        pressed = st.button(
+            label or _("Run"),
+            type="primary",
+            icon=":material/play_arrow:",
+            key=f"{kind}_run",
+            disabled=disabled or is_active,
+        )
+        st.button(_("Stop"), icon=":material/stop:", key=f"{kind}_stop", disabled=not is_active, on_click=runs.stop)
+    return pressed

@@ -18,7 +18,7 @@ from sgd_tf.racing.rows import Device, RunTrial, StableLimit, run_race, search_l
 from sgd_tf.training import tuned_rates
 from sgd_tf.training.history import Row
 from sgd_tf.training.warm_up import warm_up
-from sgd_tf.ui import experiment, runs
+from sgd_tf.ui import progress, runs
 from sgd_tf.ui.widgets import PROBLEMS
 from tests.lab import APP, LANGUAGES, FakeCluster, FakeJob, checked, open_app
 
@@ -444,7 +444,7 @@ def test_a_page_asks_often_while_it_trains_and_seldom_while_others_are_first(clu
         cluster.jobs[0].status, cluster.jobs[0].place = status, place
         intervals.append(status)
         checked(app.run())
-    often, seldom = experiment.POLL_SECONDS, experiment.QUEUE_SECONDS
+    often, seldom = progress.POLL_SECONDS, progress.QUEUE_SECONDS
     assert intervals == [often, "waiting", seldom, "waiting", often, "running", often, "done"]
 
 
@@ -480,8 +480,8 @@ def test_the_status_line_keeps_its_height_unless_there_is_a_message_to_read(
     monkeypatch.setattr(cluster, "status", cluster_status)
     job = FakeJob("function", ())
     job.status = status
-    height = experiment.status_height(runs.SessionRun(kind="race", plan=None, job=job))
-    assert height == ("content" if is_message else experiment.STATUS_HEIGHT)
+    height = progress.status_height(runs.SessionRun(kind="race", plan=None, job=job))
+    assert height == ("content" if is_message else progress.STATUS_HEIGHT)
 
 
 def test_the_curves_of_a_race_that_begins_again_are_those_of_the_second_attempt(cluster):

@@ -1,9 +1,9 @@
-"""What every page with a run needs: predict, run, stop, wait, follow it live, and a sentence when it fails."""
+"""How far a run is, its place in the queue, or why it failed: what stands where its result will."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Literal, TypeVar, TypeVarTuple
 
 import streamlit as st
@@ -11,7 +11,7 @@ import streamlit as st
 from sgd_tf.jobs import JobFailure
 from sgd_tf.problems import CATALOGUE
 from sgd_tf.ui import frame, runs
-from sgd_tf.ui.language import _, titles
+from sgd_tf.ui.language import _
 from sgd_tf.ui.runs import SessionRun
 from sgd_tf.ui.widgets import PROBLEMS
 from sgd_tf.words import N_
@@ -37,59 +37,6 @@ FAILURES = {
         "The Dask cluster lacks this version of the lab's package ({reason}). Runs wait until it is there."
     ),
 }
-
-
-def predict(question: str, options: Mapping[str, str], *, key: str) -> str | None:
-    """Ask what the learner expects, before the run.
-
-    Args:
-        question: text in the learner's language.
-        options: titles by option, in English.
-        key: name of the choice in the session.
-
-    Returns:
-        The option chosen, or None.
-    """
-    return st.pills(question, list(options), format_func=titles(options), key=key, wrap=True, persist_state="session")
-
-
-def judge(prediction: str | None, answer: str, options: Mapping[str, str]) -> None:
-    """Hold what the learner expected against what the run showed.
-
-    Args:
-        prediction: the option chosen before the run; nothing is drawn if there was none.
-        answer: the option that the run's numbers give.
-        options: titles by option, in English.
-    """
-    if prediction == answer:
-        st.success(_("Your prediction was right: {answer}.").format(answer=_(options[answer])))
-    elif prediction in options:
-        text = _("You expected: {guess}. The run says: {answer}.")
-        st.warning(text.format(guess=_(options[str(prediction)]), answer=_(options[answer])))
-
-
-def run_and_stop(kind: str, *, disabled: bool = False, label: str | None = None) -> bool:
-    """Draw the two buttons of an experiment.
-
-    Args:
-        kind: name of the run; keys of the buttons are `<kind>_run` and `<kind>_stop`.
-        disabled: whether Run cannot be pressed for another reason than a job of this session.
-        label: text of Run, in the learner's language; None for "Run".
-
-    Returns:
-        Whether Run was pressed.
-    """
-    is_active = runs.active() is not None
-    with st.container(horizontal=True):
-        pressed = st.button(
-            label or _("Run"),
-            type="primary",
-            icon=":material/play_arrow:",
-            key=f"{kind}_run",
-            disabled=disabled or is_active,
-        )
-        st.button(_("Stop"), icon=":material/stop:", key=f"{kind}_stop", disabled=not is_active, on_click=runs.stop)
-    return pressed
 
 
 def follow(kind: str, draw: Callable[[SessionRun | None], None]) -> None:
