@@ -32,11 +32,11 @@ if (innerWidth < {narrow}) {{
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What a run said, in the learner's language."""
+    """Result of a run, in the learner's language."""
 
     text: str  # the numbers that say so
     answer: str | None = None  # the option of the prediction that they give; None where they give none
-    also: Collection[str] = ()  # options that the run can not tell from it
+    also: Collection[str] = ()  # options that the run cannot distinguish from it
     is_failure: bool = False  # whether something was ended by force: in plain sight where no prediction is judged
 
 
@@ -151,7 +151,7 @@ def _state(run: SessionRun | None, share: float) -> str:
 
 
 def judge(prediction: str | None, verdict: Verdict, options: Mapping[str, str]) -> None:
-    """Draw what a run said, beside what the learner expected.
+    """Draw the verdict on a run, beside what the learner expected.
 
     Args:
         prediction: the option chosen before the run, if there was one.
@@ -176,7 +176,7 @@ def judge(prediction: str | None, verdict: Verdict, options: Mapping[str, str]) 
         text = f"**{words}** {verdict.text}"
         draw, icon = st.warning, ":material/cancel:"
     draw(text, icon=icon)
-    if draw is not st.warning:  # which a screen reader says by itself
+    if draw not in (st.warning, st.error):  # which a screen reader says by itself
         frame.announce(text)
 
 
