@@ -23,6 +23,7 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "flights": races.flights,
     "race": races.digits,
     "rate_map": sweeps.rate_map,
+    "mnist": sweeps.mnist,
 }
 
 

@@ -30,7 +30,7 @@ def rate_map() -> dict[str, Any]:
 
 
 def mnist() -> dict[str, Any]:
-    """Test accuracy on MNIST after three epochs, with one rate for all k and with the best of five; training time."""
+    """Test accuracy on MNIST after three epochs, with one rate for all k and with the best of four."""
     from sgd_tf.problems import load
 
     problem = load("mnist")
@@ -44,20 +44,19 @@ def mnist() -> dict[str, Any]:
             "same": median(end[1] for end in ends[MNIST_RATE]),
             "tuned": median(end[1] for end in ends[best]),
             "best_rate": best,
-            "seconds": median(end[2] for end in ends[MNIST_RATE]),
         }
     return found
 
 
-def _end(problem: Any, k: int, rate: float, epochs: int, seed: int) -> tuple[float | None, float, float]:
-    """Training loss, test accuracy and seconds at the end of a run; the loss is None if it diverged."""
+def _end(problem: Any, k: int, rate: float, epochs: int, seed: int) -> tuple[float | None, float]:
+    """Training loss and test accuracy at the end of a run; the loss is None if it diverged."""
     from sgd_tf.training.records import TrainConfig
     from sgd_tf.training.run import train
 
     size: Any = "all" if k == problem.num_examples else k
     *_before, last = train(problem, TrainConfig(batch_size=size, learning_rate=rate, seed=seed), epochs=epochs)
     loss = None if last.diverged_at is not None else last.train_loss
-    return loss, last.test_accuracy or 0.0, last.seconds
+    return loss, last.test_accuracy or 0.0
 
 
 def _median(values: list[float | None]) -> float | None:

@@ -13,6 +13,7 @@ from sgd_tf.tutorial import (
     shuffled_epochs,
     two_loops,
     updates_per_second,
+    which_k,
     without_replacement,
 )
 from sgd_tf.tutorial.step import Step
@@ -28,5 +29,6 @@ STEPS: tuple[Step, ...] = (
     two_loops.STEP,
     faster.STEP,
     batch_size_and_rate.STEP,
+    which_k.STEP,
     more_devices.STEP,
 )

@@ -80,6 +80,12 @@ MENU: dict[str, tuple[Entry, ...]] = {
             help=N_("What k does to training, and the rate that goes with it."),
         ),
         Entry(
+            file="tutorial/which_k",
+            title=N_("Which k in practice?"),
+            icon=":material/balance:",
+            help=N_("Two limits of k: what fits, and what still helps."),
+        ),
+        Entry(
             file="tutorial/more_devices",
             title=N_("What if one device is not enough?"),
             icon=":material/hub:",
