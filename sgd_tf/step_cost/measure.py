@@ -29,6 +29,7 @@ from sgd_tf.training.run import Run
 LEARNING_RATE = 0.01  # so small that nothing diverges; it does not matter for the time
 SHORTEST = 0.02  # seconds of one measurement, at least: as many epochs as that takes
 MAX_EPOCHS = 200  # of one measurement
+LONGEST = 1.5  # times the planned seconds after which no round begins
 
 Clock = Callable[[], float]
 
@@ -50,12 +51,16 @@ def measure(plan: StepCostPlan, *, clock: Clock = time.perf_counter) -> Iterator
         clock: gives seconds; a test may replace it.
 
     Yields:
-        A row per measurement. In the first round each way with each k is compiled just before.
+        A row per measurement. In the first round each way with each k is compiled just before. On a machine so busy
+        that the rounds take much longer than planned, no further one begins: a job that runs too long is lost.
     """
+    begin = clock()
     problem = problems.load(plan.problem, num_examples=plan.num_examples)
     known: dict[tuple[int, Way], Contestant] = {}
     with contextlib.ExitStack() as stack:
         for number in range(plan.num_rounds):
+            if clock() - begin > LONGEST * plan.seconds:
+                break
             for k, way in itertools.product(plan.batch_sizes, WAYS):
                 if number == 0:
                     start = clock()

@@ -80,9 +80,9 @@ class StepCostPlan:
 
     @property
     def seconds(self) -> float:
-        """Time of the run on a machine with other work, about: compiling, then several loops with a call per update."""
+        """Time of the run on a busy machine, about: compiling, then several loops with a call per update."""
         updates = sum(iterations_per_epoch(self.num_examples, k) for k in self.batch_sizes)
-        return 12.0 * len(self.batch_sizes) + 0.006 * (2 + self.num_rounds) * updates
+        return 25.0 * len(self.batch_sizes) + 0.006 * (2 + self.num_rounds) * updates
 
 
 @dataclass(frozen=True, kw_only=True)

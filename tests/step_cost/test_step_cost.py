@@ -72,6 +72,7 @@ def test_the_pipeline_draws_each_sample_once_in_an_order_of_its_own():
     assert (first != second).any()
 
 
+@pytest.mark.sentences
 @pytest.mark.parametrize(("way", "num_calls"), [("fit", 3), ("several_steps", 1)])
 def test_the_number_of_calls_is_the_one_that_the_page_states(spirals, monkeypatch, way, num_calls):
     from sgd_tf.step_cost import loops
@@ -116,6 +117,17 @@ def test_the_ways_and_the_batch_sizes_take_turns(monkeypatch):
     # A measurement lasts for 20 ms or more: three epochs of 8 ms. The loop in Python makes half an epoch.
     assert asked[-14:] == [(way, k, epochs) for k, epochs in ((2, 3), (N, 1)) for way in WAYS]
     assert {row.seconds for row in found if isinstance(row, Timing) and row.way == "python"} == {0.016, 2.0}
+
+
+def test_on_a_machine_that_is_far_too_busy_no_further_round_begins(monkeypatch):
+    from sgd_tf.step_cost import measure
+
+    plan = StepCostPlan(problem="spirals", num_examples=N, model=LINEAR, batch_sizes=(N,), num_rounds=5)
+    monkeypatch.setattr(measure, "_contestant", lambda *_: measure.Contestant(train=lambda _epochs: 1.0))
+    seconds = itertools.count(step=plan.seconds / 14)  # the first round asks the clock 22 times
+    found = list(measure.measure(plan, clock=lambda: next(seconds)))
+    assert {row.round for row in found if isinstance(row, Timing)} == {0}
+    assert len(found) == 14
 
 
 def test_the_loop_in_python_is_timed_over_32_updates_and_scaled_to_an_epoch(monkeypatch, spirals):
