@@ -61,7 +61,7 @@ def by_batch_size(
     of the others: the bands rise and fall together.
 
     Args:
-        spread: of `sweep_results.spread`; with a column "series" several of them in one chart.
+        spread: of `analysis.spread`; with a column "series" several of them in one chart.
         title: of the chart, and the line below it.
         y: the vertical axis, without a domain; of shares it ends at 100 %.
         batch_sizes: of the horizontal axis, whether there are runs of them or not.
@@ -93,7 +93,7 @@ def by_batch_size(
     sizes = sorted(batch_sizes)
     colors = tuple((k, theme.color_of(k, num_examples)) for k in sizes)
     names = tuple(dict.fromkeys(data["series"])) or ("",)
-    beside = _perfect(guides, sizes, finite, y, theme) | _fitted(guides, sizes, theme) | _noise(guides, sizes, theme)
+    beside = _beside(guides, sizes, finite, y, theme)
     is_right = bool(beside["noise_bar"]["high"].max() > sizes[-1] / 8)  # no room beside the bar
     chart = _by_batch_size(colors, names, y, (guides.same_samples, is_right), title, theme)
     return filled(chart, band=finite.assign(**ends), line=finite, points=points, **beside)
@@ -177,56 +177,39 @@ def _guide_layers(
     ]
 
 
-def _perfect(
-    guides: Guides, sizes: Sequence[int], finite: pd.DataFrame, y: Axis, theme: Theme
-) -> dict[str, pd.DataFrame]:
-    """Perfect scaling from the smallest k: twice the k, half the updates, hence as many samples with each k."""
+def _beside(guides: Guides, sizes: Sequence[int], finite: pd.DataFrame, y: Axis, theme: Theme) -> dict[str, Any]:
+    """Tables of what is drawn beside the measurements; empty where there is nothing to draw."""
     _ = theme.translate
-    empty = pd.DataFrame({"batch_size": [], "guide": [], "label": []})
-    if finite.empty or not (guides.perfect_scaling or guides.same_samples):
-        return {"perfect": empty, "perfect_name": empty}
-    first, grid = finite.sort_values("batch_size").iloc[0], _grid(sizes)
-    start = float(first["median"])
-    values = np.full(len(grid), start) if guides.same_samples else start * first["batch_size"] / grid
-    # Left of a falling line, in the lower part of the plot, where nothing is measured.
-    low = int(np.abs(np.log(values / y.value(0.3))).argmin())
-    at = grid[len(grid) * 3 // 5 if guides.same_samples else low]
-    place = {"batch_size": [at], "guide": np.interp([at], grid, values), "label": [_("perfect scaling")]}
-    return {"perfect": pd.DataFrame({"batch_size": grid, "guide": values}), "perfect_name": pd.DataFrame(place)}
-
-
-def _fitted(guides: Guides, sizes: Sequence[int], theme: Theme) -> dict[str, pd.DataFrame]:
-    """The fitted law, and its critical batch size with the interval."""
-    _ = theme.translate
-    empty = pd.DataFrame({"batch_size": [], "guide": [], "low": [], "high": [], "label": []})
-    fit, grid = guides.fit, _grid(sizes)
-    if fit is None:
-        return {"fit": empty, "critical": empty, "interval": empty}
-    law = pd.DataFrame({"batch_size": grid, "guide": fit.updates(grid) * (grid if guides.same_samples else 1.0)})
-    critical = fit.critical_batch_size
-    if fit.no_interval == "misfit" or not sizes[0] <= critical <= sizes[-1]:
-        return {"fit": law, "critical": empty, "interval": empty}
-    label = _("critical k ≈ {k}").format(k=f"{critical:,.0f}")
-    ends = {"low": [max(sizes[0], fit.low)], "high": [min(sizes[-1], fit.high)]}
-    place = pd.DataFrame({"batch_size": [critical], **ends, "label": [label]})
-    return {"fit": law, "critical": place, "interval": place if math.isfinite(fit.low) else empty}
-
-
-def _noise(guides: Guides, sizes: Sequence[int], theme: Theme) -> dict[str, pd.DataFrame]:
-    """The smallest and the largest noise scale along a run."""
-    _ = theme.translate
-    known = [value for value in guides.noise_scales if math.isfinite(value)]
-    if not known:
-        return {"noise_bar": pd.DataFrame({"batch_size": [], "high": [], "label": [], "text": []})}
-    low, high = (min(max(end, sizes[0]), sizes[-1]) for end in (min(known), max(known)))
-    text = f"{min(known):,.0f} – {max(known):,.0f}"
-    bar = {"batch_size": [low], "high": [high], "label": [_("noise scale")], "text": [text]}
-    return {"noise_bar": pd.DataFrame(bar)}
-
-
-def _grid(sizes: Sequence[int]) -> np.ndarray:
-    """Where a curve is computed."""
-    return np.geomspace(sizes[0], sizes[-1], 60)
+    empty = pd.DataFrame(columns=["batch_size", "guide", "low", "high", "label", "text"])
+    tables = dict.fromkeys(("perfect", "perfect_name", "fit", "critical", "interval", "noise_bar"), empty)
+    grid = np.geomspace(sizes[0], sizes[-1], 60)
+    if len(finite) and (guides.perfect_scaling or guides.same_samples):
+        # Twice the k, half the updates, hence as many samples with each k.
+        first = finite.sort_values("batch_size").iloc[0]
+        start = float(first["median"])
+        values = np.full(len(grid), start) if guides.same_samples else start * first["batch_size"] / grid
+        # The name stands left of a falling line, in the lower part of the plot, where nothing is measured.
+        at = len(grid) * 3 // 5 if guides.same_samples else int(np.abs(np.log(values / y.value(0.3))).argmin())
+        name = {"batch_size": grid[at], "guide": values[at], "label": _("perfect scaling")}
+        tables |= {
+            "perfect": pd.DataFrame({"batch_size": grid, "guide": values}),
+            "perfect_name": pd.DataFrame([name]),
+        }
+    if fit := guides.fit:
+        law = fit.updates(grid) * (grid if guides.same_samples else 1.0)
+        tables["fit"] = pd.DataFrame({"batch_size": grid, "guide": law})
+        critical = fit.critical_batch_size
+        if fit.no_interval != "misfit" and sizes[0] <= critical <= sizes[-1]:
+            label = _("critical k ≈ {k}").format(k=f"{critical:,.0f}")
+            ends = {"low": max(sizes[0], fit.low), "high": min(sizes[-1], fit.high)}
+            tables["critical"] = pd.DataFrame([{"batch_size": critical, **ends, "label": label}])
+            tables["interval"] = tables["critical"] if math.isfinite(fit.low) else empty
+    if scales := [value for value in guides.noise_scales if math.isfinite(value)]:
+        low, high = (min(max(end, sizes[0]), sizes[-1]) for end in (min(scales), max(scales)))
+        text = f"{min(scales):,.0f} – {max(scales):,.0f}"
+        bar = {"batch_size": low, "high": max(high, 1.05 * low), "label": _("noise scale"), "text": text}
+        tables["noise_bar"] = pd.DataFrame([bar])
+    return tables
 
 
 def rate_map(
@@ -241,7 +224,7 @@ def rate_map(
     """Every learning rate with every k: how many updates to the target, next to the best rate of the same k.
 
     Args:
-        cells: of `sweep_results.rate_cells`.
+        cells: of `analysis.rate_cells`.
         title: of the chart, and the line below it.
         batch_sizes: of the horizontal axis.
         learning_rates: of the vertical axis.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import altair as alt
 import pandas as pd
@@ -64,6 +65,8 @@ LEGENDS = {
     "map": (N_("Dot: the best rate of this k. –: not reached. ×: diverged, or no better than at the start."),),
     "throughput": (N_("Line: median of all runs of a k. Band: their interquartile range."),),
 }
+
+BUDGETS: tuple[Literal["epochs", "seconds"], ...] = ("epochs", "seconds")
 
 SweepRow = CellResult | LandscapePoint | Heartbeat
 Drawn = tuple[alt.LayerChart, str]  # with words for screen readers
@@ -167,21 +170,17 @@ def _seconds(shown: Shown) -> list[Drawn]:
 
 def _budget(shown: Shown) -> list[Drawn]:
     plan = shown.plan
-    budgets = {
-        "epochs": _("{n} epochs").format(n=f"{plan.epochs:g}") if plan.epochs != 1 else _("1 epoch"),
-        "seconds": _("{n} s of training").format(n=f"{plan.seconds:g}"),
-    }
     drawn = []
     has_accuracy = CATALOGUE[plan.problem].num_classes is not None
     for metric in ("test_loss", "test_accuracy") if has_accuracy else ("test_loss",):
         is_loss = metric == "test_loss"
         title = _("Test loss after {budget}") if is_loss else _("Test accuracy after {budget}")
         y = Axis("median", log=is_loss, percent=not is_loss, title=_("Test loss") if is_loss else _("Test accuracy"))
-        for budget, words in budgets.items():
+        for budget in BUDGETS:
             series = _series(plan, shown.table, f"{metric}_after_{budget}", f"test_loss_after_{budget}")
+            words = title.format(budget=wording.budget(plan, budget))
             height = SMALL_HEIGHT if has_accuracy else CHART_HEIGHT
-            has_rates = plan.rule != "tuned"
-            drawn.append(shown.by_k(series, title.format(budget=words), y, has_rates=has_rates, height=height))
+            drawn.append(shown.by_k(series, words, y, has_rates=plan.rule != "tuned", height=height))
     return drawn
 
 
@@ -311,7 +310,8 @@ def _compare(found: SweepVerdict) -> None:
     st.caption(
         _(
             "Two settings of this sweep, compared seed by seed: the same seed is the same start and the same order of "
-            "the samples. So pairs are compared, not independent runs."
+            "the samples. This is one test of one pair. The answer above corrects for one test per k, and counts how "
+            "far the measured speeds scatter."
         )
     )
     best = analysis.choose_rates(table, "updates_to_target")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Literal
 
 import pandas as pd
 
@@ -153,7 +154,9 @@ def best_sizes(verdict: SweepVerdict) -> pd.DataFrame:
         rows[name] = " → ".join(map(_about, scales))
     for usual in verdict.usual:
         words = _("Lowest test loss after {budget}, learning rate: {rate}")
-        rows[words.format(budget=budget(verdict.plan, usual), rate=rate(verdict.plan, usual))] = count(usual.best)
+        rows[words.format(budget=budget(verdict.plan, usual.budget), rate=rate(verdict.plan, usual))] = count(
+            usual.best
+        )
     return pd.DataFrame({_("Best by"): rows.keys(), "k": rows.values()}).set_index(_("Best by"))
 
 
@@ -219,7 +222,7 @@ def _left_out(size: pd.Series, k: int) -> str:
     if state == "slower":
         reason = _("clearly slower, {times} times as long").format(times=digits(size["ratio"], 3))
     elif state == "not reached":
-        reason = _("{known} of {n} seeds reached the target").format(known=size["num_known"], n=size["num_seeds"])
+        reason = _("seeds that reached the target: {known} of {n}").format(known=size["num_known"], n=size["num_seeds"])
     return _("k = {k} ({reason})").format(k=count(k), reason=reason)
 
 
@@ -284,7 +287,7 @@ def usual_table(verdict: SweepVerdict) -> pd.DataFrame:
     """256 or 512 beside the best k and beside larger ones, one row for each condition."""
     rows = [
         {
-            _("Compared after"): budget(verdict.plan, usual),
+            _("Compared after"): budget(verdict.plan, usual.budget),
             _("Learning rate"): rate(verdict.plan, usual),
             _("Lowest test loss"): f"k = {count(usual.best)}",
             _("256 or 512"): _usual(usual),
@@ -295,11 +298,11 @@ def usual_table(verdict: SweepVerdict) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index(_("Compared after"))
 
 
-def budget(plan: SweepPlan, usual: UsualSizes) -> str:
+def budget(plan: SweepPlan, equal: Literal["epochs", "seconds"]) -> str:
     """What is equal in all runs that are compared."""
-    if usual.budget == "epochs":
-        return _("{n} epochs").format(n=f"{plan.epochs:g}") if plan.epochs != 1 else _("1 epoch")
-    return _("{n} s of training").format(n=f"{plan.seconds:g}")
+    if equal == "seconds":
+        return _("{n} s of training").format(n=f"{plan.seconds:g}")
+    return _("{n} epochs").format(n=f"{plan.epochs:g}") if plan.epochs != 1 else _("1 epoch")
 
 
 def rate(plan: SweepPlan, usual: UsualSizes) -> str:

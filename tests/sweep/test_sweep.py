@@ -13,9 +13,10 @@ from sgd_tf import problems
 from sgd_tf.problems import Problem
 from sgd_tf.sweep import measure, plans
 from sgd_tf.sweep.plans import Cell, SweepPlan
-from sgd_tf.sweep.rows import CellResult
+from sgd_tf.sweep.rows import CellResult, LandscapePoint, measure_landscape, run_cells
 from sgd_tf.training import tuned_rates
 from sgd_tf.training.records import ModelConfig, Progress, TrainConfig
+from tests.lab import travelled
 
 SEARCHED = [(name, kind) for name, kinds in tuned_rates._table().items() for kind in kinds]
 
@@ -343,6 +344,17 @@ def test_a_sweep_takes_n_from_the_samples_that_it_is_given():
     whole = plan(problem="line", batch_sizes=(N,), learning_rates=(0.1,), num_seeds=1, seconds=0.01, max_seconds=0.01)
     (row,) = measure.sweep(problems.load("line", num_examples=N), whole)
     assert (row.batch_size, row.num_examples) == (N, N)
+
+
+def test_a_worker_makes_the_runs_of_a_slice_and_their_rows_travel():
+    whole = plan(problem="line", num_examples=50, batch_sizes=(8, 50), learning_rates=(0.1,), max_seconds=0.1)
+    cells = tuple(plans.first_cells(whole))
+    rows = [row for row in travelled(run_cells, whole.family, cells, 60.0) if isinstance(row, CellResult)]
+    assert [row.key for row in rows] == [cell.key for cell in cells]
+    config = TrainConfig(batch_size=8, learning_rate=0.1)
+    points = travelled(measure_landscape, whole.family, config)
+    assert {type(point) for point in points} == {LandscapePoint}
+    assert len(points) == 3
 
 
 def test_a_sweep_in_a_notebook_yields_the_rows_of_all_its_runs():

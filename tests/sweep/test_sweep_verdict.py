@@ -232,7 +232,7 @@ def all_sentences(verdict):
     yield from wording.how_sure(verdict)
     yield from wording.best_sizes(verdict).get("k", [])
     for usual in verdict.usual:
-        yield wording.budget(PLAN, usual)
+        yield wording.budget(PLAN, usual.budget)
         yield wording.rate(PLAN, usual)
     if verdict.usual:
         yield from wording.usual_table(verdict).to_numpy().ravel()
