@@ -1,4 +1,4 @@
-"""Tests of the ledger: brute force over all outcomes, SciPy, and facts of every N."""
+"""Tests of the counts of visits: brute force over all outcomes, SciPy, and facts of every N."""
 
 import itertools
 import math
