@@ -126,7 +126,7 @@ TRIALS = [
 @pytest.fixture(scope="module")
 def rows():
     """What the page's worker yields."""
-    comparison = Comparison(batch_size=20_000, micro_batch_sizes=(300,))
+    comparison = Comparison(batch_size=2_000, micro_batch_sizes=(300,))
     return list(measure("teacher", MODEL, TRIALS, comparison=comparison, num_examples=40_000))
 
 
@@ -161,7 +161,7 @@ def test_an_update_by_micro_batches_is_the_update_of_the_whole_minibatch_but_for
     compared = [row for row in rows if isinstance(row, Difference)]
     plain = {row.micro_batch_size: row.difference for row in compared if not row.batch_norm}
     normed = {row.micro_batch_size: row.difference for row in compared if row.batch_norm}
-    assert set(plain) == set(normed) == {300}  # 300 does not divide 20,000: the last part is smaller
+    assert set(plain) == set(normed) == {300}  # 300 does not divide 2,000: the last part is smaller
     assert max(plain.values()) < 1e-5
     assert min(normed.values()) > 1e-3
 
