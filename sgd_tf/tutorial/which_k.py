@@ -41,7 +41,7 @@ def film(limit: str) -> Film:
     plot = {"accuracy": _accuracy, "memory": _memory}[limit](data, all_k)
     captions = [_("60,000 digits of MNIST, 3 epochs for each k."), *[_caption(limit, data, k) for k in all_k]]
     return Film(
-        panels=[picture.panel((100, 42), plot)],
+        panels=[picture.panel((100, 42), plot, tall=240)],
         frames=len(captions),
         seconds=1.0,
         captions=track(captions),
@@ -80,12 +80,12 @@ def _line(all_k: list[int], values: list[float], color: str, name: str, dy: int 
 def _accuracy(data: dict[str, Any], all_k: list[int]) -> dict[str, Any]:
     same, tuned = ([100 * data[str(k)][kind] for k in all_k] for kind in ("same", "tuned"))
     lines = [
-        _line(all_k, tuned, "primary", _("best rate for each k"), -8),
-        _line(all_k, same, "alarm", _("rate 0.1 for all"), 8),
+        _line(all_k, tuned, "primary", _("best rate"), -8),
+        _line(all_k, same, "alarm", _("rate 0.1"), 8),
     ]
     low = 5 * int(min(same) / 5)
     y = picture.axis((low, 100), ticks=[[each, f"{each} %"] for each in range(low, 101, 10 if low < 75 else 5)])
-    return _plot(lines, y, _("Accuracy on 10,000 digits that nobody trained on, after 3 epochs"))
+    return _plot(lines, y, _("Accuracy on 10,000 unseen digits"))
 
 
 def _memory(data: dict[str, Any], all_k: list[int]) -> dict[str, Any]:
