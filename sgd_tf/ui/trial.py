@@ -129,7 +129,7 @@ class Trial(Generic[Plan, Row]):
         is_known = is_over or (self.is_known is not None and self.is_known(shown, rows))
         found = self.verdict(shown, rows) if is_known and rows else None
         state = self.state(shown, rows) if self.state and run and run.job.status == "running" and rows else ""
-        with st.container(key=f"{self.kind}_verdict"):
+        with st.container(key=f"{self.kind}_verdict", gap=None):  # what is announced takes no place
             if run and found:
                 judge(run.prediction, found, self._options(shown))
                 said = [] if is_over else [state]  # the verdict is there, and the rest of the run goes on
