@@ -71,7 +71,7 @@ def is_raced(run):
     return run.updates_to_target is not None and run.updates_to_target > 0
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(tables())
 def test_the_range_holds_what_is_within_its_factor_and_every_other_k_between_its_ends_is_explained(rows):
     table = analysis.to_table(rows)
@@ -106,7 +106,7 @@ def test_the_range_holds_what_is_within_its_factor_and_every_other_k_between_its
     assert (found.ends_low, found.ends_high) == (found.low == min(chosen), found.high == max(chosen))
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(tables(), st.data())
 def test_a_further_seed_of_one_k_takes_no_other_k_out_of_the_answer(rows, data):
     rows = [row for row in rows if row.learning_rate == RATES[0]]
@@ -121,7 +121,7 @@ def test_a_further_seed_of_one_k_takes_no_other_k_out_of_the_answer(rows, data):
     assert after.loc[others, columns].equals(before.loc[others, columns])
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(tables())
 def test_there_is_no_interval_without_a_fit_and_no_fit_without_data(rows):
     table = analysis.to_table(rows)
@@ -141,7 +141,7 @@ def test_there_is_no_interval_without_a_fit_and_no_fit_without_data(rows):
         assert math.isnan(fit.high)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(tables())
 def test_there_is_no_verdict_without_three_seeds(rows):
     table = analysis.to_table(rows)
@@ -172,7 +172,7 @@ def shared_and_known(one, other, measure):
     return known[0] & known[1]
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(tables(), st.sampled_from(MEASURES))
 def test_two_settings_are_compared_with_three_pairs_or_not_at_all(rows, measure):
     table = analysis.to_table(rows)
@@ -203,7 +203,7 @@ def in_language(code, patch):
     patch.setattr(language, "current", lambda: code)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(tables(), st.sampled_from([12.0, math.inf, math.nan]))
 def test_no_sentence_holds_a_number_that_is_none_nor_a_plural_of_one(rows, scale):
     scales = {"start": 12.0, "target": scale}
@@ -242,7 +242,7 @@ def all_sentences(verdict):
             yield wording.compared(comparison.compare(one, other, measure), measure, "k = 1", "k = 8")
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(tables())
 def test_the_answer_names_the_k_that_is_lowest_in_the_table_and_no_winner_where_nobody_was_compared(rows):
     verdict = judge(PLAN, tuple(rows))
