@@ -47,7 +47,7 @@ def test_the_table_tells_seconds_updates_and_epochs_to_the_target_for_each_conte
 
 def test_the_verdict_above_the_picture_holds_the_prediction_against_the_table(finished):
     winner = min(finished.table("race_target"), key=lambda row: float(row[2]))[0]
-    said = finished.clock.get_by_role("alert")
+    said = finished.clock.get_by_test_id("stAlert")
     expect(said).to_contain_text(f"Right: {GD}." if winner == GD else f"the run says “{winner}”.")
     expect(said).to_contain_text("reached the target in")
     assert said.bounding_box()["y"] < finished.keyed("race_chart").bounding_box()["y"]
@@ -107,7 +107,7 @@ def test_another_race_takes_the_place_of_the_one_before(finished):
 
 
 def test_a_reload_finds_the_finished_race(finished):
-    said = finished.clock.get_by_role("alert").inner_text()
+    said = finished.clock.get_by_test_id("stAlert").text_content()
     finished.page.reload()
-    expect(finished.clock.get_by_role("alert")).to_have_text(said)
+    expect(finished.clock.get_by_test_id("stAlert")).to_have_text(said)
     finished.expect_results()
