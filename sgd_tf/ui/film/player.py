@@ -1,4 +1,4 @@
-"""Plays films in the browser, through the one component of the lab: `index.js`, without a build step."""
+"""Plays films in the browser, through the one component of the lab: without a build step."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from sgd_tf.charts.style import (
 from sgd_tf.ui.film.picture import Film
 from sgd_tf.ui.language import _
 
+SCRIPTS = ("pictures.js", "index.js")  # one module, in this order
 SURFACE = {False: "#F4F4F7", True: "#1B1F29"}
 LINE = {False: "#C9CAD3", True: "#4A4F5C"}
 PRIMARY = {False: "#5E1A88", True: "#AD5EFB"}
@@ -92,7 +93,7 @@ def _component() -> Any:
         _registered = st.components.v2.component(
             "sgd_film",
             css=folder.joinpath("index.css").read_text(encoding="utf-8"),
-            js=folder.joinpath("index.js").read_text(encoding="utf-8"),
+            js="".join(folder.joinpath(name).read_text(encoding="utf-8") for name in SCRIPTS),
         )
     return _registered
 
