@@ -27,7 +27,6 @@ def race_curves(
     x: charts.Counter,
     y: charts.Metric,
     log: bool,
-    log_x: bool = False,
     theme: Theme = LIGHT,
 ) -> alt.LayerChart:
     """What is visible of a race, on the axes of the whole race.
@@ -39,16 +38,14 @@ def race_curves(
         x: what is counted.
         y: what is measured.
         log: whether the axis of a loss is logarithmic.
-        log_x: whether the axis of what is counted is logarithmic, if each run has a line on it: two records after the
-            start.
-        theme: of the page.
+        theme: of the page. A compact one has a logarithmic axis for what is counted, if each run has a line on it.
 
     >>> from sgd_tf.training.history import to_frame
     >>> race_curves(to_frame([]), to_frame([]), None, x="seconds", y="train_loss", log=True).to_dict()["title"]["text"]
     'Training loss against training time'
     """
     log = log and y != "test_accuracy"
-    log_x = log_x and has_lines(table, x, y)
+    log_x = theme.compact and has_lines(table, x, y)
     target = plan.target if plan and y == plan.target_metric else None
     return charts.curves(
         visible,

@@ -15,7 +15,7 @@ def race_script(plan: RacePlan) -> str:
         plan: the race.
 
     Returns:
-        Source text; needs `sgd_tf` alone.
+        Source text; needs only `sgd_tf`.
 
     >>> plan = RacePlan(problem="digits", configs={"GD": TrainConfig(batch_size="all", learning_rate=1.0)})
     >>> compile(race_script(plan), "race.py", "exec") is not None

@@ -125,7 +125,6 @@ def curves(
         x=cast(charts.Counter, x),
         y=cast(charts.Metric, y),
         log=controls.LOG.value,
-        log_x=compact,
         theme=page_theme(height, compact=compact),
     )
     words = _("{y} of each contestant against {x}").format(y=controls.Y.title(y), x=controls.X.title(x))
