@@ -14,6 +14,7 @@ from sgd_tf.charts import axes
 from sgd_tf.charts.frame import filled, finish, structure, table
 from sgd_tf.charts.style import DRAWN, FULL_BATCH, LIGHT, Domain, Theme
 from sgd_tf.noise.noise_law import equal_noise_batch_size, variance_law
+from sgd_tf.noise.noise_law import noise_scale as exact_scale
 from sgd_tf.noise.rows import Escapes
 from sgd_tf.noise.valleys import height as valley_height
 from sgd_tf.noise.valleys import stationary_points
@@ -196,6 +197,8 @@ def noise_of_k(
     k = k[k <= 0.98 * N]
     law, error = variance_law(s_squared, k, N), 2 * measured["standard_error"]
     level = [signal] if signal else []
+    # Where noise and gradient are equal: the words stand on the side on which the curve is far away.
+    is_right = equal_noise_batch_size(exact_scale(s_squared, signal or 0.0), N) > N**0.6
     low = min(float(law.min()), *level, math.inf) / 2
     high = 2.5 * max(s_squared, *level, (measured["mean"] + error).max() / 2 if len(measured) else 0.0)
     marks = []
@@ -203,9 +206,11 @@ def noise_of_k(
         ends = (max(_k_domain(N)[0], equal_noise_batch_size(end, N)) for end in scale)
         marks = [(*ends, _("noise = gradient"))]
     return filled(
-        _noise_of_k(N, (low, high), signal is None, bool(marks) and marks[0][0] > N**0.6, theme),
+        _noise_of_k(N, (low, high), signal is None, is_right, theme),
         curve=pd.DataFrame({"batch_size": k, "value": law}),
-        signal=pd.DataFrame({"batch_size": 0.9, "value": level, "text": _("‖g‖², the full gradient")}),
+        signal=pd.DataFrame(
+            {"batch_size": 0.9 if is_right else 1.2 * N, "value": level, "text": _("‖g‖², the full gradient")}
+        ),
         scale=pd.DataFrame(marks, columns=["batch_size", "left", "right", "text"]),
         measured=measured.assign(
             at=measured["mean"].clip(low),
@@ -223,9 +228,7 @@ def _k_domain(num_examples: int) -> Domain:
 
 
 @structure
-def _noise_of_k(
-    num_examples: int, domain: Domain, is_relative: bool, mark_is_right: bool, theme: Theme
-) -> alt.LayerChart:
+def _noise_of_k(num_examples: int, domain: Domain, is_relative: bool, is_right: bool, theme: Theme) -> alt.LayerChart:
     _ = theme.translate
     x = alt.X(
         "batch_size:Q",
@@ -257,12 +260,14 @@ def _noise_of_k(
         # The k at which noise and gradient are equally large, with its interval.
         mark.mark_rect(opacity=0.22, **muted).encode(x=alt.X("left:Q"), x2="right:Q"),
         mark.mark_rule(strokeWidth=1.5, **muted).encode(x=x),
-        mark.mark_text(dx=-6 if mark_is_right else 6, **text | {"align": "right" if mark_is_right else "left"}).encode(
+        mark.mark_text(dx=-6 if is_right else 6, **text | {"align": "right" if is_right else "left"}).encode(
             x=x, y=alt.value(10), text="text:N"
         ),
         # The gradient itself.
         level.mark_rule(strokeDash=[5, 4], **muted).encode(y=y),
-        level.mark_text(dy=-11, **text).encode(x=x, y=y, text="text:N"),
+        level.mark_text(dy=12 if is_right else -11, **text | {"align": "left" if is_right else "right"}).encode(
+            x=x, y=y, text="text:N"
+        ),
         # What was measured, ± 2 standard errors.
         points.mark_rule(clip=True, strokeWidth=2, aria=False).encode(
             x=x, y=alt.Y("below:Q"), y2="above:Q", color=color

@@ -67,6 +67,15 @@ def ratio(value: float) -> str:
     return f"> {MAX_RATIO:,}" if value > MAX_RATIO else digits(value, 2)
 
 
+def length_text(value: float) -> str:
+    """A length with three digits; a very small one with one digit and a power of ten.
+
+    >>> length_text(3.9342), length_text(2.34e-5)
+    ('3.93', '2 · 10⁻⁵')
+    """
+    return digits(value, 3) if value >= 1e-3 else power_of_ten(value)
+
+
 def path(here: PathVerdict, start: PathVerdict, update: int) -> list[str]:
     """Gradient and noise at the point, beside those at the start of the path.
 
@@ -75,7 +84,7 @@ def path(here: PathVerdict, start: PathVerdict, update: int) -> list[str]:
         start: before any update.
         update: number of updates made.
     """
-    length = _("Full gradient: length **{length}**.").format(length=digits(here.length, 3))
+    length = _("Full gradient: length **{length}**.").format(length=length_text(here.length))
     if here.batch_size == here.num_examples:
         return [length, _("k = N: the only minibatch of an epoch holds all samples. Its gradient has no noise.")]
     noise = _(

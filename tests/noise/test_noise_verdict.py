@@ -49,7 +49,7 @@ def test_every_point_of_a_path_has_its_numbers_in_words(k, update, pull, seed):
     assert says.residual < 1e-12
     assert sum(says.sizes) == 200
     for text in sentences(lambda: " ".join(wording.path(says, says, update))):
-        assert digits(says.length, 3) in text
+        assert wording.length_text(says.length) in text
         assert (digits(says.expected, 3) in text) == (k < 200) or says.expected == 0
         assert (f"{says.sizes[-1]}/200" in text) == (says.sizes[-1] != k)
 
