@@ -22,7 +22,7 @@ from sgd_tf.ui.trial import Verdict
 
 PICTURE_HEIGHT = 344  # px, of tiles or points and of the flow below them
 FLOW_HEIGHT = {True: 158, False: 80}  # px, with the images of the minibatch and without
-NARRATION_HEIGHT = 46  # px
+NARRATION_HEIGHT = 56  # px
 ORDERS_HEIGHT = 92  # px
 REDRAWN = ("sgd_judged", "sgd_words_now", "sgd_comparison_now")  # what shows more after a step, below the picture
 
