@@ -22,6 +22,12 @@ from tests import job_functions
 from tests.jobs.waiting import MEMORY_LIMIT, ended, eventually, is_gone
 
 
+@pytest.fixture
+def not_connected(monkeypatch):
+    """A process that has not asked for its cluster yet."""
+    monkeypatch.setattr("sgd_tf.jobs.cluster._cluster", None)
+
+
 def ports(cluster):
     """What the process of the embedded cluster and its workers listen at, as (address, port)."""
     process = psutil.Process(cluster._connection._embedded.process.pid)
@@ -102,6 +108,7 @@ def test_a_cluster_that_can_not_start_says_why_and_jobs_wait_until_it_can(monkey
             assert cluster.failure is None
 
 
+@pytest.mark.usefixtures("not_connected")
 def test_jobs_of_a_closed_cluster_are_stopped_and_more_are_refused(monkeypatch):
     monkeypatch.setenv("SGD_TF_WORKERS", "1")
     monkeypatch.delenv("SGD_TF_SCHEDULER", raising=False)
@@ -135,6 +142,7 @@ def outside_cluster(folder):
             yield process, announcement["address"]
 
 
+@pytest.mark.usefixtures("not_connected")
 def test_an_outside_cluster_is_used_by_its_address_and_is_not_ended(monkeypatch, tmp_path):
     with outside_cluster(tmp_path) as (outside, address):
         monkeypatch.setenv("SGD_TF_SCHEDULER", address)
