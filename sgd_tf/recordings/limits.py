@@ -7,7 +7,7 @@ from typing import Any
 LIMIT = 256 * 10**6  # bytes
 SIZES = (1024, 8192, 32768, 65536, 131072, 261876)  # k
 WHOLE = 131072
-PARTS = (2, 4, 16)  # numbers of parts of it
+PARTS = (4, 8, 16)  # numbers of parts of it
 
 
 def memory() -> dict[str, Any]:

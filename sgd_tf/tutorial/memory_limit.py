@@ -16,7 +16,7 @@ from sgd_tf.words import N_
 
 WHOLE = 131_072
 SIZES = ("1024", "8192", "32768", "65536", "131072")  # k, until the tank is over its brim
-PARTS = Choice(key="t2_parts", label=N_("Parts"), options={"2": "2", "4": "4", "16": "16"}, default="4")
+PARTS = Choice(key="t2_parts", label=N_("Parts"), options={"4": "4", "8": "8", "16": "16"}, default="4")
 STYLES: dict[str, dict[str, Any]] = {
     "w": {"fill": "surface", "edge": "line"},
     "d": {"fill": "drawn", "edge": "text", "text": "#171717"},

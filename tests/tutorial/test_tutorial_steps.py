@@ -8,8 +8,10 @@ from itertools import product
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
+from sgd_tf.recordings import load
 from sgd_tf.tutorial.answers import KEYS, LETTERS, NONE, tally
 from sgd_tf.tutorial.notebook import notebook
 from sgd_tf.tutorial.path import STEPS
@@ -139,3 +141,18 @@ def test_the_end_counts_the_answers_and_leads_to_those_that_were_wrong(code):
     assert str(len(STEPS) - 2) in app.info[0].value
     app = open_app(code, page="pages/tutorial/your_turn.py")
     assert len(app.info) == 1
+
+
+def test_the_rate_that_counts_as_right_is_the_nearest_to_the_recorded_one():
+    step = next(step for step in STEPS if step.key == "updates_per_second")
+    recorded = load("flights").data["all"]
+    rate = recorded["updates"][-1] / recorded["seconds"][-1]
+    offered = {letter: float(text.removeprefix("About ").replace(",", "")) for letter, text in step.options.items()}
+    assert min(offered, key=lambda letter: abs(np.log(offered[letter] / rate))) == step.right
+
+
+def test_the_minibatch_does_not_fit_whole_and_fits_in_each_number_of_parts():
+    recorded = load("memory").data
+    step = next(step for step in STEPS if step.key == "memory_limit")
+    assert recorded["whole"]["131072"]["bytes"] > recorded["limit"]
+    assert all(recorded["parts"][parts]["bytes"] < recorded["limit"] for (parts,) in settings(step))
