@@ -25,6 +25,17 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+@pytest.fixture
+def cluster(monkeypatch):
+    """The workers that pages find: they run nothing, and hold the jobs that a page has submitted."""
+    from sgd_tf.ui import runs
+    from tests.lab import FakeCluster
+
+    fake = FakeCluster()
+    monkeypatch.setattr(runs, "connect", lambda: fake)
+    return fake
+
+
 def make_classification(num_examples: int, *, num_features: int = 5, num_classes: int = 3, seed: int = 0) -> Problem:
     """A small problem made by NumPy: labels of a random linear map, so that it can be learned."""
     random = np.random.default_rng(seed)

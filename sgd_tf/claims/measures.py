@@ -18,7 +18,6 @@ RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 MAX_MORE_DIGITS = 20  # a float has 17
 
 MARKS: dict[Outcome | None, str] = {None: "·", "met": "✓", "missed": "✗"}  # None: no condition; "?" for the rest
-BOUND_WORDS = (N_("exactly {bound}"), N_("at least {bound}"), N_("at most {bound}"))
 OPEN_WORDS: dict[Outcome, str] = {
     "too few seeds": N_("undecided: fewer than {n} seeds"),
     "runs disagree": N_("undecided: the runs disagree"),
@@ -144,9 +143,9 @@ class Measure:
             for bound in (self.at_least, self.at_most)
         )
         if low is not None and self.at_least == self.at_most:
-            return translate("exactly {bound}").format(bound=low)
-        words = [] if low is None else [translate("at least {bound}").format(bound=low)]
-        words += [] if high is None else [translate("at most {bound}").format(bound=high)]
+            return translate(N_("exactly {bound}")).format(bound=low)
+        words = [] if low is None else [translate(N_("at least {bound}")).format(bound=low)]
+        words += [] if high is None else [translate(N_("at most {bound}")).format(bound=high)]
         return ", ".join(words)
 
 

@@ -13,17 +13,9 @@ from sgd_tf.claims.catalogue import CLAIMS
 from sgd_tf.claims.claim import Point
 from sgd_tf.claims.rows import ClaimPlan, Failure, Finding, SignOfLife, try_claim
 from sgd_tf.jobs import JobFailure
-from sgd_tf.ui import runs
-from tests.lab import LANGUAGES, FakeCluster, checked, open_app
+from tests.lab import LANGUAGES, checked, open_app
 
 PAGE = "pages/lab/claims.py"
-
-
-@pytest.fixture
-def cluster(monkeypatch):
-    fake = FakeCluster()
-    monkeypatch.setattr(runs, "connect", lambda: fake)
-    return fake
 
 
 def answer(key, num_seeds, verdict="holds"):

@@ -19,17 +19,12 @@ from sgd_tf.devices.rows import (
     Stage,
     Update,
 )
-from sgd_tf.ui import runs
-from tests.lab import LANGUAGES, FakeCluster, checked, open_app
+from tests.lab import LANGUAGES, checked, open_app
 
 PAGE = "pages/lab/data_parallel.py"
 
 
-@pytest.fixture(autouse=True)
-def cluster(monkeypatch):
-    fake = FakeCluster()
-    monkeypatch.setattr(runs, "connect", lambda: fake)
-    return fake
+pytestmark = pytest.mark.usefixtures("cluster")
 
 
 RUN = ParallelPlan(num_updates=30)

@@ -13,8 +13,7 @@ from sgd_tf.memory.rows import Device, Difference, Measurement, PartsPlan, WallP
 from sgd_tf.problems import CATALOGUE
 from sgd_tf.training import models
 from sgd_tf.training.records import ModelConfig, RacePlan, TrainConfig
-from sgd_tf.ui import runs
-from tests.lab import LANGUAGES, FakeCluster, checked, open_app
+from tests.lab import LANGUAGES, checked, open_app
 
 PAGE = "pages/lab/memory.py"
 MB = 10**6
@@ -23,11 +22,9 @@ RIGHT, WRONG = ":material/check_circle:", ":material/cancel:"
 
 
 @pytest.fixture(autouse=True)
-def cluster(monkeypatch):
-    fake = FakeCluster()
-    monkeypatch.setattr(runs, "connect", lambda: fake)
+def cluster(cluster):
     view._known.clear()
-    return fake
+    return cluster
 
 
 def verdict(app):

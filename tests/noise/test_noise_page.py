@@ -27,7 +27,7 @@ from sgd_tf.problems import CATALOGUE
 from sgd_tf.training import models, vectors
 from sgd_tf.training.records import MAX_LEARNING_RATE, ModelConfig
 from sgd_tf.ui import runs
-from tests.lab import LANGUAGES, FakeCluster, checked, open_app, travelled
+from tests.lab import LANGUAGES, checked, open_app, travelled
 
 PAGE = "pages/learn/gradient_noise.py"
 PARTS = ("path", "law", "escape", "edge")
@@ -37,13 +37,6 @@ LINEAR = ModelConfig(kind="linear", widths=())
 @pytest.fixture(autouse=True)
 def fresh_answers():
     runs._answers.clear()
-
-
-@pytest.fixture
-def cluster(monkeypatch):
-    fake = FakeCluster()
-    monkeypatch.setattr(runs, "connect", lambda: fake)
-    return fake
 
 
 @pytest.fixture

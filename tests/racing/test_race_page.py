@@ -20,14 +20,9 @@ from sgd_tf.training.history import Row
 from sgd_tf.training.warm_up import warm_up
 from sgd_tf.ui import progress, runs
 from sgd_tf.ui.widgets import PROBLEMS
-from tests.lab import APP, LANGUAGES, FakeCluster, FakeJob, checked, open_app
+from tests.lab import APP, LANGUAGES, FakeJob, checked, open_app
 
-
-@pytest.fixture(autouse=True)
-def cluster(monkeypatch):
-    fake = FakeCluster()
-    monkeypatch.setattr(runs, "connect", lambda: fake)
-    return fake
+pytestmark = pytest.mark.usefixtures("cluster")
 
 
 def record(name, seconds, loss, **changes):

@@ -17,7 +17,7 @@ from sgd_tf.sampling.rows import (
     SortedPlan,
 )
 from sgd_tf.ui import runs
-from tests.lab import LANGUAGES, FakeCluster, InProcessCluster, checked, open_app, travelled
+from tests.lab import LANGUAGES, InProcessCluster, checked, open_app, travelled
 
 PAGE = "pages/learn/sampling.py"
 ADDRESS = {
@@ -30,13 +30,6 @@ ADDRESS = {
 @pytest.fixture(autouse=True)
 def fresh_answers():
     runs._answers.clear()
-
-
-@pytest.fixture
-def cluster(monkeypatch):
-    fake = FakeCluster()
-    monkeypatch.setattr(runs, "connect", lambda: fake)
-    return fake
 
 
 @pytest.fixture

@@ -8,17 +8,10 @@ from sgd_tf import ModelConfig
 from sgd_tf.step_cost import rows
 from sgd_tf.step_cost.rows import WAYS, FirstEpoch, StepCostPlan, Timing
 from sgd_tf.ui import runs
-from tests.lab import LANGUAGES, FakeCluster, checked, open_app
+from tests.lab import LANGUAGES, checked, open_app
 
 PAGE = "pages/lab/step_cost.py"
 DEFAULT = StepCostPlan(problem="digits", num_examples=1_437, model=ModelConfig(), batch_sizes=(8, 64, 512, 1_437))
-
-
-@pytest.fixture
-def cluster(monkeypatch):
-    fake = FakeCluster()
-    monkeypatch.setattr(runs, "connect", lambda: fake)
-    return fake
 
 
 def given_rows(plan):

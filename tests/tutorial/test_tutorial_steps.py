@@ -16,19 +16,15 @@ from sgd_tf.tutorial.answers import KEYS, LETTERS, NONE, tally
 from sgd_tf.tutorial.notebook import notebook
 from sgd_tf.tutorial.path import STEPS
 from sgd_tf.tutorial.plain import SETUP
-from sgd_tf.ui import language, menu, runs
+from sgd_tf.ui import language, menu
 from sgd_tf.ui.film import player
-from tests.lab import FakeCluster, checked, open_app
+from tests.lab import checked, open_app
 
 ROOT = Path(__file__).parents[2]
 IDS = [step.key for step in STEPS]
 MAX_WORDS = 90
 
-
-@pytest.fixture(autouse=True)
-def no_workers(monkeypatch):
-    """A step needs no worker, and none starts."""
-    monkeypatch.setattr(runs, "connect", FakeCluster)
+pytestmark = pytest.mark.usefixtures("cluster")  # a step needs no worker, and none starts
 
 
 def settings(step):

@@ -8,7 +8,6 @@ from streamlit.testing.v1 import AppTest
 
 from sgd_tf.jobs import JobFailure
 from sgd_tf.ui import runs, visitors
-from tests.lab import FakeCluster
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,11 +71,9 @@ def trial_page():
 
 
 @pytest.fixture(autouse=True)
-def cluster(monkeypatch):
-    fake = FakeCluster()
-    monkeypatch.setattr(runs, "connect", lambda: fake)
+def cluster(cluster):
     runs._kept.clear()
-    return fake
+    return cluster
 
 
 def opened(*, run="", **session):
