@@ -37,9 +37,14 @@ help:
 app: $(INSTALLED)
 	@exec $(IN_VENV) -m streamlit run app.py --server.headless=$(HEADLESS) $(if $(PORT),--server.port=$(PORT))
 
-# Three processes, one of them with all browser tests: these wait for pages and workers much of their time.
+# The browser tests come apart from the others, one at a time: they watch real workers train. The others share the cores.
 test: $(INSTALLED_FOR_TESTS) browser
-	$(IN_VENV) -m pytest $(if $(ARGS),$(ARGS),-n 3 --dist loadgroup)
+ifdef ARGS
+	$(IN_VENV) -m pytest $(ARGS)
+else
+	@status=0; for part in "-n 2 --dist loadfile --ignore tests/browser" tests/browser; do \
+	  $(IN_VENV) -m pytest $$part || status=1; done; exit $$status
+endif
 
 browser: $(INSTALLED_FOR_TESTS)
 	@scripts/install.sh browser

@@ -11,14 +11,6 @@ hypothesis.settings.register_profile("lab", hypothesis.settings(), deadline=None
 hypothesis.settings.load_profile("lab")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Keep together what `--dist loadgroup` hands to one process: the tests of a file, and all in the browser."""
-    for item in items:
-        group = "browser" if "browser" in item.path.parts else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 def pytest_collection_finish():
     """Leave what is there now out of garbage collection: TensorFlow's modules, imported by the tests that use it."""
     gc.collect()
