@@ -405,5 +405,6 @@ def _difference(found: Comparison) -> tuple[str, dict[str, str]]:
     times, low_text, high_text = (digits(value, 3) for value in (size, low, high))
     numbers = {"times": times, "low": low_text, "high": high_text}
     if times == "1":
-        return _("**{what}**: {one} and {other} differ by less than 1% (95%: {low} to {high} times)."), numbers
+        numbers = {end: f"{round(100 * (value - 1), 1) + 0.0:+,.1f}%" for end, value in (("low", low), ("high", high))}
+        return _("**{what}**: {one} and {other} differ by less than 1% (95%: {low} to {high})."), numbers
     return _("**{what}**: {one} has {times} times the value of {other} (95%: {low} to {high})."), numbers

@@ -10,14 +10,16 @@ import pandas as pd
 def digits(value: float | None, num: int) -> str:
     """A number with so many significant digits; "–" where there is none, "∞" where it is infinite.
 
-    >>> digits(0.0126, 2), digits(99.6, 2), digits(1234.5, 2), digits(None, 2)
-    ('0.013', '100', '1,234', '–')
+    >>> digits(0.0126, 2), digits(99.6, 2), digits(1234.5, 2), digits(2.2e-05, 2), digits(None, 2)
+    ('0.013', '100', '1,234', '2.2 · 10⁻⁵', '–')
     """
     if value is None or pd.isna(value):
         return "–"
     if math.isinf(value):
         return "∞"
     text = f"{value:.{num}g}"  # 99.6 with two digits is 1e+02
+    if "e-" in text:
+        return power_of_ten(value, num)
     return f"{value:,.0f}" if abs(float(text)) >= 10**num else text
 
 
@@ -50,11 +52,11 @@ def difference_text(difference: float | None, nothing: str = "…") -> str:
 RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
-def power_of_ten(value: float) -> str:
-    """A small number with one significant digit and a power of ten.
+def power_of_ten(value: float, num: int = 1) -> str:
+    """A small number with so many significant digits and a power of ten.
 
-    >>> power_of_ten(2.98e-08), power_of_ten(0)
-    ('3 · 10⁻⁸', '0')
+    >>> power_of_ten(2.98e-08), power_of_ten(2.98e-08, 2), power_of_ten(0)
+    ('3 · 10⁻⁸', '3.0 · 10⁻⁸', '0')
     """
-    mantissa, exponent = f"{value:.0e}".split("e")
+    mantissa, exponent = f"{value:.{num - 1}e}".split("e")
     return f"{mantissa} · 10{str(int(exponent)).translate(RAISED)}" if value else "0"

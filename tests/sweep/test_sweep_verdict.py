@@ -116,9 +116,11 @@ def test_a_further_seed_of_one_k_takes_no_other_k_out_of_the_answer(rows, data):
     k = data.draw(st.sampled_from(sorted({row.batch_size for row in rows})))
     own = next(row for row in rows if row.batch_size == k)
     after = seconds_by_size(analysis.to_table([*rows, replace(own, seed=99)]))
-    columns = ["batch_size", "state", "num_known"]
-    others = before["batch_size"] != k
-    assert after.loc[others, columns].equals(before.loc[others, columns])
+    before, after = (sizes[sizes["batch_size"] != k].set_index("batch_size") for sizes in (before, after))
+    assert after["num_known"].equals(before["num_known"])
+    # The seed changes the seconds of k, and so perhaps which of those that are compared is the fastest.
+    compared = [sizes["state"].replace(["fastest", "as fast", "slower"], "compared") for sizes in (before, after)]
+    assert compared[0].equals(compared[1])
 
 
 @settings(max_examples=20)
