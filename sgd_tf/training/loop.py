@@ -74,16 +74,23 @@ class Loop:
     def gradient(self, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Mean loss of the samples x (n, …), y (n,) and its gradient, in parts of ``micro_batch_size`` samples.
 
-        The mean over n samples is the sum of the means over its parts, each weighted by its share of n.
+        The mean over n samples is the sum of the means over its parts, each weighted by its share of n. One part is in
+        memory at a time: the number of turns depends on the losses, so no compiler runs two of them side by side, and
+        the last, smaller part begins where the loop has ended. After a loss that is not finite no part is needed.
         """
         n, m = x.shape[0], min(self.micro_batch_size, x.shape[0])
-        total = self._part(x[:m], y[:m], m / n)
-        if n // m > 1:  # a loop of no turns would still copy all gradients in each update
-            for i in tf.range(1, n // m):
-                total = _sum(total, self._part(_rows(x, i * m, m), _rows(y, i * m, m), m / n))
+        if m == n:
+            return self._part(x, y, 1.0)
+        loss, gradient = tf.zeros([]), [tf.zeros_like(weights) for weights in self.model.trainable_variables]
+        start = tf.constant(0)
+        while (start <= n - m) & tf.math.is_finite(loss):
+            tf.autograph.experimental.set_loop_options(parallel_iterations=1)
+            loss, gradient = _sum((loss, gradient), self._part(_rows(x, start, m), _rows(y, start, m), m / n))
+            start += m
         if n % m:
-            total = _sum(total, self._part(x[n - n % m :], y[n - n % m :], (n % m) / n))
-        return total
+            rest = self._part(_rows(x, start, n % m), _rows(y, start, n % m), (n % m) / n)
+            loss, gradient = _sum((loss, gradient), rest)
+        return loss, gradient
 
     def _part(self, x: tf.Tensor, y: tf.Tensor, share: float) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Mean loss of the samples with the model's regularisers, times their share of the minibatch; its gradient."""

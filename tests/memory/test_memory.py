@@ -120,6 +120,8 @@ TRIALS = [
     Trial(batch_size=K, limit=LIMIT),
     Trial(batch_size="all", micro_batch_size=M, limit=LIMIT),
     Trial(batch_size="all"),
+    Trial(batch_size="all", micro_batch_size=20_000),
+    Trial(batch_size="all", micro_batch_size=25_000),
 ]
 
 
@@ -136,7 +138,7 @@ def measured(rows):
 
 
 def test_a_run_that_does_not_fit_is_ended_and_the_sizes_that_are_named_fit(measured):
-    over, smaller, in_parts, _unlimited = measured
+    over, smaller, in_parts, *_unlimited = measured
     assert not over.fits
     assert over.num_bytes > LIMIT
     assert over.seconds is None
@@ -147,11 +149,23 @@ def test_a_run_that_does_not_fit_is_ended_and_the_sizes_that_are_named_fit(measu
 
 
 def test_the_measured_peak_grows_with_k_as_predicted_within_a_factor_of_two(measured):
-    _over, small, _in_parts, large = measured
+    _over, small, _in_parts, large, *_parts = measured
     config = [TrainConfig(batch_size=row.batch_size) for row in (small, large)]
     predicted = [predict.predict(SPECS, each, num_examples=40_000, num_features=20).total for each in config]
     # What is merged, and which of the gradients are there at once, is the compiler's choice: half of them or twice.
     assert 1 / 2 < (large.num_bytes - small.num_bytes) / (predicted[1] - predicted[0]) < 2
+
+
+@pytest.mark.parametrize("part", [-2, -1], ids=["equal", "unequal"])
+def test_two_parts_of_a_minibatch_are_not_in_memory_at_once(measured, part):
+    whole, parts = measured[3], measured[part]
+    saved = whole.num_bytes - parts.num_bytes
+    config = TrainConfig(batch_size="all", micro_batch_size=parts.micro_batch_size)
+    predicted = [
+        predict.predict(SPECS, each, num_examples=40_000, num_features=20).total
+        for each in (TrainConfig(batch_size="all"), config)
+    ]
+    assert 1 / 2 < saved / (predicted[0] - predicted[1]) < 2
 
 
 @pytest.mark.sentences

@@ -127,7 +127,7 @@ def test_each_update_takes_the_samples_that_the_order_names(make_problem, sampli
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("batch_size", "micro_batch_sizes"), [("all", (1, 16)), (16, (5, 69))])
+@pytest.mark.parametrize(("batch_size", "micro_batch_sizes"), [("all", (1, 16, 40)), (16, (5, 69))])
 def test_accumulated_gradients_give_the_update_of_the_whole_minibatch(classification, batch_size, micro_batch_sizes):
     config = TrainConfig(batch_size=batch_size, learning_rate=0.1)
     whole, _ = weights_after(classification, config, updates=6)
