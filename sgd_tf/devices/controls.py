@@ -22,7 +22,7 @@ PART = Choice(
 )
 PROBLEM = Choice(
     key="parallel_problem",
-    label=N_("What to learn"),
+    label=N_("Problem"),
     options={name: PROBLEMS[name] for name in ("digits", "teacher", "flights")},
     default="digits",
     widget="select",

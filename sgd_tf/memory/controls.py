@@ -30,7 +30,7 @@ PART = Choice(
 )
 PROBLEM = Choice(
     key="memory_problem",
-    label=N_("What to learn"),
+    label=N_("Problem"),
     options={name: PROBLEMS[name] for name in ("flights", "digits", "mnist", "fashion_mnist")},
     default="flights",
     widget="select",

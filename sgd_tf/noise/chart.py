@@ -346,7 +346,7 @@ def _valleys(num_rows: int, theme: Theme) -> alt.LayerChart:
             x=alt.value(0), y=y, text="text:N", color=color
         ),
     ]
-    title = _("Where the runs ended"), _("Above: the loss. Below: a row for each k, a dot for each of 100 runs")
+    title = _("Where the runs ended"), _("Above: the loss. Below: a row for each k, dots for 100 of its runs")
     return finish(layers, theme, title, title_size=TITLE_SIZE)
 
 

@@ -44,9 +44,7 @@ PATH = Choice(key="noise_on", label=N_("Path"), options={"sgd": N_("SGD path"), 
 UPDATES = Number(key="noise_at", label=N_("Updates made"), low=0, high=PathPlan.num_updates, default=4, widget="slider")
 
 # Noise against k
-LAW_PROBLEM = Choice(
-    key="noise_problem", label=N_("What to learn"), options=PROBLEMS, default="digits", widget="select"
-)
+LAW_PROBLEM = Choice(key="noise_problem", label=N_("Problem"), options=PROBLEMS, default="digits", widget="select")
 LAW_MODEL = Choice(key="noise_model", label=N_("Model"), options=MODELS, default="mlp")
 STAGE = Choice(
     key="noise_stage",
@@ -62,7 +60,7 @@ SPREAD = Number(
 
 # The largest stable rate
 EDGE_PROBLEM = Choice(
-    key="noise_edge_problem", label=N_("What to learn"), options=PROBLEMS, default="diabetes", widget="select"
+    key="noise_edge_problem", label=N_("Problem"), options=PROBLEMS, default="diabetes", widget="select"
 )
 EDGE_MODEL = Choice(key="noise_edge_model", label=N_("Model"), options=MODELS, default="linear")
 

@@ -204,6 +204,14 @@ class Descent:
         return 1 - 2 * self.factor
 
     @property
+    def bump(self) -> tuple[int, int]:
+        """Indices of the lowest record before the first rise and of the highest one from there to the lowest of all."""
+        lowest = int(np.argmin(self.losses))
+        rise = next(at for at in range(1, lowest + 1) if self.losses[at] > RISEN * self.losses[at - 1])
+        top = rise + int(np.argmax(self.losses[rise : lowest + 1]))
+        return int(np.argmin(self.losses[:rise])), top
+
+    @property
     def course(self) -> Literal["flat", "down", "bump", "late", "up"]:
         """How the loss went: it stays, falls, rises and then falls, falls and then rises, or ends above its start."""
         last, lowest = self.losses[-1], int(np.argmin(self.losses))

@@ -74,10 +74,12 @@ def law_picture(plan: LawPlan, found: list[Noise | MeasuredNoise | NoiseScale]) 
             st.markdown("\n".join(f"- {line}" for line in wording.law_details(says)))
 
 
-def law_verdict(plan: LawPlan, found: list[Noise | MeasuredNoise | NoiseScale]) -> Verdict | None:
-    """Where the noise is as large as the gradient."""
+def law_verdict(plan: LawPlan, found: list[Noise | MeasuredNoise | NoiseScale]) -> Verdict:
+    """Where the noise is as large as the gradient; of a run that was stopped, how far it came."""
     says = verdict.law(plan, found)
-    return Verdict(text=wording.law(says), answer=says.answer) if says else None
+    if says is None:
+        return Verdict(text=wording.stopped(len(table(found, MeasuredNoise)), len(plan.batch_sizes)))
+    return Verdict(text=wording.law(says), answer=says.answer)
 
 
 LAW: Trial[LawPlan, Noise | MeasuredNoise | NoiseScale] = Trial(
@@ -127,10 +129,12 @@ def escape_picture(plan: EscapePlan, found: list[Escapes]) -> None:
         st.caption(details)
 
 
-def escape_verdict(plan: EscapePlan, found: list[Escapes]) -> Verdict | None:
-    """Which k escapes most often."""
+def escape_verdict(plan: EscapePlan, found: list[Escapes]) -> Verdict:
+    """Which k escapes most often; of a run that was stopped, how far it came."""
     says = verdict.escape(found, len(plan.batch_sizes))
-    return Verdict(text=wording.escape(says), answer=says.answer) if says else None
+    if says is None:
+        return Verdict(text=wording.stopped(len(found), len(plan.batch_sizes)))
+    return Verdict(text=wording.escape(says), answer=says.answer)
 
 
 ESCAPE: Trial[EscapePlan, Escapes] = Trial(
@@ -201,7 +205,8 @@ def edge_picture(plan: EdgePlan, found: list[Curvature | history.Row | End]) -> 
         with st.container(key="noise_edge_results"):
             ends = {row.factor: row.curvature for row in found if isinstance(row, End)}
             st.table(_edge_table(says, ends))
-            st.caption(wording.edge_details(says))
+            if details := wording.edge_details(says):
+                st.caption(details)
 
 
 def _edge_table(says: verdict.EdgeVerdict, ends: dict[float, Curvature | None]) -> pd.DataFrame:
@@ -233,11 +238,12 @@ def _times(factor: float) -> str:
     return "–" if math.isnan(factor) else f"× {round(factor, 3) + 0.0:.3f}".replace("-", "−")
 
 
-def edge_verdict(plan: EdgePlan, found: list[Curvature | history.Row | End]) -> Verdict | None:
-    """What the run just above the limit does."""
+def edge_verdict(plan: EdgePlan, found: list[Curvature | history.Row | End]) -> Verdict:
+    """What the run just above the limit does; of an experiment that was stopped, how far it came."""
     says = verdict.edge(plan, found)
     if says is None:
-        return None
+        num_done = sum(isinstance(row, End) for row in found)
+        return Verdict(text=wording.stopped(num_done, len(plan.factors), of_runs=True))
     answer = says.answer if isinstance(says, verdict.EdgeVerdict) else None
     return Verdict(text=wording.edge(says), answer=answer)
 

@@ -17,7 +17,7 @@ CROSSINGS = {"tiny": N_("Below 4"), "small": N_("4–31"), "medium": N_("32–25
 ESCAPES = {"one": N_("k = 1"), "between": N_("A k between 1 and N"), "gd": N_("GD"), "none": N_("None escapes")}
 COURSES = {
     "down": N_("falls, as below the limit"),
-    "bump": N_("rises, then falls"),
+    "bump": N_("rises on the way, then falls"),
     "up": N_("ends higher than it began"),
 }
 
@@ -48,6 +48,10 @@ COURSE = {
     ),
     "bump": N_(
         "With γ = {factor} · 2/λmax the loss rises up to {high} on the way, and ends at {end}; it began at {start}."
+    ),
+    "dip": N_(
+        "With γ = {factor} · 2/λmax the loss falls from {start} to {low} (update {at}), rises again to {high} (update "
+        "{top}), and ends at {end}."
     ),
     "late": N_(
         "With γ = {factor} · 2/λmax the loss falls from {start} to {low} (update {at}) and rises again to {end} by "
@@ -105,6 +109,22 @@ def path(here: PathVerdict, start: PathVerdict, update: int) -> list[str]:
         text = _("The last minibatch has only {last} samples and counts {last}/{n}; a full one counts {k}/{n}.")
         added += " " + text.format(last=last, k=k, n=N)
     return [f"{length} {noise}", compared, added]
+
+
+def stopped(num_done: int, num_planned: int, *, of_runs: bool = False) -> str:
+    """How far an experiment came that was stopped.
+
+    Args:
+        num_done: batch sizes that were measured, or runs that ended.
+        num_planned: of the plan.
+        of_runs: whether runs are counted, not batch sizes.
+    """
+    if not num_done:
+        return _("Stopped before the first result.")
+    text = _("Stopped after {done} of {total} batch sizes: too few to judge a prediction.")
+    if of_runs:
+        text = _("Stopped after {done} of {total} runs: too few to judge a prediction.")
+    return text.format(done=num_done, total=num_planned)
 
 
 def law(found: LawVerdict) -> str:
@@ -219,7 +239,11 @@ def edge(found: EdgeVerdict | NoLimit) -> str:
 
 def _course(run: Descent) -> str:
     at = run.losses.index(min(run.losses))
+    high = max(run.losses)
     kind: str = run.course
+    if kind == "bump":
+        at, top = run.bump
+        high, kind = run.losses[top], "dip" if at else "bump"
     if kind == "up":
         kind = ("up" if run.diverged_at is None else "diverged") + ("" if at else " at once")
     return _(COURSE[kind]).format(
@@ -227,7 +251,8 @@ def _course(run: Descent) -> str:
         start=digits(run.losses[0], 3),
         low=digits(run.losses[at], 3),
         at=run.updates[at],
-        high=digits(max(run.losses), 3),
+        high=digits(high, 3),
+        top=run.updates[run.bump[1]] if kind == "dip" else None,
         end=digits(run.losses[-1], 3),
         last=run.updates[-1] if run.diverged_at is None else run.diverged_at,
     )
@@ -251,4 +276,8 @@ def edge_details(found: EdgeVerdict) -> str:
     """What the formula is good for in these runs."""
     if found.is_quadratic:
         return _("Formula and measurement agree, apart from rounding.")
-    return _("This loss is not quadratic, so the formula holds only near the initial weights.")
+    gaps = [abs(run.ratio - run.formula) for run in found.runs if math.isfinite(run.ratio)]
+    if not gaps:
+        return ""
+    text = _("This loss is not quadratic: the first update differs from the formula by up to {gap}.")
+    return text.format(gap=digits(max(gaps), 2))

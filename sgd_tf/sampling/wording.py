@@ -38,7 +38,8 @@ def floor(says: FloorVerdict | Diverged | Unfinished) -> str:
         return _without_numbers(says)
     text = _(
         "Halving the learning rate divides the error floor by {one} with replacement and by {other} when reshuffled "
-        "(fitted powers of γ: {p} and {q}; {seeds}). Theory for small γ: the power is 1, and at least 2."
+        "(fitted powers of γ: {p} and {q}; {seeds}). Theory for small γ: 1 with replacement, at "
+        "least 2 reshuffled."
     )
     one, other = (f"{says.divisors[way]:.1f}" for way in ("with_replacement", "reshuffle"))
     p, q = (f"{says.powers[way]:.2f}" for way in ("with_replacement", "reshuffle"))

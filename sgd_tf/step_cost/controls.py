@@ -29,7 +29,7 @@ def _check_size(text: str) -> None:
 
 PROBLEM = Choice(
     key="step_problem",
-    label=N_("What to learn"),
+    label=N_("Problem"),
     options={name: PROBLEMS[name] for name in ("digits", "spirals", "teacher", "breast_cancer")},
     default="digits",
     widget="select",

@@ -38,7 +38,7 @@ class TrainingSettings:
         return cls(
             problem=Choice(
                 key=f"{prefix}problem",
-                label=N_("What to learn"),
+                label=N_("Problem"),
                 options=PROBLEMS,
                 default="digits",
                 widget="select",

@@ -146,6 +146,8 @@ def _state(run: SessionRun | None, share: float) -> str:
     """What a run without a verdict does, or how it ended; empty while nothing has come."""
     if run is None or (run.job.status == "running" and not run.job.rows):
         return ""
+    if run.job.status == "stopped" and not run.job.rows:
+        return _("Stopped before the first result.")
     words = {"running": _("Training: {share}"), "stopped": _("Stopped at {share}."), "done": _("Done.")}
     return words.get(run.job.status, "").format(share=f"{share:.0%}")
 

@@ -34,6 +34,26 @@ PARTS = ("path", "law", "escape", "edge")
 LINEAR = ModelConfig(kind="linear", widths=())
 
 
+NOISE = Noise(s_squared=16.0, signal=0.5)
+SCALE = NoiseScale(value=30.0, low=25.0, high=40.0, s_squared=16.0, signal=0.5, small=89, big=718, num_draws=200)
+
+
+def measured(k, share=1.0):
+    law = 16 / k * (1 - k / 1437)
+    return MeasuredNoise(batch_size=k, mean=share * law, standard_error=law / 50, law=law, num_draws=256)
+
+
+def escaped(k, num, num_diverged=0):
+    return Escapes(
+        batch_size=k,
+        num_runs=300,
+        num_escaped=num,
+        num_diverged=num_diverged,
+        interval=(num / 310, num / 290),
+        ends=[0.9, -1.0, math.nan],
+    )
+
+
 @pytest.fixture(autouse=True)
 def fresh_answers():
     runs._answers.clear()
@@ -125,6 +145,24 @@ def test_a_run_that_is_stopped_at_once_leaves_a_page_that_can_run_again(cluster,
     assert not checked(app).button(key=f"noise_{part}_run").disabled
 
 
+@pytest.mark.parametrize(
+    ("part", "found", "said"),
+    [
+        ("law", [NOISE, measured(1, 0.97), measured(32, 1.04)], ("2", "12")),
+        ("escape", [escaped(1, 3)], ("1", "9")),
+        ("edge", [Curvature(value=2.0, residual=1e-6, num_products=20, converged=True)], ()),
+    ],
+)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_run_that_is_stopped_says_how_far_it_came(cluster, language, part, found, said):
+    guess = {"law": "tiny", "escape": "one", "edge": "up"}[part]
+    app = finish(start(open_page(language, noise_part=part), part, guess), cluster, found, "stopped")
+    (text,) = [each.value for each in app.info]
+    assert re.search("정지|Stopped", text)
+    assert all(number in re.findall(r"\d+", text) for number in said)
+    assert not [*app.success, *app.warning]
+
+
 # The code
 
 
@@ -200,15 +238,6 @@ def test_the_path_is_kept_in_the_address():
 
 # Noise against k
 
-NOISE = Noise(s_squared=16.0, signal=0.5)
-SCALE = NoiseScale(value=30.0, low=25.0, high=40.0, s_squared=16.0, signal=0.5, small=89, big=718, num_draws=200)
-
-
-def measured(k, share=1.0):
-    law = 16 / k * (1 - k / 1437)
-    return MeasuredNoise(batch_size=k, mean=share * law, standard_error=law / 50, law=law, num_draws=256)
-
-
 LAW = [NOISE, measured(1, 0.97), measured(32, 1.04), measured(1437), SCALE]
 
 
@@ -279,17 +308,6 @@ def test_whatever_is_chosen_noise_and_curvature_are_finite_or_unknown(setting, n
 
 
 # Escape
-
-
-def escaped(k, num, num_diverged=0):
-    return Escapes(
-        batch_size=k,
-        num_runs=300,
-        num_escaped=num,
-        num_diverged=num_diverged,
-        interval=(num / 310, num / 290),
-        ends=[0.9, -1.0, math.nan],
-    )
 
 
 @pytest.mark.parametrize(

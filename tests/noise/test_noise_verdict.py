@@ -1,6 +1,8 @@
 """The verdicts on gradient noise are true for every run that the page can make; their sentences hold its numbers."""
 
+import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
@@ -262,6 +264,30 @@ def test_the_sentence_on_the_run_above_the_limit_holds_its_losses(losses, diverg
             assert digits(losses[-1], 3) in text
             assert says.just_above.course != "down" or losses[-1] <= 1.01 * low
             assert (says.answer == "up") == (losses[-1] > start)
+
+
+@pytest.mark.parametrize(
+    ("losses", "bump", "said"),
+    [
+        # As two spirals with an MLP: the start is the highest, and the rise comes later.
+        ([1.96, 0.64, 1.09, 0.9, 0.428], (1, 2), ["1.96", "0.64", "1.09", "0.428"]),
+        ([2.0, 3.0, 1.0, 1.5, 0.5], (0, 1), ["2", "3", "0.5"]),
+    ],
+)
+def test_a_rise_on_the_way_goes_from_the_low_before_it_to_its_peak(losses, bump, said):
+    run = descents({1.05: losses})
+    assert run.just_above.bump == bump
+    assert run.answer == "bump"
+    for text in sentences(lambda: wording.edge(run)):
+        numbers = iter(re.findall(r"\d[\d.]*\d|\d", text))
+        assert all(number in numbers for number in said)  # in this order
+
+
+def test_how_far_the_first_update_is_from_the_formula_is_computed():
+    says = descents({0.5: [1.0, 0.5], 1.05: [1.0, 0.9]}, problem="breast_cancer")
+    runs = tuple(dataclasses.replace(run, ratio=ratio) for run, ratio in zip(says.runs, (-0.87, -0.613), strict=True))
+    for text in sentences(lambda: wording.edge_details(dataclasses.replace(says, runs=runs))):
+        assert "0.87" in text  # −0.87 against 0; −0.613 is nearer to −1.1
 
 
 @pytest.mark.parametrize(("value", "is_unknown"), [(-1.0, False), (0.0, False), (math.nan, True)])
