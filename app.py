@@ -19,7 +19,7 @@ def draw() -> None:
     frame.begin()
     page = st.navigation(
         {
-            _(group): [
+            group and _(group): [
                 st.Page(
                     f"pages/{entry.file}.py",
                     title=_(entry.title),
@@ -34,7 +34,8 @@ def draw() -> None:
         position="hidden" if st.context.is_embedded else "top",
     )
     lab = _("The SGD lab")
-    st.set_page_config(page_title=f"{page.title} · {lab}", page_icon="🏁", layout="wide")
+    title = lab if page.title == lab else f"{page.title} · {lab}"
+    st.set_page_config(page_title=title, page_icon="🏁", layout="wide")
     frame.header(page.title)
     page.run()
     frame.end()

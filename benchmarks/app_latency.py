@@ -69,7 +69,7 @@ const seen = {};
 window.visit = seen;
 new MutationObserver((_changes, observer) => {
   if (document.querySelector("[data-testid=stMain] h3")) seen.heading ??= performance.now();
-  if (document.querySelector("[data-testid=stMain] :is(svg.marks, canvas, [data-testid=stImage] img)")
+  if (document.querySelector("[data-testid=stMain] :is(svg.marks, canvas, .st-key-start_race)")
       || document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]") && seen.heading
          && !document.querySelector("[data-testid=stSkeleton]")) {
     seen.complete = performance.now();
@@ -85,7 +85,7 @@ st.subheader("Empty")
 
 def pages() -> list[str]:
     """Addresses of all pages: the name of each file, and nothing for the first page."""
-    return ["", *sorted(file.stem for file in (ROOT / "pages").rglob("*.py") if file.stem != "gd_vs_sgd")]
+    return ["", *sorted(file.stem for file in (ROOT / "pages").rglob("*.py") if file.stem != "start")]
 
 
 def first_content(browser: Browser, url: str) -> tuple[float, float]:
@@ -239,7 +239,7 @@ def measure_pages(browser: Browser, server: Server, note: Notes, num_learners: i
         seen = [first_content(browser, server.url + path) for _ in range(repetitions)]
         note(f"first content, /{path}", num_learners, [heading for heading, _ in seen])
         note(f"complete, /{path}", num_learners, [complete for _, complete in seen])
-    page = open_page(browser, f"{server.url}?{RACE}")
+    page = open_page(browser, f"{server.url}gd_vs_sgd?{RACE}")
     for when in ("before", "after"):
         seen = [control_seconds(page) for _ in range(4 * repetitions)]
         note(f"control to redrawn chart, {when} a race", num_learners, seen)
@@ -272,7 +272,7 @@ def measure_races(
     """Races on fresh pages, in turn with the same race watched elsewhere, and unwatched."""
     races, elsewhere, alone = [], [], []
     for _ in range(repetitions):
-        races.append(new_race(browser, f"{server.url}?{RACE}"))
+        races.append(new_race(browser, f"{server.url}gd_vs_sgd?{RACE}"))
         if unwatched:
             elsewhere.append(race_elsewhere(server))
             alone.append(unwatched.race())
@@ -306,14 +306,16 @@ def main() -> None:
         heading, complete = first_content(browser, server.url)
         note("first content, cold", 1, [heading])
         note("complete, cold", 1, [complete])
-        new_race(browser, f"{server.url}?{RACE}")  # the workers are warm
+        new_race(browser, f"{server.url}gd_vs_sgd?{RACE}")  # the workers are warm
         for num_learners in arguments.learners:
             if num_learners == 1:
                 measure_pages(browser, server, note, 1, repetitions)
                 unwatched = Unwatched()
                 measure_races(browser, server, note, 1, repetitions, unwatched)
                 unwatched.cluster.close()
-                cold = f"{server.url}?k=32&k=all&seconds=1&widths="  # a model whose programs are not compiled yet
+                cold = (
+                    f"{server.url}gd_vs_sgd?k=32&k=all&seconds=1&widths="  # a model whose programs are not compiled yet
+                )
                 firsts = [new_race(browser, f"{cold}{40 + i}")["first point"] for i in range(repetitions)]
                 note("Run to first point, to be compiled first", 1, firsts)
                 continue

@@ -32,7 +32,7 @@ class Learner:
 
     url: str  # ws://…/_stcore/stream
     query: str = ""
-    page: str = ""  # its name in the address; empty for the first one
+    page: str = "gd_vs_sgd"  # its name in the address; empty for the first one
     latencies: list[float] = field(default_factory=list)  # seconds from a control to the end of its rerun
     errors: list[str] = field(default_factory=list)
     num_bytes: int = 0  # received

@@ -93,7 +93,7 @@ def _of(
 
 PLACES = (
     Place(
-        page="",
+        page="gd_vs_sgd",
         address={"seconds": "1"},
         choices={
             "k": [["32", "all"], ["1", "128"], ["8", "64", "all"]],

@@ -19,6 +19,7 @@ from sgd_tf.jobs.worker import check_function
 from sgd_tf.ui import language
 
 APP = str(Path(__file__).parents[1] / "app.py")
+RACE = "pages/lab/gd_vs_sgd.py"
 LANGUAGES = ("ko", "en")
 
 Arguments = TypeVarTuple("Arguments")
@@ -163,19 +164,19 @@ class InProcessCluster(FakeCluster):
         return job
 
 
-def open_app(language: str = "en", *, page: str | None = None, **address: str) -> AppTest:
+def open_app(language: str = "en", *, page: str = RACE, **address: str) -> AppTest:
     """The app, run once.
 
     Args:
         language: "ko" or "en".
-        page: its file, such as "pages/learn/sampling.py"; by default the first page.
+        page: its file, such as "pages/learn/sampling.py".
         address: what stands in the page's address.
     """
     app = AppTest.from_file(APP, default_timeout=60)
     app.query_params["lang"] = language
     for key, value in address.items():
         app.query_params[key] = value
-    return checked((app.switch_page(page) if page else app).run())
+    return checked(app.switch_page(page).run())
 
 
 def checked(app: AppTest) -> AppTest:

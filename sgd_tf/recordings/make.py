@@ -1,4 +1,7 @@
-"""Records the runs that pages show on arrival: `python -m sgd_tf.recordings.make [name …]`, all of them by default."""
+"""Records the runs that pages show on arrival: `python -m sgd_tf.recordings.make [name …]`, all of them by default.
+
+The picture of the start page is drawn from the recorded race: `python -m sgd_tf.recordings.make picture`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sgd_tf.recordings import draws, gradients, limits, races, sweeps, updates
+from sgd_tf.recordings import draws, gradients, limits, load, race_picture, races, sweeps, updates
 
 MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "shuffle": draws.shuffle,
@@ -25,15 +28,19 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "rate_map": sweeps.rate_map,
     "mnist": sweeps.mnist,
 }
+PICTURE = "picture"  # of the recorded race
 
 
 def main(names: list[str]) -> None:
     """Record and write files beside this one.
 
     Args:
-        names: of recordings; none for all.
+        names: of recordings, or "picture"; none for all.
     """
-    for name in names or MAKERS:
+    for name in names or [*MAKERS, PICTURE]:
+        if name == PICTURE:
+            Path(__file__).with_name("race.svg").write_text(race_picture.svg(load("race").data), encoding="utf-8")
+            continue
         recording = {"machine": machine(), "date": datetime.date.today().isoformat(), "versions": versions()}
         text = json.dumps(recording | {"data": rounded(MAKERS[name]())}, ensure_ascii=False, separators=(",", ":"))
         Path(__file__).with_name(f"{name}.json").write_text(text + "\n", encoding="utf-8")

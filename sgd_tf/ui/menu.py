@@ -17,7 +17,16 @@ class Entry:
     help: str
 
 
+TOP = ""  # group of the pages that stand in the menu by themselves
 MENU: dict[str, tuple[Entry, ...]] = {
+    TOP: (
+        Entry(
+            file="start/start",
+            title=N_("The SGD lab"),
+            icon=":material/home:",
+            help=N_("A race that moves, and two ways on."),
+        ),
+    ),
     N_("Tutorial"): (
         Entry(
             file="tutorial/one_update",
@@ -157,5 +166,5 @@ MENU: dict[str, tuple[Entry, ...]] = {
         ),
     ),
 }
-FIRST = "lab/gd_vs_sgd"  # the page of an address without a name
+FIRST = "start/start"  # the page of an address without a name
 TITLES = {entry.file: entry.title for entries in MENU.values() for entry in entries}

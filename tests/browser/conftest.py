@@ -257,7 +257,7 @@ def server():
     """The server that all tests share, warm: a first race has run."""
     with running_server() as server:
         with chromium() as browser, new_lab(browser) as lab:
-            lab.open(f"{server.url}?k=32&seconds=1")
+            lab.open(f"{server.url}gd_vs_sgd?k=32&seconds=1")
             lab.race()
         yield server
 
@@ -280,11 +280,11 @@ def new_tab(browser):
 def open_lab(server, browser):
     """Opens tabs: `open_lab("k=32&seconds=2", locale="ko-KR")`; they are closed after the test.
 
-    Other pages than the first: `open_lab("k=5", page="sampling", ready="key of what is there then")`.
+    Other pages than the race: `open_lab("k=5", page="sampling", ready="key of what is there then")`.
     """
     with contextlib.ExitStack() as tabs:
 
-        def open_one(query: str = "", *, page: str = "", ready: str = "race_run", **options) -> Lab:
+        def open_one(query: str = "", *, page: str = "gd_vs_sgd", ready: str = "race_run", **options) -> Lab:
             lab = tabs.enter_context(new_lab(browser, **options))
             lab.open(f"{server.url}{page}?{query}", ready)
             return lab

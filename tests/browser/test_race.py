@@ -20,7 +20,7 @@ CORNERS = """() => Math.max(0, ...[...document.querySelectorAll(".st-key-race_ch
 def finished(server, new_tab):
     """The race that the page opens with, at its end; gradient descent was expected to be first."""
     with new_tab() as lab:
-        lab.open(server.url)
+        lab.open(f"{server.url}gd_vs_sgd")
         lab.keyed("race_guess").get_by_role("radio", name=GD).click()
         lab.start()
         lab.early_corners = lab.page.evaluate(CORNERS)

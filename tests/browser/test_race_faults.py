@@ -77,7 +77,7 @@ def test_a_race_whose_connection_is_cut_goes_on_in_the_same_session(server, new_
         lab.page.route_web_socket(
             re.compile("_stcore/stream"), lambda browser: connections.append((browser, browser.connect_to_server()))
         )
-        lab.open(f"{server.url}?k=32&k=all&seconds=3")
+        lab.open(f"{server.url}gd_vs_sgd?k=32&k=all&seconds=3")
         lab.start()
         for end in connections[0]:
             end.close()
@@ -100,7 +100,7 @@ def test_a_race_whose_worker_is_killed_begins_again_on_a_new_worker(server, open
 def test_a_closed_tab_frees_the_worker(server, new_tab, open_lab):
     waiting = open_lab("k=32&seconds=1")
     with new_tab() as leaving:
-        leaving.open(f"{server.url}?k=32&k=all&seconds=30")  # a minute of training
+        leaving.open(f"{server.url}gd_vs_sgd?k=32&k=all&seconds=30")  # a minute of training
         leaving.start()
     waiting.run.click()
     expect(waiting.clock).to_contain_text("In the queue: place 1")
@@ -172,7 +172,7 @@ def test_ctrl_c_ends_a_server_that_was_started_in_the_background(fresh_server):
 
 def test_the_servers_end_leaves_no_process_and_the_page_comes_back_with_the_next_server(server, new_tab):
     with new_tab(cut=True) as lab:
-        lab.open(f"{server.url}?problem=spirals&k=32&k=all&seconds=30")
+        lab.open(f"{server.url}gd_vs_sgd?problem=spirals&k=32&k=all&seconds=30")
         lab.start()
         assert server.worker() in server.family()
         assert server.end() == []

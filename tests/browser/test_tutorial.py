@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from sgd_tf.tutorial.answers import KEYS, NONE
 from sgd_tf.tutorial.path import STEPS
+from tests.browser.test_page import EXCLUDED, fits_a_telephone, violations
 
 
 def playing(page):
@@ -56,3 +57,22 @@ def test_a_film_waits_for_play_where_less_motion_is_asked_for(open_lab):
     expect(playing(lab.page)).to_have_attribute("aria-label", re.compile("^Play"))
     playing(lab.page).click()
     expect(playing(lab.page)).to_have_attribute("aria-label", re.compile("Pause"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_first_page_moves_says_what_it_shows_and_breaks_no_rule_of_accessibility(open_lab, scheme):
+    lab = open_lab("lang=en", page="", ready="start_race", color_scheme=scheme)
+    picture = lab.page.get_by_role("img", name=re.compile("^A race"))
+    tile = picture.locator("rect.a").first
+    assert tile.evaluate("tile => getComputedStyle(tile).animationPlayState") == "running"
+    assert tile.evaluate("tile => tile.getAnimations().length") == 1
+    box = picture.bounding_box()
+    assert 300 < box["height"] < box["width"] < 800
+    assert violations(lab, EXCLUDED[scheme]) == []
+    assert fits_a_telephone(lab)
+
+
+def test_the_first_page_stands_still_where_less_motion_is_asked_for(open_lab):
+    lab = open_lab("lang=en", page="", ready="start_race", reduced_motion="reduce")
+    tile = lab.page.get_by_role("img", name=re.compile("^A race")).locator("rect.a").first
+    assert tile.evaluate("tile => tile.getAnimations().length") == 0
