@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sgd_tf.racing.trials import Trial, best_trial
     from sgd_tf.training.counting import iterations_per_epoch, num_updates
     from sgd_tf.training.history import at_time, time_to_target, to_frame
+    from sgd_tf.training.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
     from sgd_tf.training.pipeline import minibatches, order
     from sgd_tf.training.records import ModelConfig, Progress, TrainConfig
     from sgd_tf.training.run import train
@@ -34,6 +35,7 @@ _MODULES = {
     "problems": ("Problem", "load"),
     "training.counting": ("iterations_per_epoch", "num_updates"),
     "training.pipeline": ("order", "minibatches"),
+    "training.layers": ("Dense", "Dropout", "BatchNormalization", "Conv2D", "MaxPooling2D", "Flatten"),
     "training.records": ("TrainConfig", "ModelConfig", "Progress"),
     "training.run": ("train",),
     "racing.race": ("race",),
@@ -52,6 +54,12 @@ __all__ = [  # noqa: RUF022 (in reading order)
     "minibatches",
     "TrainConfig",
     "ModelConfig",
+    "Dense",
+    "Dropout",
+    "BatchNormalization",
+    "Conv2D",
+    "MaxPooling2D",
+    "Flatten",
     "Progress",
     "train",
     "race",

@@ -68,6 +68,7 @@ def _add_race(race: argparse.ArgumentParser) -> None:
     race.add_argument("--num-examples", type=int, help="N, training samples; all by default")
     race.add_argument("--model", default="mlp", choices=["linear", "mlp", "cnn"])
     race.add_argument("--widths", type=int, nargs="*", default=[32], help="hidden units per layer of the MLP")
+    race.add_argument("--layers", help='own layers in place of --model, such as "dense 64 relu, dropout 0.2, dense 32"')
     race.add_argument("--batch-size", type=_batch_size, nargs="+", default=["all", 256, 32], metavar="K")
     race.add_argument("--learning-rate", type=float, help="the same for all; by default the tuned one of each")
     race.add_argument("--seconds", type=float, default=5.0, help="training time of each contestant")
@@ -134,7 +135,10 @@ def _race(options: argparse.Namespace) -> int:
 
     csv, html = _race_files(options.output)
     _check_target(options)
-    model = ModelConfig(kind=options.model, widths=tuple(options.widths))
+    if options.layers is None:
+        model = ModelConfig(kind=options.model, widths=tuple(options.widths))
+    else:
+        model = ModelConfig(layers=options.layers)
     problem = problems.load(options.problem, num_examples=options.num_examples)
     N = problem.num_examples
     configs, rates = {}, {}
@@ -146,7 +150,7 @@ def _race(options: argparse.Namespace) -> int:
         rates[name] = f"{rate:g}{note}"
     target, note = options.target, ""
     if target is None:
-        target = tuned_rates.target_loss(problem.name, model.kind)
+        target = tuned_rates.target_loss(problem.name, model.nearest_kind)
         note = "" if tuned_rates.is_searched(problem.name, model, "all", N) else ESTIMATED
 
     from sgd_tf import charts  # TensorFlow: after the arguments have been checked
@@ -181,7 +185,7 @@ def _learning_rate(
     """The learning rate of a contestant, and what to say of it in the table."""
     if options.learning_rate is not None:
         return options.learning_rate, ""
-    tuned = tuned_rates.tuned_learning_rate(options.problem, model.kind, batch_size, num_examples)
+    tuned = tuned_rates.tuned_learning_rate(options.problem, model.nearest_kind, batch_size, num_examples)
     if tuned is None:
         return DEFAULT_LEARNING_RATE, " (not searched)"
     is_searched = tuned_rates.is_searched(options.problem, model, batch_size, num_examples)

@@ -41,6 +41,8 @@ class ParallelPlan:
             check_int("num_examples", N, info.min_examples, info.max_examples)
         if self.model.kind == "cnn" and not info.is_image:
             raise ValueError(f"`model` is a CNN, which needs images; received the problem {self.problem!r}.")
+        if self.model.layers is not None:
+            raise ValueError(f"`model` must be linear, an MLP or a CNN of the lab; received {self.model!r}.")
         check_int("batch_size", self.batch_size, 1, N or info.num_examples)
         check_int("num_updates", self.num_updates, 1, 100_000)
         TrainConfig(learning_rate=self.learning_rate, seed=self.seed)  # checks them

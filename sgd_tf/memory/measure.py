@@ -23,6 +23,7 @@ from sgd_tf.memory.predict import FLOAT
 from sgd_tf.memory.rows import Difference, Measurement, Row
 from sgd_tf.problems import DownloadError
 from sgd_tf.training.counting import resolve_batch_size
+from sgd_tf.training.layers import BatchNormalization, Dropout
 from sgd_tf.training.records import BatchSize, ModelConfig, TrainConfig
 
 if TYPE_CHECKING:
@@ -93,8 +94,8 @@ def measure(
         problem: name for `problems.load`.
         model: which model.
         trials: made one after the other.
-        comparison: made after them, without batch normalisation and, for an MLP, with it; but not where the whole
-            minibatch went over its limit.
+        comparison: made after them, without batch normalisation and, for an MLP, with it; of own layers as they are,
+            but for dropout, which draws at random. Not made where the whole minibatch went over its limit.
         num_examples: N; None for as many as the problem has.
 
     Yields:
@@ -145,8 +146,19 @@ def _measured(request: Request) -> Iterator[Measurement | Difference]:
         return
     k = resolve_batch_size(data.num_examples, request.comparison.batch_size)
     if k not in too_large:
-        for batch_norm in (False, True) if request.model.kind == "mlp" else (False,):
+        for batch_norm in with_batch_norm(request.model):
             yield from _in_child(_compare, data, request.model, k, request.comparison.micro_batch_sizes, batch_norm)
+
+
+def with_batch_norm(model: ModelConfig) -> tuple[bool, ...]:
+    """Whether the models of a comparison have batch normalisation: an MLP is compared without and with it.
+
+    >>> with_batch_norm(ModelConfig()), with_batch_norm(ModelConfig(layers="dense 8, batchnorm"))
+    ((False, True), (True,))
+    """
+    if model.kind == "mlp":
+        return False, True
+    return (any(isinstance(layer, BatchNormalization) for layer in model.hidden_layers),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,7 +314,10 @@ def _compare(
 
     def update(micro_batch_size: int | None) -> np.ndarray:
         """The step of all parameters from their initial values, as one vector."""
-        if batch_norm:
+        if config.layers is not None:
+            steady = [layer for layer in config.layers if not isinstance(layer, Dropout)]
+            model = models.of_layers(problem, steady)
+        elif batch_norm:
             model = models.mlp(problem, widths=config.widths, activation=config.activation, batch_norm=True)
         else:
             model = models.build(problem, config)

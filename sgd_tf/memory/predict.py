@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from sgd_tf.training import layers as own_layers
 from sgd_tf.training.records import ModelConfig, TrainConfig, check_int
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 FLOAT = 4  # bytes of a float32, and of a label
 MEGABYTE = 10**6  # bytes
-CHANNELS = (8, 16)  # of the convolutions of the lab's CNN
 SAFE_SHARE = 0.5  # of a limit that a recommended size may fill: the prediction is right within a factor of 2
 
 
@@ -28,7 +28,7 @@ class LayerSizes:
 
     parameters: int
     outputs: int  # numbers that the layer gives for one sample
-    patches: int = 0  # numbers that a convolution copies out of one sample: each 3×3 neighbourhood as a row
+    patches: int = 0  # numbers that a convolution copies out of one sample: each neighbourhood as a row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,31 +56,24 @@ def layers(
         model: which model.
         num_features: d, numbers in a sample.
         num_outputs: classes, or 1 in a regression.
-        image_shape: (height, width, channels) of a sample; for the CNN alone.
+        image_shape: (height, width, channels) of a sample; used only by convolutions.
 
     Raises:
-        ValueError: for a CNN without images.
+        ValueError: for convolutions without images.
 
     >>> sizes = layers(ModelConfig(widths=(32,)), num_features=64, num_outputs=10)
     >>> [(layer.parameters, layer.outputs) for layer in sizes]
     [(2080, 32), (330, 10)]
     """
-    sizes, before = [], num_features
-    if model.kind == "cnn":
-        if image_shape is None:
-            raise ValueError("`model` is a CNN, which needs images; `image_shape` is None.")
-        height, width, channels = image_shape
-        for num_channels in CHANNELS:
-            parameters = (9 * channels + 1) * num_channels
-            convolved, patches = height * width * num_channels, 9 * height * width * channels
-            height, width, channels = height // 2, width // 2, num_channels
-            sizes.append(LayerSizes(parameters=parameters, outputs=convolved, patches=patches))
-            sizes.append(LayerSizes(parameters=0, outputs=height * width * channels))  # the pooling
-        before = height * width * channels
-    for units in (*(model.widths if model.kind == "mlp" else ()), num_outputs):
-        sizes.append(LayerSizes(parameters=(before + 1) * units, outputs=units))
-        before = units
-    return tuple(sizes)
+    if model.kind == "cnn" and image_shape is None:
+        raise ValueError("`model` is a CNN, which needs images; `image_shape` is None.")
+    hidden = model.hidden_layers
+    shapes = own_layers.shapes(hidden, num_features=num_features, num_outputs=num_outputs, image_shape=image_shape)
+    return tuple(
+        LayerSizes(parameters=shape.weights, outputs=shape.size, patches=shape.patches)
+        for layer, shape in zip((*hidden, None), shapes, strict=True)
+        if not isinstance(layer, own_layers.Flatten)  # the same numbers
+    )
 
 
 def layers_for(info: ProblemInfo, model: ModelConfig) -> tuple[LayerSizes, ...]:

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from sgd_tf.checks import check_int, resolve_batch_size
 from sgd_tf.problems import CATALOGUE, ProblemInfo
+from sgd_tf.training.layers import shapes
 from sgd_tf.training.records import ModelConfig, TrainConfig
 
 Form = Literal["fit", "double_loop"]
@@ -46,6 +47,10 @@ fashion_mnist; received 'flights'.
         resolve_batch_size(self.size, self.config.batch_size)
         if self.model.kind == "cnn" and not self.info.is_image:
             raise ValueError(f"`model` must be linear or an MLP for {self.problem!r}, which has no images.")
+        if self.model.layers is not None:
+            info = self.info
+            sizes = {"num_features": info.num_features, "num_outputs": info.num_classes or 1}
+            shapes(self.model.layers, **sizes, image_shape=info.image_shape)
         if self.parts_per_minibatch is not None and self.parts_per_minibatch * (self.part_size or 0) != self.batch_size:
             raise ValueError(
                 f"`micro_batch_size` must divide k = {self.batch_size}, as Keras adds up parts of one size; "

@@ -6,14 +6,13 @@ The snippets stand after those of `data`: they use x_train, y_train, x_test and 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sgd_tf.plain_tensorflow.records import PlainRun, Snippet
-from sgd_tf.training.records import Activation
+from sgd_tf.training.layers import Conv2D, Dense, Layer, default_initializer, is_convolutional
 from sgd_tf.training.source_text import literal
 
 KERAS, TENSORFLOW = "import keras", "import tensorflow as tf"
-CNN_CHANNELS = (8, 16)
 Translate = Callable[[str], str]
 
 
@@ -35,7 +34,7 @@ def model(run: PlainRun, translate: Translate = str) -> Snippet:
     )
     """
     _ = translate
-    layers = [f"keras.Input(({run.info.num_features},))", *_hidden_layers(run)]
+    layers = [f"keras.Input(({run.info.num_features},))", *keras_layers(run.model.hidden_layers, run.info.image_shape)]
     layers.append(f"keras.layers.Dense({run.info.num_classes or 1})")
     lines = "\n".join(f"        {layer}," for layer in layers)
     if run.info.num_classes:
@@ -51,25 +50,41 @@ model = keras.Sequential(
     return Snippet(imports=(KERAS,), body=body)
 
 
-def _hidden_layers(run: PlainRun) -> list[str]:
-    config = run.model
-    if config.kind == "mlp":
-        return [layer for width in config.widths for layer in _with_activation("Dense", f"{width}", config.activation)]
-    if config.kind == "linear":
-        return []
-    layers = [f"keras.layers.Reshape({run.info.image_shape})"]
-    for channels in CNN_CHANNELS:
-        layers += _with_activation("Conv2D", f'{channels}, 3, padding="same"', config.activation)
-        layers.append("keras.layers.MaxPooling2D(2)")
-    return [*layers, "keras.layers.Flatten()"]
+def keras_layers(layers: Sequence[Layer], image_shape: tuple[int, int, int] | None = None) -> list[str]:
+    """The lines of code for layers, from input to output, without the output layer.
+
+    Args:
+        layers: as in `training.layers`.
+        image_shape: (height, width, channels), to which convolutions shape the rows of pixels; None for no such line.
+
+    >>> keras_layers([Dense(32, "tanh", l2=0.01)])[0]
+    'keras.layers.Dense(32, activation="tanh", kernel_regularizer=keras.regularizers.L2(0.01))'
+    """
+    is_image = image_shape is not None and is_convolutional(layers)
+    lines = [f"keras.layers.Reshape({image_shape})"] if is_image else []
+    for layer in layers:
+        if isinstance(layer, Dense):
+            lines += _with_activation("Dense", f"{layer.width}", layer)
+        elif isinstance(layer, Conv2D):
+            lines += _with_activation("Conv2D", f'{layer.filters}, {layer.size}, padding="same"', layer)
+        else:  # a layer of Keras of the same name
+            arguments = ", ".join(map(literal, vars(layer).values()))
+            lines.append(f"keras.layers.{type(layer).__name__}({arguments})")
+    return lines
 
 
-def _with_activation(layer: str, arguments: str, activation: Activation) -> list[str]:
-    """The lines of a layer and its activation. Glorot-uniform weights are Keras' default."""
-    he_normal = ', kernel_initializer="he_normal"'
-    if activation == "leaky_relu":  # the string "leaky_relu" would have a slope of 0.2
-        return [f"keras.layers.{layer}({arguments}{he_normal})", "keras.layers.LeakyReLU(negative_slope=0.01)"]
-    return [f'keras.layers.{layer}({arguments}, activation="{activation}"{he_normal if activation == "relu" else ""})']
+def _with_activation(name: str, arguments: str, layer: Dense | Conv2D) -> list[str]:
+    """The lines of a layer and its activation. Glorot-uniform weights and no activation are Keras' defaults."""
+    is_leaky = layer.activation == "leaky_relu"  # as a string it would have a slope of 0.2
+    if layer.activation != "linear" and not is_leaky:
+        arguments += f', activation="{layer.activation}"'
+    initializer = layer.initializer or default_initializer(layer.activation)
+    if initializer != "glorot_uniform":
+        arguments += f', kernel_initializer="{initializer}"'
+    if layer.l2:
+        arguments += f", kernel_regularizer=keras.regularizers.L2({literal(layer.l2)})"
+    line = f"keras.layers.{name}({arguments})"
+    return [line, "keras.layers.LeakyReLU(negative_slope=0.01)"] if is_leaky else [line]
 
 
 def minibatches(run: PlainRun, translate: Translate = str) -> Snippet:
@@ -175,13 +190,17 @@ def double_loop(run: PlainRun, translate: Translate = str) -> Snippet:
     _ = translate
     graph = _("runs as one graph; without this line Python runs each operation by itself")
     outside, inside = _("epochs outside"), _("iterations inside")
+    of_minibatch = "loss_function(y, model(x, training=True))"
+    if any(getattr(layer, "l2", 0) for layer in run.model.hidden_layers):
+        penalty = _("with the L2 terms of the layers")
+        of_minibatch += f" + sum(model.losses)  # {penalty}"
     body = f"""{_accumulation(run, translate)}optimizer = {_optimizer(run)}
 
 
 @tf.function  # {graph}
 def update(x, y):
     with tf.GradientTape() as tape:
-        loss = loss_function(y, model(x, training=True))
+        loss = {of_minibatch}
     gradient = tape.gradient(loss, model.trainable_variables)
     optimizer.apply(gradient, model.trainable_variables)
     return loss

@@ -214,7 +214,7 @@ def _estimates(notes: Collection[str], info: ProblemInfo, model: ModelConfig, nu
         )
     is_usual_target = _target_metric(info) == "train_loss" and LOSS.value is None
     if is_usual_target and not tuned_rates.is_searched(info.name, model, "all", num_examples):
-        loss = tuned_rates.target_loss(info.name, model.kind)
+        loss = tuned_rates.target_loss(info.name, model.nearest_kind)
         if loss is not None:
             text = _("The target loss {loss} was found with the usual layers, activation and N.")
             st.caption(text.format(loss=f"{loss:g}"))
@@ -225,7 +225,7 @@ def _tuned_rate(problem: str, model: ModelConfig, batch_size: int, num_examples:
     found = search_view.searched_rates().get((problem, num_examples, model, batch_size))
     if found is not None:
         return found, ""
-    known = tuned_rates.tuned_learning_rate(problem, model.kind, batch_size, num_examples)
+    known = tuned_rates.tuned_learning_rate(problem, model.nearest_kind, batch_size, num_examples)
     if known is None:
         return TRAINING.rate.default, UNKNOWN
     return known, "" if tuned_rates.is_searched(problem, model, batch_size, num_examples) else ESTIMATED
@@ -264,7 +264,7 @@ def _target(info: ProblemInfo, model: ModelConfig | None) -> None:
     if _target_metric(info) == "test_accuracy":
         ACCURACY.draw(usual=f"{DEFAULT_ACCURACY:g}", help=_("The dashed line of the picture of the accuracy."))
         return
-    suggested = tuned_rates.target_loss(info.name, model.kind) if model else None
+    suggested = tuned_rates.target_loss(info.name, model.nearest_kind) if model else None
     LOSS.draw(
         usual="–" if suggested is None else f"{suggested:g}",
         help=_("The dashed line; left empty, a loss that the usual race reaches at about a third of its time."),
@@ -285,7 +285,7 @@ def _target_value(info: ProblemInfo, model: ModelConfig) -> float | None:
     """The target as a loss or as a share of the test samples; None where none is known."""
     if _target_metric(info) == "test_accuracy":
         return (DEFAULT_ACCURACY if ACCURACY.value is None else ACCURACY.value) / 100
-    return tuned_rates.target_loss(info.name, model.kind) if LOSS.value is None else LOSS.value
+    return tuned_rates.target_loss(info.name, model.nearest_kind) if LOSS.value is None else LOSS.value
 
 
 def _plan(

@@ -137,7 +137,7 @@ def _learning_rate() -> None:
 
 def _say_estimated(info: ProblemInfo, model: ModelConfig | None, num_examples: int) -> None:
     """Say so if what the sweep suggests was searched with another model or N."""
-    if model is None or not tuned_rates.tuned_learning_rates(info.name, model.kind):
+    if model is None or not tuned_rates.tuned_learning_rates(info.name, model.nearest_kind):
         return
     if not tuned_rates.is_searched(info.name, model, "all", num_examples):
         text = _(
@@ -173,7 +173,7 @@ def _plan(info: ProblemInfo, num_examples: int, model: ModelConfig, sizes: tuple
             text = _("Learning rates of the grid: write at most {n} numbers above 0 and up to 100, such as 0.01, 0.1.")
             st.error(text.format(n=MAX_RATES))
             return None
-    budget = tuned_rates.sweep_budget(info.name, model.kind)
+    budget = tuned_rates.sweep_budget(info.name, model.nearest_kind)
     seconds = SECONDS.value or budget.seconds
     return SweepPlan(
         problem=info.name,

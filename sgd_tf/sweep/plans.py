@@ -153,7 +153,7 @@ def rate_grid(problem: str, model: ModelConfig) -> tuple[float, ...]:
     >>> rate_grid("no such problem", ModelConfig())
     (0.015625, 0.03125, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0)
     """
-    known = tuned_rates.tuned_learning_rates(problem, model.kind)
+    known = tuned_rates.tuned_learning_rates(problem, model.nearest_kind)
     low, high = (min(known.values()), max(known.values())) if known else (1 / 64, 1.0)
     first, last = math.floor(math.log2(low)), math.ceil(math.log2(high)) + 1
     step = 1 if last - first < MAX_RATES else 2
@@ -197,7 +197,7 @@ def first_cells(plan: SweepPlan) -> list[Cell]:
 def _guess(plan: SweepPlan, batch_size: int) -> float:
     """The learning rate that is likely to be best: a searched one, or the middle of the grid."""
     rates = plan.rates(batch_size)
-    known = tuned_rates.tuned_learning_rate(plan.problem, plan.model.kind, batch_size, plan.num_examples)
+    known = tuned_rates.tuned_learning_rate(plan.problem, plan.model.nearest_kind, batch_size, plan.num_examples)
     return known or rates[len(rates) // 2]
 
 

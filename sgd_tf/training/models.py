@@ -1,4 +1,4 @@
-"""Keras models for a problem: a linear model, an MLP of any widths, a small convolutional network.
+"""Keras models for a problem: a linear model, an MLP of any widths, a small convolutional network, own layers.
 
 Initial weights depend only on ``seed``, never on the seed of the process. Classifiers end in logits.
 """
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import keras
 
+from sgd_tf.training import layers as own_layers
+from sgd_tf.training.layers import Layer, LayerActivation
 from sgd_tf.training.records import Activation, ModelConfig
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ def build(problem: Problem, config: ModelConfig, *, seed: int = 0) -> keras.Mode
         return linear(problem, seed=seed)
     if config.kind == "cnn":
         return cnn(problem, activation=config.activation, seed=seed)
+    if config.layers is not None:
+        return of_layers(problem, config.layers, seed=seed)
     return mlp(problem, widths=config.widths, activation=config.activation, seed=seed)
 
 
@@ -70,15 +74,12 @@ def mlp(
     Returns:
         Model from (n, num_features) to (n, num_classes) logits, or to (n, 1).
     """
-    layers: list[keras.Layer] = [keras.Input(problem.x_train.shape[1:], name="x")]
-    if problem.x_train.ndim > 2:
-        layers.append(keras.layers.Flatten(name="flatten"))
-    for i, width in enumerate(widths):
-        layers.append(_dense(width, activation, name=f"hidden_{i + 1}", seed=seed * 100 + i))
+    layers: list[Layer] = []
+    for width in widths:
+        layers.append(own_layers.Dense(width, activation))
         if batch_norm:
-            layers.append(keras.layers.BatchNormalization(name=f"norm_{i + 1}"))
-    layers.append(_dense(_num_outputs(problem), None, name="output", seed=seed * 100 + 99))
-    return keras.Sequential(layers, name="mlp" if widths else "linear")
+            layers.append(own_layers.BatchNormalization())
+    return of_layers(problem, layers, seed=seed, name="mlp" if widths else "linear")
 
 
 def cnn(problem: Problem, *, activation: Activation = "relu", seed: int = 0) -> keras.Model:
@@ -98,47 +99,73 @@ def cnn(problem: Problem, *, activation: Activation = "relu", seed: int = 0) -> 
     shape = problem.image_shape
     if shape is None or min(shape[:2]) < 4:
         raise ValueError(f"`cnn` needs images of at least 4 × 4 pixels; {problem.name!r} has {shape}.")
-    layers: list[keras.Layer] = [
-        keras.Input(problem.x_train.shape[1:], name="x"),
-        keras.layers.Reshape(shape, name="image"),
-    ]
-    for i, channels in enumerate((8, 16)):
-        layers += [
-            keras.layers.Conv2D(
-                channels,
-                3,
-                padding="same",
-                activation=_activation(activation),
-                kernel_initializer=_initializer(activation, seed * 100 + i),
-                name=f"convolution_{i + 1}",
-            ),
-            keras.layers.MaxPooling2D(2, name=f"pooling_{i + 1}"),
-        ]
-    layers += [
-        keras.layers.Flatten(name="flatten"),
-        _dense(_num_outputs(problem), None, name="output", seed=seed * 100 + 99),
-    ]
-    return keras.Sequential(layers, name="cnn")
+    layers = ModelConfig(kind="cnn", activation=activation).hidden_layers
+    return of_layers(problem, layers, seed=seed, name="cnn")
 
 
-def _num_outputs(problem: Problem) -> int:
-    return 1 if problem.num_classes is None else problem.num_classes
+def of_layers(problem: Problem, layers: Sequence[Layer], *, seed: int = 0, name: str = "own_layers") -> keras.Model:
+    """Model of own layers, followed by a dense output layer.
+
+    Each layer with weights, and each dropout, has a seed of its own that depends only on ``seed`` and its place.
+
+    Args:
+        problem: gives the shape of a sample and the number of outputs.
+        layers: from input to output, without the output layer.
+        seed: seed of the initial weights and of dropout.
+        name: of the model.
+
+    Returns:
+        Model from (n, num_features) to (n, num_classes) logits, or to (n, 1).
+
+    Raises:
+        ValueError: if a layer needs images, or larger ones.
+    """
+    num_outputs = 1 if problem.num_classes is None else problem.num_classes
+    shape = problem.image_shape
+    own_layers.shapes(layers, num_features=problem.num_features, num_outputs=num_outputs, image_shape=shape)
+    made: list[keras.Layer] = [keras.Input(problem.x_train.shape[1:], name="x")]
+    if own_layers.is_convolutional(layers):
+        made.append(keras.layers.Reshape(shape, name="image"))
+    elif problem.x_train.ndim > 2:
+        made.append(keras.layers.Flatten(name="row"))
+    num_weighted = num_random = 0
+    for i, layer in enumerate(layers, 1):
+        word = f"{own_layers.WORDS[type(layer)]}_{i}"
+        if isinstance(layer, own_layers.Dense | own_layers.Conv2D):
+            made.append(_weighted(layer, name=word, seed=seed * 100 + num_weighted))
+            num_weighted += 1
+        elif isinstance(layer, own_layers.Dropout):
+            made.append(keras.layers.Dropout(layer.rate, seed=seed * 100 + 50 + num_random, name=word))
+            num_random += 1
+        elif isinstance(layer, own_layers.MaxPooling2D):
+            made.append(keras.layers.MaxPooling2D(layer.size, name=word))
+        elif isinstance(layer, own_layers.Flatten):
+            made.append(keras.layers.Flatten(name=word))
+        else:
+            made.append(keras.layers.BatchNormalization(name=word))
+    output = own_layers.Dense(num_outputs, "linear")
+    return keras.Sequential([*made, _weighted(output, name="output", seed=seed * 100 + 99)], name=name)
 
 
-def _dense(units: int, activation: Activation | None, *, name: str, seed: int) -> keras.Layer:
-    return keras.layers.Dense(
-        units,
-        activation=_activation(activation),
-        kernel_initializer=_initializer(activation, seed),
-        name=name,
-    )
+def _weighted(layer: own_layers.Dense | own_layers.Conv2D, *, name: str, seed: int) -> keras.Layer:
+    rest = {
+        "activation": _activation(layer.activation),
+        "kernel_initializer": _initializer(layer, seed),
+        "kernel_regularizer": keras.regularizers.L2(layer.l2) if layer.l2 else None,
+        "name": name,
+    }
+    if isinstance(layer, own_layers.Dense):
+        return keras.layers.Dense(layer.width, **rest)
+    return keras.layers.Conv2D(layer.filters, layer.size, padding="same", **rest)
 
 
-def _activation(name: Activation | None) -> str | keras.Layer | None:
-    return keras.layers.LeakyReLU(negative_slope=0.01) if name == "leaky_relu" else name
+def _activation(name: LayerActivation) -> str | keras.Layer | None:
+    if name == "leaky_relu":
+        return keras.layers.LeakyReLU(negative_slope=0.01)
+    return None if name == "linear" else name
 
 
-def _initializer(activation: Activation | None, seed: int) -> keras.Initializer:
-    if activation in ("relu", "leaky_relu"):
-        return keras.initializers.HeNormal(seed=seed)
-    return keras.initializers.GlorotUniform(seed=seed)
+def _initializer(layer: own_layers.Dense | own_layers.Conv2D, seed: int) -> keras.Initializer:
+    name = layer.initializer or own_layers.default_initializer(layer.activation)
+    of_keras = getattr(keras.initializers, name.title().replace("_", ""))  # "he_normal" is HeNormal
+    return of_keras() if name == "zeros" else of_keras(seed=seed)

@@ -10,6 +10,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from sgd_tf.checks import BatchSize, check_int, resolve_batch_size
+from sgd_tf.training import layers as own_layers
+from sgd_tf.training.layers import Layer
 
 Sampling = Literal["reshuffle", "shuffle_once", "in_order", "with_replacement", "buffer"]
 SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
@@ -82,28 +84,34 @@ def check_shuffler(shuffler: str, sampling: str) -> None:
         raise ValueError(f'`shuffler` must be "permutation" with `sampling` = {sampling!r}; received {shuffler!r}.')
 
 
-ModelKind = Literal["linear", "mlp", "cnn"]
+ModelKind = Literal["linear", "mlp", "cnn", "layers"]
 Activation = Literal["relu", "leaky_relu", "tanh", "sigmoid"]
+CNN_CHANNELS = (8, 16)  # of the convolutions of the lab's CNN
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ModelConfig:
-    """Which of the lab's Keras models to train; `models.build` makes it.
+    """Which Keras model to train, one of the lab's or one of own layers; `models.build` makes it.
 
     Raises:
         ValueError: if a field is out of its range.
 
-    >>> ModelConfig(widths=(64, 32)).widths
-    (64, 32)
+    >>> ModelConfig(widths=(64, 32))
+    ModelConfig(kind='mlp', widths=(64, 32), activation='relu')
+    >>> ModelConfig(layers="dense 64 relu, dropout 0.2, dense 32 tanh")
+    ModelConfig(layers='dense 64 relu, dropout 0.2, dense 32 tanh')
     """
 
-    kind: ModelKind = "mlp"  # linear model, multilayer perceptron, or a small convolutional network for images
+    kind: ModelKind = "mlp"  # linear, multilayer perceptron, small convolutional network for images, or own layers
     widths: tuple[int, ...] = (32,)  # units of each hidden layer; only for the MLP
-    activation: Activation = "relu"  # activation of the hidden layers
+    activation: Activation = "relu"  # activation of the hidden layers; not of own layers
+    layers: tuple[Layer, ...] | None = None  # own layers but the last, as in `training.layers`; makes the kind "layers"
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(ModelKind):
             raise ValueError(f"`kind` must be one of {', '.join(get_args(ModelKind))}; received {self.kind!r}.")
+        if self.layers is not None or self.kind == "layers":
+            self._take_layers()
         if self.activation not in get_args(Activation):
             allowed = ", ".join(get_args(Activation))
             raise ValueError(f"`activation` must be one of {allowed}; received {self.activation!r}.")
@@ -111,6 +119,53 @@ class ModelConfig:
             raise ValueError(f"`widths` must name at most 8 layers; received {len(self.widths)}.")
         for width in self.widths:
             check_int("widths", width, 1, 4096)
+
+    def _take_layers(self) -> None:
+        if self.layers is None:
+            raise ValueError('`layers` must be given with `kind` = "layers"; received None.')
+        if self.kind not in ("mlp", "layers"):
+            raise ValueError(f'`kind` must be "layers" where `layers` are given; received {self.kind!r}.')
+        if tuple(self.widths) not in ((32,), ()) or self.activation != "relu":
+            raise ValueError(
+                "`widths` and `activation` must be left out where `layers` are given; received "
+                f"{self.widths!r} and {self.activation!r}."
+            )
+        for name, value in (("kind", "layers"), ("widths", ()), ("layers", own_layers.check(self.layers))):
+            object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        if self.layers is not None:
+            return f"ModelConfig(layers={own_layers.to_text(self.layers)!r})"
+        return f"ModelConfig(kind={self.kind!r}, widths={self.widths!r}, activation={self.activation!r})"
+
+    @property
+    def hidden_layers(self) -> tuple[Layer, ...]:
+        """The layers of the model but the last, whatever its kind.
+
+        >>> own_layers.to_text(ModelConfig(kind="cnn").hidden_layers)
+        'conv 8 3 relu, maxpool 2, conv 16 3 relu, maxpool 2, flatten'
+        """
+        if self.layers is not None:
+            return self.layers
+        if self.kind == "mlp":
+            return tuple(own_layers.Dense(width, self.activation) for width in self.widths)
+        if self.kind == "linear":
+            return ()
+        first, second = (own_layers.Conv2D(channels, 3, self.activation) for channels in CNN_CHANNELS)
+        return first, own_layers.MaxPooling2D(2), second, own_layers.MaxPooling2D(2), own_layers.Flatten()
+
+    @property
+    def nearest_kind(self) -> ModelKind:
+        """The lab's model that is most like it: learning rates that were searched for that one serve as estimates.
+
+        >>> ModelConfig(layers="dropout 0.2").nearest_kind, ModelConfig(layers="dense 8").nearest_kind
+        ('linear', 'mlp')
+        """
+        if self.layers is None:
+            return self.kind
+        if own_layers.is_convolutional(self.layers):
+            return "cnn"
+        return "mlp" if any(isinstance(layer, own_layers.Dense) for layer in self.layers) else "linear"
 
 
 TargetMetric = Literal["train_loss", "test_accuracy"]

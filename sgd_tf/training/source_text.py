@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sgd_tf.training.layers import to_text
 from sgd_tf.training.records import ModelConfig, ModelKind
 
 # Fields that a kind of model depends on.
@@ -18,6 +19,7 @@ MODEL_FIELDS: dict[ModelKind, tuple[str, ...]] = {
     "linear": ("kind",),
     "mlp": ("kind", "widths", "activation"),
     "cnn": ("kind", "activation"),
+    "layers": ("layers",),
 }
 
 
@@ -26,7 +28,11 @@ def model_arguments(model: ModelConfig) -> str:
 
     >>> model_arguments(ModelConfig(widths=(32,)))
     "kind='mlp', widths=(32,), activation='relu'"
+    >>> model_arguments(ModelConfig(layers="dense 64, dropout 0.2"))
+    "layers='dense 64 relu, dropout 0.2'"
     """
+    if model.layers is not None:
+        return f"layers={to_text(model.layers)!r}"
     return keyword_arguments(model, MODEL_FIELDS[model.kind])
 
 

@@ -115,7 +115,7 @@ def is_searched(problem: str, model: ModelConfig, batch_size: BatchSize, num_exa
 
     Args:
         problem: name of a problem.
-        model: kind, widths and activation.
+        model: kind, widths and activation; own layers were never searched.
         batch_size: k, in [1, N], or "all" for gradient descent.
         num_examples: N; by default as many training samples as in the search.
 

@@ -449,7 +449,7 @@ def test_a_model_of_the_wrong_shape_is_named(classification):
 
 
 def test_model_config_names_its_ranges():
-    with pytest.raises(ValueError, match="`kind` must be one of linear, mlp, cnn; received 'rnn'"):
+    with pytest.raises(ValueError, match="`kind` must be one of linear, mlp, cnn, layers; received 'rnn'"):
         ModelConfig(kind="rnn")
     with pytest.raises(ValueError, match=r"`widths` must be an integer in \[1, 4096\]; received 0"):
         ModelConfig(widths=(8, 0))
