@@ -9,6 +9,7 @@ import math
 import re
 import runpy
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,7 +65,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_race(race: argparse.ArgumentParser) -> None:
     race.set_defaults(command=_race)
-    race.add_argument("--problem", default="digits", choices=list(problems.CATALOGUE), help="what to learn")
+    what = race.add_mutually_exclusive_group()
+    what.add_argument("--problem", default="digits", choices=list(problems.CATALOGUE), help="what to learn")
+    what.add_argument("--data", metavar="FILE", help="a table of your own instead: CSV, Parquet or NPZ")
+    race.add_argument("--target", metavar="COLUMN", help="of --data: the column to predict")
+    race.add_argument("--features", metavar="COLUMN", nargs="+", help="of --data: all that can be used by default")
+    race.add_argument("--task", choices=["classification", "regression"], help="of --data: guessed by default")
+    race.add_argument("--missing", choices=["drop", "fill"], help="of --data: rows without a value; dropped by default")
     race.add_argument("--num-examples", type=int, help="N, training samples; all by default")
     race.add_argument("--model", default="mlp", choices=["linear", "mlp", "cnn"])
     race.add_argument("--widths", type=int, nargs="*", default=[32], help="hidden units per layer of the MLP")
@@ -73,7 +80,9 @@ def _add_race(race: argparse.ArgumentParser) -> None:
     race.add_argument("--learning-rate", type=float, help="the same for all; by default the tuned one of each")
     race.add_argument("--seconds", type=float, default=5.0, help="training time of each contestant")
     race.add_argument("--seed", type=int, default=0, help="of the initial weights and the order")
-    race.add_argument("--target", type=float, help="training loss to reach, a preset by default; or test accuracy")
+    race.add_argument(
+        "--target-value", type=float, help="training loss to reach, a preset by default; or test accuracy"
+    )
     race.add_argument("--target-metric", default="train_loss", choices=["train_loss", "test_accuracy"])
     race.add_argument("--output", default="race", help="path of the results: .csv and .html are added")
 
@@ -139,16 +148,18 @@ def _race(options: argparse.Namespace) -> int:
         model = ModelConfig(kind=options.model, widths=tuple(options.widths))
     else:
         model = ModelConfig(layers=options.layers)
-    problem = problems.load(options.problem, num_examples=options.num_examples)
+    problem = _problem(options)
+    if options.target_metric == "test_accuracy" and problem.task == "regression":
+        raise ValueError(f"`target_metric` must be train_loss: {problem.name!r} is a regression.")
     N = problem.num_examples
     configs, rates = {}, {}
     for batch_size in options.batch_size:
         k = resolve_batch_size(N, batch_size)
         name = f"GD (k = {k})" if k == N else f"k = {k}"
-        rate, note = _learning_rate(options, model, k, N)
+        rate, note = _learning_rate(options, problem.name, model, k, N)
         configs[name] = TrainConfig(batch_size=batch_size, learning_rate=rate, seed=options.seed)
         rates[name] = f"{rate:g}{note}"
-    target, note = options.target, ""
+    target, note = options.target_value, ""
     if target is None:
         target = tuned_rates.target_loss(problem.name, model.nearest_kind)
         note = "" if tuned_rates.is_searched(problem.name, model, "all", N) else ESTIMATED
@@ -168,27 +179,52 @@ def _race(options: argparse.Namespace) -> int:
 
 def _check_target(options: argparse.Namespace) -> None:
     """Raise a ValueError if the target is none that its metric can reach."""
-    target = options.target
+    target = options.target_value
     if options.target_metric == "train_loss":
         if target is not None and not 0 < target < math.inf:
-            raise ValueError(f"`target` must be a finite number greater than 0; received {target!r}.")
+            raise ValueError(f"`target_value` must be a finite number greater than 0; received {target!r}.")
         return
-    if problems.CATALOGUE[options.problem].task == "regression":
+    if options.data is None and problems.CATALOGUE[options.problem].task == "regression":
         raise ValueError(f"`target_metric` must be train_loss: {options.problem!r} is a regression.")
     if target is None or not 0 < target <= 1:
-        raise ValueError(f"`target` must be a test accuracy in (0, 1]; received {target!r}.")
+        raise ValueError(f"`target_value` must be a test accuracy in (0, 1]; received {target!r}.")
+
+
+def _problem(options: argparse.Namespace) -> problems.Problem:
+    """The problem of a race: one of the catalogue, or the table of a file."""
+    if options.data is None:
+        for name in ("target", "features", "task", "missing"):
+            if getattr(options, name) is not None:
+                raise ValueError(f"`{name}` must be given with `data`; received {getattr(options, name)!r}.")
+        return problems.load(options.problem, num_examples=options.num_examples)
+    if options.num_examples is not None:
+        raise ValueError(f"`num_examples` must be given without `data`; received {options.num_examples}.")
+    if options.target is None:
+        raise ValueError("`target` must be the name of a column of `data`; received none.")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        problem = problems.Problem.from_csv(
+            options.data,
+            target=options.target,
+            features=options.features,
+            task=options.task,
+            missing=options.missing or "drop",
+        )
+    for each in said:
+        print(f"sgd-tf: {each.message}", file=sys.stderr)
+    return problem
 
 
 def _learning_rate(
-    options: argparse.Namespace, model: ModelConfig, batch_size: int, num_examples: int
+    options: argparse.Namespace, problem: str, model: ModelConfig, batch_size: int, num_examples: int
 ) -> tuple[float, str]:
     """The learning rate of a contestant, and what to say of it in the table."""
     if options.learning_rate is not None:
         return options.learning_rate, ""
-    tuned = tuned_rates.tuned_learning_rate(options.problem, model.nearest_kind, batch_size, num_examples)
+    tuned = tuned_rates.tuned_learning_rate(problem, model.nearest_kind, batch_size, num_examples)
     if tuned is None:
         return DEFAULT_LEARNING_RATE, " (not searched)"
-    is_searched = tuned_rates.is_searched(options.problem, model, batch_size, num_examples)
+    is_searched = tuned_rates.is_searched(problem, model, batch_size, num_examples)
     return tuned, "" if is_searched else ESTIMATED
 
 

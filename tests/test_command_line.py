@@ -31,7 +31,7 @@ def run(tmp_path, capsys):
 def test_a_race_prints_its_table_and_writes_csv_and_html(run, tmp_path):
     status, out, err = run(
         *("--problem", "line", "--model", "linear", "--num-examples", "100"),
-        *("--batch-size", "all", "8", "--learning-rate", "0.05", "--seconds", "0.05", "--target", "1"),
+        *("--batch-size", "all", "8", "--learning-rate", "0.05", "--seconds", "0.05", "--target-value", "1"),
     )
     assert (status, err) == (0, "")  # no progress bar in a pipe
     lines = out.splitlines()
@@ -66,7 +66,7 @@ def raced(monkeypatch):
 def test_a_race_to_a_test_accuracy_prints_the_time_to_it(run, tmp_path):
     status, out, _err = run(
         *("--problem", "breast_cancer", "--model", "linear", "--batch-size", "32", "--learning-rate", "0.1"),
-        *("--seconds", "0.05", "--target-metric", "test_accuracy", "--target", "0.5"),
+        *("--seconds", "0.05", "--target-metric", "test_accuracy", "--target-value", "0.5"),
     )
     assert status == 0
     assert out.splitlines()[0] == "To a test accuracy of 50 %"
@@ -86,7 +86,7 @@ NUMBERS = st.sampled_from(["0", "-1", "nan", "inf", "-inf", "1e400", "1e-400", "
 NUMBERS = NUMBERS | st.floats().map(repr) | st.integers(-5, 2000).map(str) | st.integers().map(str)
 
 
-@pytest.mark.parametrize("option", ["learning-rate", "seconds", "target", "seed", "num-examples", "batch-size"])
+@pytest.mark.parametrize("option", ["learning-rate", "seconds", "target-value", "seed", "num-examples", "batch-size"])
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=NUMBERS)
 def test_each_number_reaches_the_race_as_it_was_given_or_ends_with_status_2(run, raced, option, text):
@@ -101,7 +101,7 @@ def test_each_number_reaches_the_race_as_it_was_given_or_ends_with_status_2(run,
     (config,) = raced["configs"].values()
     if option == "seconds":
         assert raced["seconds"] == float(text)
-    elif option == "target":
+    elif option == "target-value":
         assert 0 < float(text) < math.inf
     elif option == "num-examples":
         assert raced["num_examples"] == int(text)
@@ -109,7 +109,9 @@ def test_each_number_reaches_the_race_as_it_was_given_or_ends_with_status_2(run,
         assert getattr(config, option.replace("-", "_")) == float(text)
 
 
-@pytest.mark.parametrize("words", [("--learning-rate", "0"), ("--target", "0"), ("--target", "nan"), ("--seed", "-1")])
+@pytest.mark.parametrize(
+    "words", [("--learning-rate", "0"), ("--target-value", "0"), ("--target-value", "nan"), ("--seed", "-1")]
+)
 def test_zero_is_a_number_and_not_the_preset(run, raced, words):
     status, out, err = run(*words)
     name = words[0].removeprefix("--").replace("-", "_")
@@ -179,8 +181,11 @@ def test_the_table_says_which_rates_and_targets_were_not_searched(run):
         (("--model", "cnn", "--problem", "line"), "`cnn` needs images"),
         (("--learning-rate", "1000"), "`learning_rate` must be in (0, 100]; received 1000.0."),
         (("--num-examples", "1"), "`num_examples` must be"),
-        (("--target-metric", "test_accuracy"), "`target` must be a test accuracy in (0, 1]; received None."),
-        (("--target-metric", "test_accuracy", "--target", "95"), "must be a test accuracy in (0, 1]; received 95.0."),
+        (("--target-metric", "test_accuracy"), "`target_value` must be a test accuracy in (0, 1]; received None."),
+        (
+            ("--target-metric", "test_accuracy", "--target-value", "95"),
+            "must be a test accuracy in (0, 1]; received 95.0.",
+        ),
         (("--target-metric", "test_accuracy", "--problem", "line"), "`target_metric` must be train_loss: 'line' is"),
     ],
 )
@@ -223,3 +228,28 @@ def test_an_option_that_a_command_does_not_have_is_refused(words, capsys):
         command_line.main(words)
     assert refused.value.code == 2
     assert f"unrecognized arguments: {' '.join(words[1:])}" in capsys.readouterr().err
+
+
+def test_a_race_on_a_table_of_ones_own(run, raced, tmp_path):
+    file = tmp_path / "houses.csv"
+    rows = "".join(f"{i % 9},{'서울' if i % 2 else '부산'},{3 * (i % 9)}.5\n" for i in range(50))
+    file.write_bytes(f"넓이,지역,가격\n{rows}".encode("cp949"))
+    status, _out, err = run("--data", str(file), "--target", "가격", "--batch-size", "8")
+    assert (status, err) == (2, "sgd-tf: enough\n")
+    assert raced["num_examples"] == 40
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--data", "none.csv", "--target", "y"), "No such file"),
+        (("--data", "none.csv"), "`target` must be the name of a column of `data`; received none."),
+        (("--target", "price"), "`target` must be given with `data`; received 'price'."),
+        (("--data", "none.csv", "--target", "y", "--num-examples", "9"), "`num_examples` must be given without `data`"),
+        (("--data", "none.csv", "--problem", "line"), "not allowed with argument"),
+    ],
+)
+def test_what_a_table_needs_is_named(run, words, message):
+    status, _out, err = run(*words)
+    assert status == 2
+    assert message in err

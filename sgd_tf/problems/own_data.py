@@ -1,11 +1,11 @@
-"""Validation of a learner's own arrays, for ``Problem.from_arrays``."""
+"""Validation of a learner's own arrays, for ``Problem.from_arrays``, and the options of own data."""
 
 from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
@@ -15,19 +15,51 @@ MIN_ROWS = 20
 MAX_CLASSES = 100
 
 
+class ArrayOptions(TypedDict, total=False):
+    """Options of ``Problem.from_arrays``."""
+
+    name: str
+    test_share: float
+    seed: int
+    feature_names: Sequence[str] | None
+    scale: bool
+
+
+class TableOptions(TypedDict, total=False):
+    """Options of ``Problem.from_csv`` and ``Problem.from_frame``."""
+
+    missing: Literal["drop", "fill"]
+    scale: bool
+    name: str
+    test_share: float
+    seed: int
+
+
+def check_options(options: Mapping[str, Any], allowed: type = ArrayOptions) -> None:
+    """Raise an error for an option that there is not, and for a ``scale`` that is neither True nor False."""
+    names = list(allowed.__annotations__)
+    for name in options:
+        if name not in names:
+            raise TypeError(f"`{name}` is not an option; the options: {', '.join(names)}.")
+    if not isinstance(options.get("scale", True), bool):
+        raise ValueError(f"`scale` must be True or False; received {options['scale']!r}.")
+
+
 def name_of(y: Any) -> Any:
     """Name of a Series, or None."""
     return getattr(y, "name", None) if hasattr(y, "to_numpy") else None
 
 
 def check_features(
-    x: Any, feature_names: Sequence[str] | None
+    x: Any, feature_names: Sequence[str] | None, *, name: str = "x", min_rows: int = MIN_ROWS
 ) -> tuple[Array, tuple[str, ...], tuple[int, int, int] | None]:
     """Check the features, and return them with their names.
 
     Args:
         x: as in ``Problem.from_arrays``.
         feature_names: (d,) names, or None for the columns of a DataFrame, or x1, x2, ….
+        name: of the argument, for messages.
+        min_rows: the smallest n.
 
     Returns:
         Features (n, d) in float64, d names, and (height, width, channels) of an image, else None.
@@ -39,12 +71,14 @@ def check_features(
         columns = _as_numbers(x)
     except (TypeError, ValueError) as error:
         received = str(error) if isinstance(error, _NotNumbersError) else type(x).__name__
-        raise ValueError(f"`x` must contain only numbers, in rows of equal length; received {received}.") from None
+        raise ValueError(f"`{name}` must contain only numbers, in rows of equal length; received {received}.") from None
     if columns.ndim not in (1, 2, 3, 4) or columns.size == 0:
-        raise ValueError(f"`x` must have the shape (n,), (n, d), (n, h, w) or (n, h, w, c); received {columns.shape}.")
-    if len(columns) < MIN_ROWS:
-        raise ValueError(f"`x` must have at least {MIN_ROWS} rows; received {len(columns)}.")
-    check_finite("x", columns)
+        raise ValueError(
+            f"`{name}` must have the shape (n,), (n, d), (n, h, w) or (n, h, w, c); received {columns.shape}."
+        )
+    if len(columns) < min_rows:
+        raise ValueError(f"`{name}` must have at least {min_rows} rows; received {len(columns)}.")
+    check_finite(name, columns)
     image_shape = None
     if columns.ndim > 2:
         height, width, *channels = columns.shape[1:]
@@ -77,16 +111,19 @@ def _as_numbers(x: Any) -> Array:
     return array.astype(np.float64)
 
 
-def check_target(y: Any, size: int) -> Array:
-    """Check the shape of ``y`` (n,), and return it as an array of numbers, Boolean values or text."""
+def check_target(y: Any, size: int, *, name: str = "y") -> Array:
+    """Check the shape of a target (n,), and return it as an array of numbers, Boolean values or text."""
     import pandas as pd
 
     array = np.asarray(y)
     if array.shape != (size,):
-        raise ValueError(f"`y` must have the shape ({size},), one value per row of `x`; received {array.shape}.")
+        raise ValueError(
+            f"`{name}` must have the shape ({size},), one value per row of `{name.replace('y', 'x')}`; "
+            f"received {array.shape}."
+        )
     missing = int(pd.isna(array).sum())
     if missing:
-        raise ValueError(f"`y` must have no missing value; received {missing}.")
+        raise ValueError(f"`{name}` must have no missing value; received {missing}.")
     if array.dtype.kind == "O":
         if all(isinstance(value, bool | np.bool_) for value in array):
             return array.astype(bool)
@@ -106,14 +143,65 @@ def infer_task(target: Array) -> Task:
     return "classification" if whole and len(values) <= min(20, len(target) / 5) else "regression"
 
 
-def to_labels(target: Array, test_share: float) -> tuple[Array, tuple[str, ...]]:
+def check_test_part(x: Any, y: Any, columns: Array) -> tuple[Array, Array]:
+    """Check a test part of one's own: features (m, d) and target (m,).
+
+    Args:
+        x: as in ``Problem.from_arrays``; so is ``y``.
+        y: as in ``Problem.from_arrays``.
+        columns: (n, d) features of the training part.
+    """
+    if x is None or y is None:
+        raise ValueError("`x_test` and `y_test` must be given together; received one of them.")
+    tested, _names, _shape = check_features(x, None, name="x_test", min_rows=1)
+    if tested.shape[1] != columns.shape[1]:
+        raise ValueError(f"`x_test` must have {columns.shape[1]} features, as `x` has; received {tested.shape[1]}.")
+    return tested, check_target(y, len(tested), name="y_test")
+
+
+def encode(target: Array, task: Task, test_share: float | None) -> tuple[Array, tuple[str, ...]]:
+    """Labels (n,) and names of classes (c,); in a regression the target as it is and no names.
+
+    Args:
+        target: (n,) from ``check_target``.
+        task: "classification" or "regression".
+        test_share: number of test samples / n; None for a test part of one's own.
+    """
+    if task not in ("classification", "regression"):
+        raise ValueError(f'`task` must be "classification", "regression" or None; received {task!r}.')
+    if task == "classification":
+        return to_labels(target, test_share)
+    if target.dtype.kind not in "iuf":
+        raise ValueError("`y` must hold numbers in a regression; received text or True/False.")
+    check_finite("y", target)
+    return target, ()
+
+
+def encode_parts(train: Array, test: Array, task: Task) -> tuple[tuple[Array, Array], tuple[str, ...]]:
+    """Targets of both parts as in ``encode``; the labels of the test part must occur in the training part."""
+    target, names = encode(train, task, None)
+    if task == "regression":
+        if test.dtype.kind not in "iuf":
+            raise ValueError("`y_test` must hold numbers in a regression; received text or True/False.")
+        check_finite("y_test", test)
+        return (target, test), names
+    values = np.unique(train)
+    unknown = np.setdiff1d(test, values)
+    if len(unknown):
+        raise ValueError(f"`y_test` must hold labels that occur in `y`; received {str(unknown[0])!r}.")
+    return (target, np.searchsorted(values, test)), names
+
+
+def to_labels(target: Array, test_share: float | None) -> tuple[Array, tuple[str, ...]]:
     """Labels (n,) from 0 to c - 1, in sorted order of the values, and the values as names (c,)."""
     values, labels, counts = np.unique(target, return_inverse=True, return_counts=True)
     whole = target.dtype.kind == "f" and not (values % 1).any()
     names = tuple(str(int(value) if whole else value) for value in values)
-    num_test = math.ceil(test_share * len(labels))
     if not 2 <= len(values) <= MAX_CLASSES:
         raise ValueError(f"`y` must have from 2 to {MAX_CLASSES} classes; received {len(values)}.")
+    if test_share is None:
+        return labels, names
+    num_test = math.ceil(test_share * len(labels))
     if counts.min() < 2:
         raise ValueError(f"`y` must have at least 2 samples of each class; received 1 of {names[counts.argmin()]!r}.")
     if num_test < len(values):

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from sgd_tf.problems import own_data
+from sgd_tf.problems.own_data import ArrayOptions, TableOptions
 from sgd_tf.problems.splitting import Array, Draw, Task, scale_pixels, split_rows, standardise
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SOURCE, LICENCE = "Your own data.", "Yours."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -78,11 +85,10 @@ class Problem:
         x: Any,
         y: Any,
         *,
+        x_test: Any = None,
+        y_test: Any = None,
         task: Task | None = None,
-        name: str = "yours",
-        test_share: float = 0.2,
-        seed: int = 0,
-        feature_names: Sequence[str] | None = None,
+        **options: Unpack[ArrayOptions],
     ) -> Problem:
         """Make a problem from your own arrays: split into training part and test part, and scaled.
 
@@ -96,11 +102,14 @@ class Problem:
             y: (n,) class labels (text, whole numbers, True/False) or numbers to predict. The name of a
                 Series is the name of the target. Labels become 0 … c - 1 in sorted order; ``class_names`` keeps
                 the original ones.
+            x_test: your own test part, of the shape of ``x`` but any length; None for a part of ``x``.
+            y_test: its targets; its labels must occur in ``y``.
             task: "classification", "regression", or None for the rule above.
-            name: name of the problem.
-            test_share: number of test samples / n, in [0.05, 0.5].
-            seed: seed of the split. Both parts of a classification have the same shares of classes.
-            feature_names: (d,) names of the features.
+            **options: ``name`` of the problem, "yours" by default;
+                ``test_share``, number of test samples / n, in [0.05, 0.5], 0.2 by default;
+                ``seed`` of the split, 0 by default. Both parts of a classification have the same shares of classes;
+                ``feature_names``, (d,) names;
+                ``scale``, False to leave features and target as they are.
 
         Raises:
             ValueError: if an argument has a wrong shape or contains a value that is not finite, if there are fewer
@@ -114,38 +123,113 @@ class Problem:
         Problem('exam', classification, num_examples=16, num_test=4, num_features=1, num_classes=2)
         >>> problem.class_names, problem.class_counts
         (('no', 'yes'), (8, 8))
+        >>> Problem.from_arrays(hours, 3 * hours, x_test=[30, 31], y_test=[90, 93], scale=False).y_test.tolist()
+        [90.0, 93.0]
         """
-        draw = Draw(None, test_share, seed)
-        columns, names, image_shape = own_data.check_features(x, feature_names)
+        own_data.check_options(options)
+        draw = Draw(None, options.get("test_share", 0.2), options.get("seed", 0))
+        columns, names, image_shape = own_data.check_features(x, options.get("feature_names"))
         target = own_data.check_target(y, len(columns))
-        if task is None:
-            task = own_data.infer_task(target)
-        if task not in ("classification", "regression"):
-            raise ValueError(f'`task` must be "classification", "regression" or None; received {task!r}.')
-        class_names: tuple[str, ...] = ()
-        if task == "classification":
-            target, class_names = own_data.to_labels(target, test_share)
-        elif target.dtype.kind not in "iuf":
-            raise ValueError("`y` must hold numbers in a regression; received text or True/False.")
+        task = own_data.infer_task(target) if task is None else task
+        if x_test is None and y_test is None:
+            target, class_names = own_data.encode(target, task, draw.test_share)
+            train, test = split_rows(target, draw, task)
+            parts = columns[train], target[train], columns[test], target[test]
         else:
-            own_data.check_finite("y", target)
-        problem = from_samples(
-            columns,
-            target,
-            draw,
-            name=name,
+            tested = own_data.check_test_part(x_test, y_test, columns)
+            (target, test_target), class_names = own_data.encode_parts(target, tested[1], task)
+            parts = columns, target, tested[0], test_target
+        problem = from_parts(
+            *parts,
             task=task,
             class_names=class_names,
+            scale=options.get("scale", True),
+            name=options.get("name", "yours"),
             feature_names=names,
             target_name=str(own_data.name_of(y) or "target"),
-            source="Your own data.",
-            licence="Yours.",
             image_shape=image_shape,
+            source=SOURCE,
+            licence=LICENCE,
         )
         for array in (problem.x_train, problem.x_test, problem.y_train, problem.y_test):
             if not np.isfinite(array).all():
                 raise ValueError("`x` and `y` must have a smaller range: after scaling, a value exceeds 3.4e38.")
         return problem
+
+    @classmethod
+    def from_csv(
+        cls,
+        path_or_buffer: str | os.PathLike[str] | IO[bytes] | IO[str],
+        *,
+        target: str,
+        features: Sequence[str] | None = None,
+        task: Task | None = None,
+        **options: Unpack[TableOptions],
+    ) -> Problem:
+        r"""Make a problem from a file: CSV, with tabs or semicolons and decimal commas too, Parquet, or NPZ.
+
+        The encoding is found: UTF-8, UTF-16 with its mark, or CP949. Columns of at most 20 different words are
+        categories: each word except the most frequent one becomes a feature of 0 and 1. Columns that cannot be used
+        are left out: dates, more than 20 different words, one value, more than half missing, a number of the row. A
+        warning names them, and the number of rows that were dropped. Images are out of scope: load them as arrays, and
+        use ``from_arrays``.
+
+        Args:
+            path_or_buffer: path of the file, or what is read from, such as ``io.BytesIO``. In an NPZ file each array
+                (n,) is a column, and ``x`` (n, d) is the columns x1, x2, …
+            target: name of the column to predict.
+            features: names of the columns to learn from; None for all that can be used.
+            task: "classification", "regression", or None: words are classes, numbers as in ``from_arrays``.
+            **options: ``missing``: "drop" (default) leaves out rows in which a value is missing, "fill" takes the
+                median of the training part, or its most frequent word;
+                ``scale``, False to leave features and target as they are;
+                ``name``, by default that of the file; ``test_share`` and ``seed`` as in ``from_arrays``.
+
+        Raises:
+            sgd_tf.own.errors.TableError: a ValueError that says why nothing can be learned from the file.
+            OSError: if it cannot be opened.
+
+        >>> import io
+        >>> rows = [f"{hours},{'yes' if hours > 9 else 'no'}" for hours in range(1, 25)]
+        >>> Problem.from_csv(io.StringIO("\n".join(["hours,passed", *rows[::-1]])), target="passed")
+        Problem('yours', classification, num_examples=19, num_test=5, num_features=1, num_classes=2)
+        """
+        from sgd_tf.own import building
+
+        choices, name = building.choices_of(target, features, task, options)
+        return building.from_file(path_or_buffer, choices=choices, name=name)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        target: str,
+        features: Sequence[str] | None = None,
+        task: Task | None = None,
+        **options: Unpack[TableOptions],
+    ) -> Problem:
+        """Make a problem from a table of pandas, by the rules of ``from_csv``.
+
+        Args:
+            frame: (n, d) table; its index is not used.
+            target: name of the column to predict.
+            features: names of the columns to learn from; None for all that can be used.
+            task: "classification", "regression", or None.
+            **options: as in ``from_csv``; ``name`` is "yours" by default.
+
+        Raises:
+            sgd_tf.own.errors.TableError: a ValueError that says why nothing can be learned from the table.
+
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"area": [30, 60, 90, 120] * 5, "town": ["a", "b"] * 10, "price": range(20)})
+        >>> Problem.from_frame(frame, target="price", missing="fill").feature_names
+        ('area', 'town = b')
+        """
+        from sgd_tf.own import building
+
+        choices, name = building.choices_of(target, features, task, options)
+        return building.from_frame(frame, choices=choices, name=name or "yours")
 
 
 def from_samples(x: Array, y: Array, draw: Draw, *, task: Task, **facts: Any) -> Problem:
@@ -162,7 +246,7 @@ def from_parts(
     *,
     task: Task,
     class_names: Sequence[str] = (),
-    image_shape: tuple[int, int, int] | None = None,
+    scale: bool = True,
     **facts: Any,
 ) -> Problem:
     """Scale the features and the target of two parts, and make a problem from them.
@@ -174,13 +258,16 @@ def from_parts(
         y_test: (m,).
         task: "classification", or "regression": its target is standardised.
         class_names: (c,) names; empty in a regression.
-        image_shape: (height, width, channels) if the features are pixels: they keep one scale.
-        **facts: other fields of ``Problem``.
+        scale: False to leave features and target as they are.
+        **facts: other fields of ``Problem``. With an ``image_shape`` the features are pixels: they keep one scale.
 
     Raises:
         ValueError: if the target of a regression does not vary in the training part.
     """
-    if image_shape is None:
+    if not scale:
+        with np.errstate(over="ignore"):  # the callers refuse an overflow
+            x_train, x_test = x_train.astype(np.float32), x_test.astype(np.float32)
+    elif facts.get("image_shape") is None:
         x_train, x_test, _, _ = standardise(x_train, x_test)
     else:
         x_train, x_test = scale_pixels(x_train, x_test)
@@ -192,14 +279,16 @@ def from_parts(
         column_train, column_test, mean, std = standardise(y_train[:, None], y_test[:, None])
         if not column_train.any():
             raise ValueError("`y` must vary in the training part; received a single value.")
-        y_train, y_test = column_train[:, 0], column_test[:, 0]
-        facts |= {"target_mean": float(mean[0]), "target_std": float(std[0])}
+        if scale:
+            y_train, y_test = column_train[:, 0], column_test[:, 0]
+            facts |= {"target_mean": float(mean[0]), "target_std": float(std[0])}
+        else:
+            y_train, y_test = y_train.astype(np.float32), y_test.astype(np.float32)
     return Problem(
         x_train=x_train,
         y_train=y_train,
         x_test=x_test,
         y_test=y_test,
         task=task,
-        image_shape=image_shape,
         **facts,
     )

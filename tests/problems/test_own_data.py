@@ -128,3 +128,38 @@ def test_the_arrays_given_stay_as_they_are():
     Problem.from_arrays(x, y)
     x[0], y[0] = 7, 7  # still writable
     np.testing.assert_array_equal(x[1:], np.arange(2.0, 40).reshape(19, 2))
+
+
+def test_a_test_part_of_ones_own_is_scaled_by_the_training_part():
+    x, y = np.arange(20.0), 3 * np.arange(20.0)
+    problem = Problem.from_arrays(x, y, x_test=[9.5, 29.0], y_test=[28.5, 57.0])
+    assert (problem.num_examples, problem.num_test) == (20, 2)
+    np.testing.assert_allclose(problem.x_test[:, 0], (np.array([9.5, 29.0]) - x.mean()) / x.std(), rtol=1e-6)
+    np.testing.assert_allclose(problem.y_test, (np.array([28.5, 57.0]) - y.mean()) / y.std(), rtol=1e-6)
+    labels = Problem.from_arrays(x, ["a", "b"] * 10, x_test=[1.0], y_test=["b"])
+    assert labels.y_test.tolist() == [1]
+
+
+def test_without_scaling_the_numbers_stay():
+    problem = Problem.from_arrays(X, 2.5 * Y, scale=False)
+    np.testing.assert_array_equal(np.sort(np.r_[problem.x_train, problem.x_test].ravel()), X)
+    assert (problem.target_mean, problem.target_std) == (0.0, 1.0)
+    images = np.arange(20 * 4).reshape(20, 2, 2)
+    assert Problem.from_arrays(images, [0, 1] * 10, scale=False).x_train.max() > 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"x_test": X}, "`x_test` and `y_test` must be given together"),
+        ({"y_test": Y}, "`x_test` and `y_test` must be given together"),
+        ({"x_test": np.zeros((3, 2)), "y_test": [0, 1, 0]}, "`x_test` must have 1 features, as `x` has; received 2"),
+        ({"x_test": [1, 2], "y_test": [0]}, r"`y_test` must have the shape \(2,\), one value per row of `x_test`"),
+        ({"x_test": [np.nan], "y_test": [0]}, "`x_test` must hold finite numbers"),
+        ({"x_test": [1], "y_test": [7], "task": "classification"}, "`y_test` must hold labels that occur in `y`.*'7'"),
+        ({"scale": "no"}, "`scale` must be True or False; received 'no'"),
+    ],
+)
+def test_a_wrong_test_part_is_refused_by_name(options, message):
+    with pytest.raises(ValueError, match=message):
+        Problem.from_arrays(X, np.arange(20) % 2, **options)

@@ -1,0 +1,26 @@
+"""Texts that come from others, such as the headers of a table: shown as they are, whatever is written in them."""
+
+from __future__ import annotations
+
+MAX_LETTERS = 100
+
+
+def code(text: str) -> str:
+    """A text for Markdown, as a piece of code: no link, no formula, no colour, no icon in it has an effect.
+
+    >>> code("a`b"), code(":red[x] $y$"), code(" ")
+    ('`aʼb`', '`:red[x] $y$`', '` `')
+    """
+    plain = "".join(letter if letter.isprintable() else " " for letter in text[:MAX_LETTERS]).replace("`", "ʼ")
+    return f"`{plain or ' '}`"
+
+
+def cell(text: str) -> str:
+    """A text for a cell of a CSV that a spreadsheet takes for a text, never for a formula.
+
+    OWASP, CSV Injection: a cell that begins with one of ``= + - @``, a tab or a return gets an apostrophe before it.
+
+    >>> cell("=cmd|' /C calc'!A0"), cell("k = 32")
+    ("'=cmd|' /C calc'!A0", 'k = 32')
+    """
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
