@@ -45,7 +45,10 @@ def test_every_public_name_is_found_and_an_unknown_one_is_an_attribute_error():
 def test_every_name_in_the_documents_is_reachable_after_importing_the_package():
     import sgd_tf
 
-    text = "".join(file.read_text(encoding="utf-8") for file in (*ROOT.glob("*.md"), *ROOT.glob("pages/**/*.md")))
+    text = "".join(
+        file.read_text(encoding="utf-8")
+        for file in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("pages/**/*.md"))
+    )
     names = set(re.findall(r"\bsgd_tf\.([a-z]\w*)(?!\w*/)", text))
     assert {"race", "memory", "devices"} <= names
     assert all(sgd_tf.__getattr__(name) is not None for name in names)  # whatever was imported before

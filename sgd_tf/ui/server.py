@@ -42,7 +42,7 @@ def check_settings() -> None:
 
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[None]:
-    """Before the first visitor: import what the first page needs, and open a browser where there is one."""
+    """Before the first visitor: import what the first page and the race need, and open a browser where there is one."""
     streamlit_internals.find_first_deep_link()
     _send_at_once()
     await anyio.to_thread.run_sync(_import_first_page)
@@ -57,7 +57,8 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
 
 
 def _import_first_page() -> None:
-    importlib.import_module("sgd_tf.racing.view")
+    for name in ("sgd_tf.tutorial.start_view", "sgd_tf.racing.view"):
+        importlib.import_module(name)
     # Each call of Arrow lets other threads go first. With thirty learners and small tables that costs a sixth
     # of the server's time.
     pd.set_option("mode.string_storage", "python")
