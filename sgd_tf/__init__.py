@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sgd_tf.training.history import at_time, time_to_target, to_frame
     from sgd_tf.training.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
     from sgd_tf.training.pipeline import minibatches, order
-    from sgd_tf.training.records import ModelConfig, Progress, TrainConfig
+    from sgd_tf.training.records import ModelConfig, Progress, Target, TrainConfig
     from sgd_tf.training.run import train
 
 __version__ = "0.1.0"
@@ -36,7 +36,7 @@ _MODULES = {
     "training.counting": ("iterations_per_epoch", "num_updates"),
     "training.pipeline": ("order", "minibatches"),
     "training.layers": ("Dense", "Dropout", "BatchNormalization", "Conv2D", "MaxPooling2D", "Flatten"),
-    "training.records": ("TrainConfig", "ModelConfig", "Progress"),
+    "training.records": ("TrainConfig", "ModelConfig", "Progress", "Target"),
     "training.run": ("train",),
     "racing.race": ("race",),
     "racing.search": ("try_learning_rates",),
@@ -61,6 +61,7 @@ __all__ = [  # noqa: RUF022 (in reading order)
     "MaxPooling2D",
     "Flatten",
     "Progress",
+    "Target",
     "train",
     "race",
     "try_learning_rates",

@@ -18,6 +18,7 @@ with left, st.container(key="race_controls"):
     plan = controls.race(more)
     view.RACE.predict(plan)
     view.RACE.buttons(plan)
+    view.go_on()
     search_view.start_if_wanted(plan)
 
 with right:

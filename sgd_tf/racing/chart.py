@@ -13,6 +13,7 @@ from sgd_tf import charts
 from sgd_tf.charts.curves import default_x_domain
 from sgd_tf.charts.style import LIGHT, Domain, Theme
 from sgd_tf.training.records import RacePlan
+from sgd_tf.training.schedule import FIRST_GAP
 
 MOST_ABOVE = 1e3  # times the loss of the initial weights that the axis of a loss may hold
 MOST_BELOW = 1e9  # the same, as a divisor of it
@@ -27,6 +28,7 @@ def race_curves(
     x: charts.Counter,
     y: charts.Metric,
     log: bool,
+    is_over: bool = False,
     theme: Theme = LIGHT,
 ) -> alt.LayerChart:
     """What is visible of a race, on the axes of the whole race.
@@ -37,19 +39,25 @@ def race_curves(
         plan: of the race; None for empty axes of no race.
         x: what is counted.
         y: what is measured.
-        log: whether the axis of a loss is logarithmic.
+        log: whether the axes of a loss and of the seconds are logarithmic.
+        is_over: whether no record will come: then the axis of the seconds ends at the last one.
         theme: of the page. A compact one has a logarithmic axis for what is counted, if each run has a line on it.
 
     >>> from sgd_tf.training.history import to_frame
     >>> race_curves(to_frame([]), to_frame([]), None, x="seconds", y="train_loss", log=True).to_dict()["title"]["text"]
     'Training loss against training time'
     """
+    log_time = log and x == "seconds" and not theme.compact
     log = log and y != "test_accuracy"
-    log_x = theme.compact and has_lines(table, x, y)
+    log_x = log_time or (theme.compact and has_lines(table, x, y))
+    if log_time:
+        domain = time_domain(table, plan, is_over=is_over)
+    else:
+        domain = default_x_domain(table, x, log=True) if log_x else x_domain(table, plan, x, is_over=is_over)
     target = plan.target if plan and y == plan.target_metric else None
     return charts.curves(
         visible,
-        x=charts.Axis(x, default_x_domain(table, x, log=True) if log_x else x_domain(table, plan, x), log=log_x),
+        x=charts.Axis(x, domain, log=log_x),
         y=charts.Axis(y, y_domain(table, plan, y, log=log), log=log),
         target=None if log and target == 0 else target,
         band=y == "train_loss",
@@ -68,11 +76,17 @@ def has_lines(table: pd.DataFrame, x: str, y: str) -> bool:
     return bool((shown.groupby("run")[x].nunique().reindex(table["run"].unique(), fill_value=0) > 1).all())
 
 
-def x_domain(table: pd.DataFrame, plan: RacePlan | None, x: str) -> Domain:
+def time_domain(table: pd.DataFrame, plan: RacePlan | None, *, is_over: bool) -> Domain:
+    """Ends of a logarithmic axis of the seconds: two to three decades, in which a fast arrival has room."""
+    high = x_domain(table, plan, "seconds", is_over=is_over)[1]
+    return min(FIRST_GAP * (plan.seconds if plan else SECONDS), high / 50), high
+
+
+def x_domain(table: pd.DataFrame, plan: RacePlan | None, x: str, *, is_over: bool = False) -> Domain:
     """From 0 to the budget, or to the last record; for the other counters to a round number above it."""
     last = 0.0 if table.empty else float(table[x].max())
     if x == "seconds":
-        return 0.0, max(last, plan.seconds if plan else SECONDS)
+        return 0.0, last if is_over and last > 0 else max(last, plan.seconds if plan else SECONDS)
     return 0.0, _round_up(max(1.0, last), (1, 2, 5, 10))
 
 

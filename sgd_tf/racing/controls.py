@@ -18,6 +18,7 @@ from sgd_tf.training.records import (
     BatchSize,
     ModelConfig,
     RacePlan,
+    Shuffler,
     TargetMetric,
     TrainConfig,
     check_int,
@@ -52,8 +53,14 @@ RULE = Choice(
     options={"tuned": N_("Tuned"), "same": N_("Same"), "scaled": N_("Scaled")},
     default="tuned",
 )
-SECONDS = Number(key="seconds", label=N_("Training time of each (s)"), low=1, high=MAX_SECONDS, default=5)
+SECONDS = Number(key="seconds", label=N_("Training time of each, at most (s)"), low=1, high=MAX_SECONDS, default=5)
 SEED = seed("seed")
+SHUFFLER = Choice(
+    key="shuffler",
+    label=N_("Each epoch's order is drawn by"),
+    options={"permutation": N_("a permutation"), "dataset": "Dataset.shuffle(N)"},
+    default="permutation",
+)
 METRIC = Choice(
     key="target_by",
     label=N_("Race to"),
@@ -78,7 +85,7 @@ Y = Choice(
 )
 LOG = Switch(key="log", label=N_("Log"), default=True)
 
-RACE: tuple[Setting[Any], ...] = (*TRAINING, SIZES, RULE, SECONDS, SEED, METRIC, LOSS, ACCURACY)
+RACE: tuple[Setting[Any], ...] = (*TRAINING, SIZES, RULE, SECONDS, SEED, SHUFFLER, METRIC, LOSS, ACCURACY)
 SETTINGS = (*RACE, X, Y, LOG)
 
 
@@ -143,8 +150,8 @@ def axes(redraw: Callable[[], None]) -> None:
         Y.draw(on_change=redraw)
         LOG.draw(
             on_change=redraw,
-            help=_("Logarithmic scale: each step down is a tenth of the loss."),
-            disabled=Y.value == "test_accuracy",
+            help=_("Logarithmic scales, of the loss and of the seconds: the same distance is the same factor."),
+            disabled=Y.value == "test_accuracy" and X.value != "seconds",
         )
 
 
@@ -180,7 +187,7 @@ def _configs(
             )
         )
         search_view.button()
-    configs, notes = {}, {}
+    configs, notes, shuffler = {}, {}, cast(Shuffler, SHUFFLER.value)
     for size in sizes:
         k = num_examples if size == "all" else size
         name = contestant_name(size, num_examples)
@@ -189,7 +196,7 @@ def _configs(
             rate = min(rate * k / REFERENCE_BATCH_SIZE, MAX_LEARNING_RATE)
         elif rule == "tuned":
             rate, notes[name] = _tuned_rate(info.name, model, k, num_examples)
-        configs[name] = TrainConfig(batch_size=size, learning_rate=rate, seed=SEED.value)
+        configs[name] = TrainConfig(batch_size=size, learning_rate=rate, seed=SEED.value, shuffler=shuffler)
     rates = " · ".join(
         f"{name}: **{config.learning_rate:.3g}**" + (f" ({_(notes[name])})" if notes[name] else "")
         for name, config in configs.items()
@@ -251,6 +258,13 @@ def _more(place: Place, info: ProblemInfo, model: ModelConfig | None) -> None:
         _target(info, model)
         TRAINING.draw_details(info)
         SEED.draw()
+        SHUFFLER.draw(
+            help=_(
+                "The same law, drawn in two ways: one random permutation of the N samples for each epoch, or "
+                "`Dataset.shuffle(N, reshuffle_each_iteration=True)`, as everybody writes it. The second takes longer, "
+                "and the training clock counts that."
+            )
+        )
 
 
 def _target(info: ProblemInfo, model: ModelConfig | None) -> None:
@@ -310,4 +324,5 @@ def _plan(
         seconds=float(SECONDS.value),
         target=_target_value(info, model),
         target_metric=_target_metric(info),
+        until="target",
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import keras
 
 from sgd_tf.racing.terminal import show_progress
-from sgd_tf.training.records import Progress, TrainConfig
+from sgd_tf.training.records import Progress, Target, TrainConfig
 from sgd_tf.training.run import Model, Run
 from sgd_tf.training.schedule import next_record
 
@@ -24,6 +24,7 @@ def race(
     *,
     seconds: float,
     model: Model | None = None,
+    stop_at_target: float | Target | None = None,
     progress: bool | None = None,
 ) -> Iterator[Progress]:
     """Train several contestants side by side until each has trained for the same number of seconds.
@@ -31,11 +32,16 @@ def race(
     Fair by construction: the contestant whose own training clock is lowest is the next to be advanced, and no
     clock runs while another contestant is advanced, evaluated or compiled.
 
+    With a target to stop at, the race ends as soon as each contestant that has not diverged has reached it, and all
+    have trained for as long as the one that has trained longest.
+
     Args:
         problem: training and test samples.
         configs: the contestants by name. Give all the same ``seed`` to start them from the same weights.
         seconds: training time of each, greater than 0.
         model: as in `train`; a Keras model is copied for each contestant, and stays as it is.
+        stop_at_target: a training loss, or a `Target` such as ``Target(value=0.95, metric="test_accuracy")``, whose
+            last arrival ends the race; None to race for all of the seconds.
         progress: whether to show a progress bar; by default on a terminal or in a notebook, not in a pipe.
 
     Yields:
@@ -52,8 +58,11 @@ def race(
     if not configs:
         raise ValueError("`configs` must name at least one contestant; received none.")
     check_seconds(seconds)
+    target = stop_at_target if isinstance(stop_at_target, Target | None) else Target(value=stop_at_target)
+    if target is not None and target.metric == "test_accuracy" and problem.num_classes is None:
+        raise ValueError("`stop_at_target` must be a training loss in a regression; received a test accuracy.")
     total = seconds * len(configs)
-    return show_progress(_race(problem, configs, seconds, model), total=total, shown=progress)
+    return show_progress(_race(problem, configs, seconds, model, target), total=total, shown=progress)
 
 
 def check_seconds(seconds: float) -> None:
@@ -63,19 +72,33 @@ def check_seconds(seconds: float) -> None:
 
 
 def _race(
-    problem: Problem, configs: Mapping[str, TrainConfig], seconds: float, model: Model | None
+    problem: Problem, configs: Mapping[str, TrainConfig], seconds: float, model: Model | None, target: Target | None
 ) -> Iterator[Progress]:
     if isinstance(model, keras.Model):
         model = copies_of(model)
     with contextlib.ExitStack() as stack:
         runs = []
+        arrived: set[str] = set()
+
+        def noted(record: Progress) -> Progress:
+            if target is not None and target.is_met(record):
+                arrived.add(record.run)
+            return record
+
         for name, config in configs.items():
             run = stack.enter_context(Run(problem, config, name=name, model=model))
-            yield run.record()
+            yield noted(run.record())
             runs.append(run)
-            yield _advanced(run, seconds)  # there is something to see while the next one is compiled
+            yield noted(_advanced(run, seconds))  # there is something to see while the next one is compiled
         while racing := [run for run in runs if not run.is_over and run.seconds < seconds]:
-            yield _advanced(min(racing, key=lambda run: run.seconds), seconds)
+            if arrived.issuperset(run.name for run in runs if not run.is_over):
+                break
+            yield noted(_advanced(min(racing, key=lambda run: run.seconds), seconds))
+        longest = max(run.seconds for run in runs)
+        for run in racing:  # the race has ended at the target: the others are brought level
+            if run.seconds < longest:
+                run.advance(second=longest)
+                yield run.record()
 
 
 def _advanced(run: Run, seconds: float) -> Progress:

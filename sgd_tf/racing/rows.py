@@ -56,7 +56,10 @@ def run_race(plan: RacePlan) -> Iterator[Device | history.Row | StableLimit]:
 
     yield Device(name=_device())
     problem = problems.load(plan.problem, num_examples=plan.num_examples)
-    for record in race.race(problem, plan.configs, seconds=plan.seconds, model=plan.model, progress=False):
+    records = race.race(
+        problem, plan.configs, seconds=plan.seconds, model=plan.model, stop_at_target=plan.stop_at, progress=False
+    )
+    for record in records:
         yield history.row(record)
         if record.diverged_at is not None and (limit := largest_stable_rate(problem, plan.model)):
             yield StableLimit(learning_rate=limit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from sgd_tf.training.records import RacePlan, TrainConfig
+from sgd_tf.training.records import RacePlan, Target, TrainConfig
 from sgd_tf.training.source_text import keyword_arguments, literal, model_arguments
 
 
@@ -33,6 +33,7 @@ def race_script(plan: RacePlan) -> str:
         metric = "" if is_loss else f", metric={plan.target_metric!r}"
         target = f"\nprint(sgd_tf.time_to_target(history, {value}{metric}).to_string(index=False))"
         argument = f", target={value}{argument}" if plan.target > 0 else argument
+    stop = "" if plan.stop_at is None else f", stop_at_target={_stop_at(plan.stop_at)}"
     return f'''"""{plan.problem}: the same model, the same seconds, one batch size for each contestant."""
 
 import sgd_tf
@@ -43,13 +44,19 @@ contestants = {{
 }}
 model = sgd_tf.ModelConfig({model_arguments(plan.model)})
 
-records = sgd_tf.race(problem, contestants, seconds={literal(plan.seconds)}, model=model)
+records = sgd_tf.race(problem, contestants, seconds={literal(plan.seconds)}, model=model{stop})
 history = sgd_tf.to_frame(records)
 {target}
 history.to_csv("race.csv", index=False)
 chart = sgd_tf.charts.curves(history{argument})
 sgd_tf.charts.save_html(chart, "race.html")
 '''
+
+
+def _stop_at(target: Target) -> str:
+    """A target as an argument of `race`."""
+    value = literal(target.value)
+    return value if target.metric == "train_loss" else f"sgd_tf.Target(value={value}, metric={target.metric!r})"
 
 
 def _train_arguments(config: TrainConfig) -> str:

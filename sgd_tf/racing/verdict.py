@@ -69,6 +69,7 @@ class Verdict:
     is_lower_bound: bool = False  # whether the ratio is at least `times`: the first was there before its first record
     lowest: tuple[str, float] | None = None  # "no target": the lowest training loss in the end, if it is one contestant
     stopped_at: float | None = None  # seconds of training; None for a race that was run to its end
+    ended_at: float | None = None  # seconds of training at which all were at the target, which ended the race
     diverged: tuple[tuple[str, int], ...] = ()  # contestants whose loss was not finite, and after which update
     grew: tuple[str, ...] = ()  # contestants whose loss ended no lower than it began
     num_contestants: int  # of the plan
@@ -104,11 +105,13 @@ def verdict(plan: RacePlan, table: pd.DataFrame, *, stable_below: float | None =
         stable_below: 2/λmax, if it is known.
     """
     seconds = _trained(plan, table)
-    is_over = all(each >= plan.seconds for each in seconds.values())
+    ended_at = None if plan.stop_at is None else _all_arrived(plan, table, seconds)
+    is_over = ended_at is not None or all(each >= plan.seconds for each in seconds.values())
     diverged, grew = _diverged(table), _grew(table)
     nothing = Verdict(
         outcome="untrained",
         stopped_at=None if is_over else float(table["seconds"].max()) if len(table) else 0.0,
+        ended_at=ended_at,
         diverged=diverged,
         grew=grew,
         num_contestants=len(plan.configs),
@@ -131,6 +134,17 @@ def _trained(plan: RacePlan, table: pd.DataFrame) -> dict[str, float]:
     last = table.drop_duplicates("run", keep="last").set_index("run")
     seconds = last["seconds"].where(last["diverged_at"].isna(), plan.seconds)
     return dict.fromkeys(plan.configs, 0.0) | {str(name): float(each) for name, each in seconds.items()}
+
+
+def _all_arrived(plan: RacePlan, table: pd.DataFrame, seconds: Mapping[str, float]) -> float | None:
+    """Seconds of training at which a race ended since all that had not diverged were at the target; else None."""
+    lost = {name for name, _at in _diverged(table)}
+    going = [name for name in plan.configs if name not in lost]
+    if not going or min(seconds[name] for name in going) >= plan.seconds or not table["update"].any():
+        return None
+    reached = history.time_to_target(table, plan.target or 0.0, metric=plan.target_metric)
+    arrived = set(reached.loc[reached["reached"], "run"])
+    return max(seconds[name] for name in going) if arrived.issuperset(going) else None
 
 
 def _diverged(table: pd.DataFrame) -> tuple[tuple[str, int], ...]:

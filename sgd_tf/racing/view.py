@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any, cast
@@ -125,6 +126,7 @@ def curves(
         x=cast(charts.Counter, x),
         y=cast(charts.Metric, y),
         log=controls.LOG.value,
+        is_over=(run := runs.get("race")) is not None and not run.is_active,
         theme=page_theme(height, compact=compact),
     )
     words = _("{y} of each contestant against {x}").format(y=controls.Y.title(y), x=controls.X.title(x))
@@ -187,11 +189,29 @@ def _training_seconds(plan: RacePlan) -> float:
     return float(last["seconds"].where(last["diverged_at"].isna(), plan.seconds).sum())
 
 
+def _num_arrived(plan: RacePlan) -> int:
+    """Contestants at the target so far."""
+    if plan.target is None:
+        return 0
+    return int(history.time_to_target(_table(), plan.target, metric=plan.target_metric)["reached"].sum())
+
+
+def go_on() -> None:
+    """Offer to run a race to its limit that has ended at the target: the same race, from its start."""
+    run = runs.get("race")
+    if run is None or run.is_active or found(run.plan).ended_at is None:
+        return
+    words = _("Go on to {seconds} s").format(seconds=f"{run.plan.seconds:g}")
+    why = _("The same race from the start, without an end at the target: what becomes of the loss, and of the test?")
+    if st.button(words, icon=":material/fast_forward:", key="race_go_on", help=why, disabled=runs.active() is not None):
+        RACE.start(dataclasses.replace(run.plan, until="limit"))
+
+
 def _state(plan: RacePlan, found: Found) -> str:
     if _table().empty:
         return ""  # it loads and compiles
     device = next((row.name for row in found[:1] if isinstance(row, Device)), "CPU")
-    text = wording.progress(plan, _training_seconds(plan), device)
+    text = wording.progress(plan, _training_seconds(plan), device, num_arrived=_num_arrived(plan))
     run = runs.get("race")
     return _("Started again") + " · " + text if run and run.job.attempt > 1 else text
 

@@ -50,30 +50,32 @@ def settings(plan: RacePlan) -> str:
     """What a result is of."""
     num_examples = plan.num_examples or CATALOGUE[plan.problem].num_examples
     rates = ", ".join(f"{name}: γ = {config.learning_rate:.3g}" for name, config in plan.configs.items())
-    each = _("{seconds} s each, seed {seed}")
-    seed = next(iter(plan.configs.values())).seed
-    return " · ".join(
-        [
-            subject(plan.problem, plan.model, num_examples),
-            rates,
-            each.format(seconds=f"{plan.seconds:g}", seed=seed),
-        ]
-    )
+    each = _("{seconds} s each, seed {seed}") if plan.stop_at is None else _("at most {seconds} s each, seed {seed}")
+    first = next(iter(plan.configs.values()))
+    parts = [
+        subject(plan.problem, plan.model, num_examples),
+        rates,
+        each.format(seconds=f"{plan.seconds:g}", seed=first.seed),
+    ]
+    return " · ".join([*parts, *(["Dataset.shuffle(N)"] if first.shuffler == "dataset" else [])])
 
 
-def progress(plan: RacePlan, trained: float, device: str) -> str:
+def progress(plan: RacePlan, trained: float, device: str, *, num_arrived: int = 0) -> str:
     """How far a race is.
 
     Args:
         plan: of the race.
         trained: seconds that all contestants have trained together.
         device: that trains.
+        num_arrived: contestants at the target so far.
     """
     num, left = len(plan.configs), max(0.0, race_seconds(plan) - trained)
     text = _("Trained for {done:.1f} of {each:g} s · {left:.0f} s left · on {device}")
     if num > 1:
         text = _("Trained for {done:.1f} of {each:g} s each · {left:.0f} s left for all {n} · on {device}")
-    return text.format(done=trained / num, each=plan.seconds, left=left, n=num, device=device)
+    if plan.stop_at is not None:
+        text = _("Trained for {done:.1f} s (at most {each:g} s) · {arrived} of {n} at the target · on {device}")
+    return text.format(done=trained / num, each=plan.seconds, left=left, n=num, device=device, arrived=num_arrived)
 
 
 def heading(plan: RacePlan) -> str:
@@ -98,6 +100,9 @@ def verdict(found: Verdict, plan: RacePlan) -> str:
         text = _("Stopped at {done} of {total} s of training.")
         sentences.append(text.format(done=seconds_text(found.stopped_at), total=f"{plan.seconds:g}"))
     sentences += [_outcome(found, plan), *_advice(found, plan)]
+    if found.ended_at is not None and found.num_contestants > 1 and found.outcome != "at the start":
+        text = _("The race ended at the target, after {seconds} s of training.")
+        sentences.append(text.format(seconds=seconds_text(found.ended_at)))
     if found.unseen is not None and found.outcome != "at the start":
         sentences.append(_unseen(found.unseen))
     return " ".join(sentences)

@@ -169,6 +169,37 @@ class ModelConfig:
 
 
 TargetMetric = Literal["train_loss", "test_accuracy"]
+Until = Literal["target", "limit"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A value to reach: a training loss that is at most this, or a test accuracy that is at least this.
+
+    Raises:
+        ValueError: if a field is out of its range.
+
+    >>> Target(value=-1.0)
+    Traceback (most recent call last):
+    ...
+    ValueError: `value` must be a finite number of at least 0; received -1.0.
+    """
+
+    value: float
+    metric: TargetMetric = "train_loss"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.value < math.inf:
+            raise ValueError(f"`value` must be a finite number of at least 0; received {self.value!r}.")
+        if self.metric not in get_args(TargetMetric):
+            allowed = ", ".join(get_args(TargetMetric))
+            raise ValueError(f"`metric` must be one of {allowed}; received {self.metric!r}.")
+
+    def is_met(self, record: Progress) -> bool:
+        """Whether a record has reached it."""
+        if self.metric == "train_loss":
+            return record.train_loss <= self.value
+        return record.test_accuracy is not None and record.test_accuracy >= self.value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +213,15 @@ class RacePlan:
     seconds: float = 5.0  # training time of each contestant
     target: float | None = None  # value of target_metric to reach
     target_metric: TargetMetric = "train_loss"
+    # What ends the race: all contestants at the target, or the seconds. A race that goes on is the same race.
+    until: Until = field(default="limit", compare=False)
+
+    @property
+    def stop_at(self) -> Target | None:
+        """The target that ends the race before its seconds are over; None for no such target."""
+        if self.until == "limit" or self.target is None:
+            return None
+        return Target(value=self.target, metric=self.target_metric)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -364,6 +364,37 @@ def test_a_loss_that_grew_does_not_squash_the_others_on_a_linear_axis(cluster):
     assert y_domain(raced(cluster, rows, k=["32", "all"], log="0"))[1] < 5
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence", "label"),
+    [
+        ("en", "The race ended at the target, after 4 s of training.", "Go on to 5 s"),
+        ("ko", "목표에 도달하여 훈련 4초에서 경주가 끝났습니다.", "5초까지 계속 훈련"),
+    ],
+)
+def test_a_race_that_ended_at_the_target_says_so_and_can_go_on_to_its_limit(cluster, language, sentence, label):
+    app = raced(cluster, [row for row in RACE[1:] if row.seconds < 5.0] + [record(SGD, 4.0, 0.0001)], language=language)
+    (plan,) = cluster.jobs[-1].arguments
+    assert (plan.until, plan.seconds) == ("target", 5.0)
+    assert said(app, sentence)
+    assert app.button(key="race_go_on").label == label
+    app.button(key="race_go_on").click().run()
+    (following,) = cluster.jobs[-1].arguments
+    assert (following.until, following) == ("limit", plan)
+    finish(app, cluster)
+    assert not said(app, sentence)
+    assert not said(app, {"en": "settings changed", "ko": "설정이 바뀌었습니다"}[language])
+    assert not any(button.key == "race_go_on" for button in app.button)
+
+
+def test_dataset_shuffle_can_draw_the_orders_of_a_race(cluster):
+    app = open_app(shuffler="dataset")
+    app.button(key="race_run").click().run()
+    (plan,) = cluster.jobs[-1].arguments
+    assert {config.shuffler for config in plan.configs.values()} == {"dataset"}
+    assert said(finish(app, cluster), "Dataset.shuffle(N)")
+    assert any('shuffler="dataset"' in code.value or "shuffler='dataset'" in code.value for code in app.code)
+
+
 def test_the_finished_race_is_a_film(cluster):
     app = open_app()
     app.button(key="race_run").click().run()
@@ -499,6 +530,8 @@ def test_a_change_of_the_picture_draws_nothing_else(cluster):
     app.button(key="race_run").click().run()
     finish(app, cluster)
     app.segmented_control(key="y").set_value("test_accuracy").run()
+    assert not checked(app).toggle(key="log").disabled  # the seconds still have a logarithmic axis
+    app.segmented_control(key="x").set_value("update").run()
     assert checked(app).toggle(key="log").disabled
     assert "accuracy" in app.get("vega_lite_chart")[0].proto.spec
     assert not app.selectbox  # a control of the race

@@ -49,10 +49,11 @@ def table(**runs):
     )
 
 
-def judged(history, target, *, seconds=0.0, names=None, problem="digits", metric="train_loss", stable_below=None):
+def judged(history, target, *, seconds=0.0, names=None, problem="digits", metric="train_loss", stable_below=None,
+           until="limit"):  # fmt: skip
     """The verdict on a race of these runs, in which each was given so many seconds."""
     configs = {name: TrainConfig() for name in names or history["run"].unique()}
-    plan = RacePlan(problem=problem, configs=configs, seconds=seconds, target=target, target_metric=metric)
+    plan = RacePlan(problem=problem, configs=configs, seconds=seconds, target=target, target_metric=metric, until=until)
     return verdict(plan, history, stable_below=stable_below)
 
 
@@ -115,6 +116,20 @@ def test_what_was_stopped_is_no_result_of_the_whole_race():
     assert (found.outcome, found.stopped_at, found.leaders) == ("first", 1.0, ("sgd",))
     wild = to_frame(rows_of("sgd", [(0, 0, 2.0), (1, 9, math.inf)], diverged_at=5))
     assert judged(wild, 0.5, seconds=5.0).stopped_at is None  # it has nothing left to do
+
+
+def test_a_race_that_all_have_finished_ended_at_the_target_and_was_not_stopped():
+    runs = {"gd": [(0, 0, 2.0), (1, 20, 0.0)], "sgd": [(0, 0, 2.0), (1.1, 99, 0.0)]}
+    found = judged(table(**runs), 0.5, seconds=5.0, until="target")
+    assert (found.ended_at, found.stopped_at, found.outcome) == (1.1, None, "tie")
+    assert judged(table(**runs), 0.5, seconds=5.0).stopped_at == 1.1  # a race to the limit was stopped there
+    assert judged(table(**runs), 0.5, seconds=1.0, until="target").ended_at is None  # at its limit anyway
+    runs["gd"] = [(0, 0, 2.0), (1, 20, 1.0)]
+    found = judged(table(**runs), 0.5, seconds=5.0, until="target")
+    assert (found.ended_at, found.stopped_at) == (None, 1.1)
+    wild = rows_of("wild", [(0, 0, 2.0), (0.1, 9, math.inf)], diverged_at=5)
+    history = to_frame([*rows_of("sgd", runs["sgd"]), *wild])
+    assert judged(history, 0.5, seconds=5.0, until="target").ended_at == 1.1  # who diverged is not waited for
 
 
 def test_a_contestant_that_had_trained_for_less_time_when_the_race_was_stopped_leaves_it_open():
@@ -257,22 +272,25 @@ FORBIDDEN = re.compile(
     late=st.booleans(),
     problem=st.sampled_from(["digits", "line"]),
     spoken=st.sampled_from(LANGUAGES),
+    until=st.sampled_from(["limit", "target"]),
 )
 def test_whatever_a_race_gives_the_words_are_those_of_its_numbers(
-    history, target, metric, seconds, late, problem, spoken
+    history, target, metric, seconds, late, problem, spoken, until
 ):
     if problem == "line" or target is None:
         metric = "train_loss"
         history = history if problem == "digits" else history.assign(test_accuracy=math.nan)
     target = min(target, 1.0) if metric == "test_accuracy" else target
     names = [*history["run"].unique(), *(["k = 2"] if late else [])]
-    found = judged(history, target, seconds=seconds, names=names, problem=problem, metric=metric, stable_below=0.25)
+    found = judged(history, target, seconds=seconds, names=names, problem=problem, metric=metric, stable_below=0.25,
+                   until=until)  # fmt: skip
     plan = RacePlan(
         problem=problem,
         configs={name: TrainConfig() for name in names},
         seconds=seconds,
         target=target,
         target_metric=metric,
+        until=until,
     )
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(wording, "_", language.catalogue(spoken).gettext)

@@ -1,5 +1,6 @@
 """The race: equal clocks, equal starts, divergence as a result; and the search for a learning rate."""
 
+import copy
 import math
 
 import keras
@@ -58,6 +59,42 @@ def test_the_contestant_whose_clock_is_lowest_is_advanced_and_all_get_the_same_s
         clocks[run.name] = run.seconds
     for name, step in (("slow", 0.03), ("fast", 0.001)):
         assert 1.0 <= clocks[name] < 1.0 + step + 1e-9
+
+
+def falling(arrivals):
+    """A run whose loss falls to 0.5 at a second of its own, by name; inf for one that never does."""
+
+    class Falling(FakeRun):
+        def advance(self, update=math.inf, second=math.inf):
+            super().advance(update, second)
+            if arrivals[self.name] is None:
+                self.is_over = True
+
+        def record(self):
+            self.run, self.test_accuracy = self.name, None
+            self.train_loss = 0.5 if self.seconds >= (arrivals[self.name] or math.inf) else 2.0
+            return copy.copy(self)
+
+    return Falling
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "end"),
+    [
+        ({"slow": 0.5, "fast": 0.2}, 0.51),  # the last one is there at its seventeenth step of 0.03
+        ({"slow": math.inf, "fast": 0.2}, 1.0),  # one that does not arrive races to the limit
+        ({"slow": None, "fast": 0.2}, 0.2),  # one that diverged is not waited for
+    ],
+)
+def test_a_race_that_stops_at_its_target_ends_level_with_the_last_arrival(monkeypatch, arrivals, end):
+    monkeypatch.setattr(racing, "Run", falling(arrivals))
+    FakeRun.log = []
+    configs = {"slow": TrainConfig(learning_rate=0.03), "fast": TrainConfig(learning_rate=0.001)}
+    last = {record.run: record for record in race(None, configs, seconds=1.0, stop_at_target=0.5)}
+    going = [name for name, at in arrivals.items() if at is not None]
+    gap = 1 / 50  # between two records: an arrival is noticed at the next one
+    assert all(end <= last[name].seconds < end + gap + configs[name].learning_rate for name in going)
+    assert all(last[name].train_loss == 0.5 for name in going if arrivals[name] < 1.0)
 
 
 def test_a_race_that_is_left_early_closes_its_runs(monkeypatch):
