@@ -21,14 +21,15 @@ from sgd_tf.charts.labels import (
     LABEL_SIZE,
     MAX_LABEL_WIDTH,
     free,
+    place_texts,
     room_for,
-    spread_labels,
     text_width,
     words,
 )
 from sgd_tf.charts.style import LIGHT, Domain, Theme, Translate
 from sgd_tf.checks import check_int
 from sgd_tf.training.history import COLUMNS, LOWER_IS_BETTER, divergences
+from sgd_tf.words import power_of_ten
 
 Label: TypeAlias = tuple[str, float, float, str, str]  # LABEL_COLUMNS
 Runs = tuple[tuple[str, int, bool], ...]  # name, batch size, and whether it is gradient descent
@@ -379,9 +380,21 @@ def _line_ends(
             label += "\n" + _("diverged at update {update}").format(update=f"{lost.at[run, 'update']:,.0f}")
         elif way:
             along = across.nearest(of_run[0][-1])
-            label += f"\n{'↑' if way == 'above' else '↓'} {of_run[1][-1]:.3g}"
+            label += f"\n{'↑' if way == 'above' else '↓'} {_reached(of_run[1][-1])}"
         ends.append((run, across.value(along), upward.value(up), label, kind))
     return ends, exits
+
+
+def _reached(value: float) -> str:
+    """A value beyond the frame, with three digits.
+
+    >>> _reached(40.33), _reached(3_688_430.0), _reached(12_345.0)
+    ('40.3', '3.69 · 10⁶', '12,300')
+    """
+    text = f"{value:.3g}"
+    if "e" not in text:
+        return text
+    return f"{float(text):,.0f}" if 1 < value < 1e6 else power_of_ten(value, 3)
 
 
 def _target_label(target: float, across: Axis, upward: Axis, *, translate: Translate) -> Label:
@@ -401,13 +414,13 @@ def _placed(labels: pd.DataFrame, across: Axis, upward: Axis, room: int, theme: 
     late = (labels["kind"] == "diverged late").to_numpy()
     start = plot_width * across.share(labels["x"].to_numpy(dtype=np.float64)) - np.where(late, widths, 0.0)
     end = start + widths
-    placed = spread_labels(
+    first_lines = place_texts(
         plot_height * upward.share(labels["y"].to_numpy(dtype=np.float64)),
-        heights=[LABEL_GAP * len(label.split("\n")) for label in labels["label"]],
+        labels["label"].tolist(),
         length=plot_height,
         conflicts=(start[:, None] < end) & (start < end[:, None]),
     )
-    return labels.assign(label_y=[upward.value(share) for share in placed / plot_height])
+    return labels.assign(label_y=[upward.value(share) for share in first_lines / plot_height])
 
 
 def _counter_name(field: str, _: Translate) -> str:

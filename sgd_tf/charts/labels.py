@@ -82,6 +82,31 @@ def spread_labels(
     return result
 
 
+def place_texts(
+    positions: Sequence[float] | np.ndarray, texts: Sequence[str], *, length: float, conflicts: np.ndarray | None = None
+) -> np.ndarray:
+    r"""Where the first line of each label stands, so that none overlaps another: Vega hangs further lines below it.
+
+    Args:
+        positions: (n,) where the centres should stand, in px from below.
+        texts: (n,) the labels, with their lines.
+        length: length of the line, in px.
+        conflicts: as of `spread_labels`.
+
+    >>> place_texts([50.0, 50.0], ["one line", "two\nlines"], length=100.0).tolist()
+    [38.75, 68.25]
+    """
+    above = np.array([(LABEL_GAP - 1) / 2 * text.count("\n") for text in texts])  # from the centre to the first line
+    room = max(length - above.max(initial=0.0), 1.0)  # the first line stands within the length, too
+    centres = spread_labels(
+        np.minimum(positions, room),
+        heights=[LABEL_GAP * (1 + text.count("\n")) for text in texts],
+        length=room,
+        conflicts=conflicts,
+    )
+    return centres + above
+
+
 def text_width(text: str) -> float:
     """Estimated width of the widest line of a label in px: Korean letters are twice as wide as Latin ones."""
 
@@ -149,10 +174,6 @@ def at_ends(ends: pd.DataFrame, axis: Axis, shares: np.ndarray, *, length: float
         length: length of the vertical axis, in px.
     """
     wanted = length * np.array([axis.nearest(y) for y in ends["y"].astype("float64")])
-    placed = spread_labels(
-        wanted,
-        heights=[LABEL_GAP * (1 + label.count("\n")) for label in ends["label"]],
-        length=length,
-        conflicts=np.abs(shares[:, None] - shares[None, :]) < SAME_PLACE,
-    )
-    return ends.assign(label_y=[axis.value(share) for share in placed / length])
+    conflicts = np.abs(shares[:, None] - shares[None, :]) < SAME_PLACE
+    first_lines = place_texts(wanted, ends["label"].tolist(), length=length, conflicts=conflicts)
+    return ends.assign(label_y=[axis.value(share) for share in first_lines / length])

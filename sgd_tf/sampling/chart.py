@@ -41,6 +41,8 @@ DASHES: dict[Sampling, tuple[int, ...]] = {
     "with_replacement": (7, 3),
     "buffer": (4, 2),
 }
+ENDS_EARLY = 0.9  # share of the width: lines that end before it
+ABOVE_END = 13  # px, of their names above their ends
 MAX_WIDENING = 1_000  # of a logarithmic axis beyond one of its ends
 AXES_HEIGHT = 92  # px that title, axis and margins take from a chart's height
 
@@ -142,7 +144,12 @@ def _ends(
     words = {name: line.label if line.end is None else line.end for name, line in lines.items()}
     ends = ends.assign(y=ends["median"], label=ends[group].map(words)).query("label != ''")
     shares = np.ones(len(ends)) if x is None else x.share(ends["x"].to_numpy(dtype=np.float64))
-    return labels.at_ends(ends, y, shares, length=theme.height - AXES_HEIGHT)
+    length = theme.height - AXES_HEIGHT
+    placed = labels.at_ends(ends, y, shares, length=length)
+    # Right of a line that ends early another one may go on downwards: its name stands above its end.
+    higher = np.where(shares < ENDS_EARLY, ABOVE_END / length, 0.0)
+    heights = y.share(placed["label_y"].to_numpy(dtype=np.float64)) + higher
+    return placed.assign(label_y=[y.value(min(share, 1.0)) for share in heights])
 
 
 @structure

@@ -230,13 +230,13 @@ def sorted_picture(plan: SortedPlan, found: list[SortedMeasurement]) -> None:
                 title=controls.MEASURE.title(measured),
                 percent=is_accuracy,
             ),
-            title=_("Digits sorted by class: median and range of the seeds"),
+            title=(_("Digits sorted by class"), _("Median and range of the seeds")),
             borders=range(1, plan.num_epochs),
             theme=theme,
         )
         words = _("Learning curves on digits sorted by class: in order, through a shuffle buffer, reshuffled")
         show_chart(curves, words, key="sampling_sorted_curves")
-        st.caption(wording.beyond(bands["median"], domain[1]))
+        st.caption(wording.beyond(bands["high"], domain[1]))
 
 
 def sorted_verdict(plan: SortedPlan, found: list[SortedMeasurement]) -> Verdict:
@@ -314,7 +314,7 @@ def genie_picture(plan: GeniePlan, found: list[GenieMeasurement | CopiesDifferen
                 title=controls.COUNTER.title(counted),
             ),
             y=charts.Axis("median", domain, log=True, title=_("Training loss")),
-            title=_("With and without copies: median and range of the seeds"),
+            title=(_("With and without copies"), _("Median and range of the seeds")),
             theme=theme,
         )
         words = _("Training loss of GD and SGD, with and without copies of the samples, against what is counted")

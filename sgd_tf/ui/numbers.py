@@ -6,6 +6,8 @@ import math
 
 import pandas as pd
 
+from sgd_tf.words import power_of_ten
+
 
 def digits(value: float | None, num: int) -> str:
     """A number with so many significant digits; "–" where there is none, "∞" where it is infinite.
@@ -47,16 +49,3 @@ def difference_text(difference: float | None, nothing: str = "…") -> str:
     if difference is None:
         return nothing
     return f"{difference:.1%}" if difference > 1e-3 else power_of_ten(difference)
-
-
-RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-
-
-def power_of_ten(value: float, num: int = 1) -> str:
-    """A small number with so many significant digits and a power of ten.
-
-    >>> power_of_ten(2.98e-08), power_of_ten(2.98e-08, 2), power_of_ten(0)
-    ('3 · 10⁻⁸', '3.0 · 10⁻⁸', '0')
-    """
-    mantissa, exponent = f"{value:.{num - 1}e}".split("e")
-    return f"{mantissa} · 10{str(int(exponent)).translate(RAISED)}" if value else "0"

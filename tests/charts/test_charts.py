@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import sgd_tf
 from sgd_tf.charts import COUNTERS, DRAWN, METRICS, Axis, Theme, batch_size_color, curves, save_html, specification
 from sgd_tf.charts.curves import default_x_domain, default_y_domain
-from sgd_tf.charts.labels import LABEL_GAP, spread_labels
+from sgd_tf.charts.labels import LABEL_GAP, place_texts, spread_labels
 from sgd_tf.charts.style import BACKGROUND
 from sgd_tf.racing.search_chart import learning_rates
 from sgd_tf.training.history import at_time, to_frame
@@ -148,6 +148,17 @@ def test_labels_keep_their_distance_and_stay_on_the_line(labels):
         for (one, tall), (other, other_tall) in combinations(zip(placed, heights, strict=True), 2):
             assert abs(one - other) >= (tall + other_tall) / 2 - 1e-9
     assert all(-1e-9 <= place <= 300 + 1e-9 for place in placed)
+
+
+@given(st.lists(st.tuples(st.floats(0, 300), st.integers(1, 2)), min_size=2, max_size=6))
+def test_labels_of_one_and_two_lines_do_not_overlap(wanted):
+    positions, lines = zip(*wanted, strict=True)
+    first_lines = place_texts(positions, ["\n".join(["label"] * num) for num in lines], length=300.0)
+    # Vega draws 14 px per line downwards from the middle of the first one.
+    spans = [(first - 7 - 14 * (num - 1), first + 7) for first, num in zip(first_lines, lines, strict=True)]
+    for (low, high), (other_low, other_high) in combinations(spans, 2):
+        assert high <= other_low + 1e-9 or other_high <= low + 1e-9
+    assert max(first_lines) <= 300
 
 
 @given(st.lists(st.floats(0, 300), min_size=1, max_size=8, unique=True))
@@ -353,6 +364,12 @@ def test_a_run_that_goes_on_outside_the_plot_says_so_where_it_left_and_at_its_en
     assert (up_exit["kind"], up_exit["x"], up_exit["y"]) == ("above", 0.5, 4.0)
     # From 1 at 1 s to 0.0123 at 2 s: 0.5 is 0.5 / 0.9877 of the way.
     assert (down_exit["kind"], down_exit["x"]) == ("below", pytest.approx(1 + 0.5 / 0.9877))
+
+
+def test_a_large_value_above_the_frame_is_written_as_on_the_page():
+    history = to_frame(run("up", 1, [2.0, 3.0, 3_688_430.0]))
+    _, labels = datasets(curves(history, y=Axis("train_loss", (0.0, 4.0))).to_dict())
+    assert labels[0]["label"] == "up\n↑ 3.69 · 10⁶"
 
 
 def test_diverged_run_does_not_squash_the_others():
