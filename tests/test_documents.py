@@ -73,7 +73,7 @@ def test_the_numbers_of_the_front_page_are_those_of_the_lab():
     assert f"{race.sgd.k} samples at a time and reads {TARGET:.0%}".replace("%", " %") in README
     assert f"{FILM / race.finish:.0e}" == "2e+03"  # two thousand times slower
     assert f"{len(CLAIMS)} claims" in README
-    assert len(menu.MENU["Tutorial"]) == 13  # thirteen pages
+    assert len(menu.MENU["Tutorial"]) == 13 + 1  # thirteen pages, and one for teachers
 
 
 def test_the_picture_of_a_row_s_way_shows_the_question_that_is_copied():

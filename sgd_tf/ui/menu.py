@@ -106,6 +106,12 @@ MENU: dict[str, tuple[Entry, ...]] = {
             icon=":material/flag:",
             help=N_("Your answers, and the whole tutorial as a notebook."),
         ),
+        Entry(
+            file="tutorial/teaching",
+            title=N_("For teachers"),
+            icon=":material/co_present:",
+            help=N_("A plan for 50 minutes, questions for the class, one server for thirty."),
+        ),
     ),
     N_("Learn"): (
         Entry(
