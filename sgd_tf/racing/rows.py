@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from sgd_tf import problems
+from sgd_tf.jobs import Slice
 from sgd_tf.racing.stability import largest_stable_rate
 from sgd_tf.racing.trials import Trial
 from sgd_tf.training import history
@@ -63,6 +66,30 @@ def run_race(plan: RacePlan) -> Iterator[Device | history.Row | StableLimit]:
         yield history.row(record)
         if record.diverged_at is not None and (limit := largest_stable_rate(problem, plan.model)):
             yield StableLimit(learning_rate=limit)
+
+
+def first_points(plan: RacePlan) -> Iterator[Device | history.Row | StableLimit]:
+    """The beginning of a race: two points of each contestant, in a moment."""
+    return itertools.islice(run_race(plan), 1 + 2 * len(plan.configs))
+
+
+def next_part(plan: RacePlan, found: Sequence[object], under_way: Collection[Slice]) -> Slice | None:
+    """The parts of a race while others wait: its first points, then the race from its start.
+
+    Each part begins with its `Device`.
+    """
+    if under_way:
+        return None
+    begun = sum(isinstance(row, Device) for row in found)
+    return [Slice.of(first_points, plan), Slice.of(run_race, plan), None][min(begun, 2)]
+
+
+def latest_part(found: Sequence[Any]) -> Sequence[Any]:
+    """The rows of the race, or of its first points until the race itself has as many."""
+    starts = [at for at, row in enumerate(found) if isinstance(row, Device)]
+    if len(starts) < 2:
+        return found
+    return max(found[starts[-1] :], found[: starts[-1]], key=len)
 
 
 def _device() -> str:

@@ -18,7 +18,7 @@ from sgd_tf.racing import chart, controls, rows, verdict, wording
 from sgd_tf.racing.rows import Device, StableLimit, race_seconds
 from sgd_tf.training import history
 from sgd_tf.training.records import RacePlan
-from sgd_tf.ui import runs
+from sgd_tf.ui import progress, runs
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import count, digits, percent
 from sgd_tf.ui.runs import SessionRun
@@ -56,7 +56,7 @@ def frame(run: SessionRun) -> pd.DataFrame:
     attempt, found = run.job.attempt, run.job.rows
     made = _frames.get(run.job)
     if made is None or made[0] != (attempt, len(found)):
-        table = history.to_frame(row for row in found if isinstance(row, history.Row))
+        table = history.to_frame(row for row in rows.latest_part(found) if isinstance(row, history.Row))
         _frames[run.job] = made = (attempt, len(found)), table
     return made[1]
 
@@ -208,20 +208,36 @@ def go_on() -> None:
 
 
 def _state(plan: RacePlan, found: Found) -> str:
+    run = runs.get("race")
+    if run and run.job.place is not None:  # its first points are there
+        return progress.waiting_text(run)
     if _table().empty:
         return ""  # it loads and compiles
     device = next((row.name for row in found[:1] if isinstance(row, Device)), "CPU")
     text = wording.progress(plan, _training_seconds(plan), device, num_arrived=_num_arrived(plan))
-    run = runs.get("race")
     return _("Started again") + " · " + text if run and run.job.attempt > 1 else text
+
+
+def _begin(plan: RacePlan, prediction: str | None) -> None:
+    """Start a race: where others wait, with its first points, so that each of a class sees something soon."""
+    seconds = race_seconds(plan)
+    if runs.cluster().num_waiting == 0:
+        runs.start("race", rows.run_race, plan, seconds=seconds, prediction=prediction)
+        return
+    runs.start_sliced(
+        "race",
+        lambda found, under_way, _num: rows.next_part(plan, found, under_way),
+        seconds=seconds,
+        plan=plan,
+        prediction=prediction,
+    )
 
 
 RACE: Trial[RacePlan, Any] = Trial(
     kind="race",
-    run=rows.run_race,
+    begin=_begin,
     question=wording.question,
     options=lambda plan: {name: name for name in plan.configs},
-    seconds=race_seconds,
     settings=wording.settings,
     progress=lambda plan, _found: min(1.0, _training_seconds(plan) / race_seconds(plan)),
     verdict=_verdict,

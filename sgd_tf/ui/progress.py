@@ -59,8 +59,8 @@ def _interval() -> float | None:
     run = runs.active()
     if run is None:
         return None
-    is_next = (run.job.place or 1) <= max(1, runs.cluster().num_workers)
-    return POLL_SECONDS if is_next or run.job.status == "running" else QUEUE_SECONDS
+    is_next = (run.job.place or 1) <= max(1, runs.cluster().num_workers)  # what runs has no place
+    return POLL_SECONDS if is_next else QUEUE_SECONDS
 
 
 def _follow(kind: str, draw: Callable[[SessionRun | None], None], interval: float | None) -> None:

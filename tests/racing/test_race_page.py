@@ -14,7 +14,7 @@ from sgd_tf.jobs.worker import describe
 from sgd_tf.problems import DownloadError
 from sgd_tf.racing import view
 from sgd_tf.racing.presets import PRESETS
-from sgd_tf.racing.rows import Device, RunTrial, StableLimit, run_race, search_learning_rates
+from sgd_tf.racing.rows import Device, RunTrial, StableLimit, first_points, run_race, search_learning_rates
 from sgd_tf.training import tuned_rates
 from sgd_tf.training.history import Row
 from sgd_tf.training.warm_up import warm_up
@@ -384,6 +384,28 @@ def test_a_race_that_ended_at_the_target_says_so_and_can_go_on_to_its_limit(clus
     assert not said(app, sentence)
     assert not said(app, {"en": "settings changed", "ko": "설정이 바뀌었습니다"}[language])
     assert not any(button.key == "race_go_on" for button in app.button)
+
+
+def test_where_others_wait_a_race_begins_with_its_first_points(cluster):
+    cluster.num_waiting = 3
+    app = open_app()
+    app.button(key="race_run").click().run()
+    (job,) = cluster.jobs
+    assert job.function is first_points
+    job.place, job.seconds_to_start, job.status = 2, 7.0, "waiting"
+    assert checked(app.run()).progress[0].text == "In the queue: place 2, about 7 s"
+    job.rows, job.status, job.place = RACE[:5], "done", None
+    app.run()
+    following = cluster.jobs[1]
+    assert (following.function, following.arguments) == (run_race, job.arguments)
+    following.place, following.seconds_to_start, following.status = 9, 40.0, "waiting"
+    assert checked(app.run()).progress[0].text == "In the queue: place 9, about 40 s"
+    assert app.table[0].value["Training loss"][GD] == "0.5"  # the first points are there
+    following.place, following.status, following.rows = None, "running", RACE[:2]
+    assert checked(app.run()).table[0].value["Training loss"][GD] == "0.5"
+    following.rows, following.status = list(RACE), "done"
+    assert said(checked(app.run()), "k = 32 reached the target in 0.5 s")
+    assert len(cluster.jobs) == 2
 
 
 def test_dataset_shuffle_can_draw_the_orders_of_a_race(cluster):
