@@ -22,6 +22,14 @@ class ClaimPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Which claims are to be tested, and with how many seeds."""
+
+    keys: tuple[str, ...]
+    num_seeds: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class SignOfLife:
     """The experiment goes on."""
 
@@ -61,6 +69,12 @@ def try_claim(plan: ClaimPlan) -> Iterator[SignOfLife | Finding | Failure]:
             yield step if isinstance(step, Finding) else SignOfLife(claim=plan.claim)
     except (RuntimeError, ValueError, OSError, MemoryError) as error:
         yield Failure(claim=plan.claim, reason=f"{type(error).__name__}: {error}")
+
+
+def try_claims(plan: Plan) -> Iterator[SignOfLife | Finding | Failure]:
+    """Rows of `try_claim`, one claim after the other."""
+    for key in plan.keys:
+        yield from try_claim(ClaimPlan(claim=key, num_seeds=plan.num_seeds))
 
 
 def measure(

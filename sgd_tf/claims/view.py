@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 import streamlit as st
 
@@ -12,7 +11,7 @@ from sgd_tf.claims import chart as claims_chart
 from sgd_tf.claims import findings, verdict, wording
 from sgd_tf.claims.catalogue import CLAIMS
 from sgd_tf.claims.claim import NUM_SEEDS, Claim, Point
-from sgd_tf.claims.rows import ClaimPlan, Failure, Finding, SignOfLife, try_claim
+from sgd_tf.claims.rows import ClaimPlan, Failure, Finding, Plan, SignOfLife, try_claim
 from sgd_tf.claims.verdict import End
 from sgd_tf.jobs import Slice, rows
 from sgd_tf.jobs.slices import Rows
@@ -44,14 +43,6 @@ WORDS: dict[str, str] = {
 SEEDS = Choice(key="claims_seeds", label=N_("Seeds"), options=("3", "5", "10"), default=str(NUM_SEEDS))
 SHOW = Choice(key="claims_show", label=N_("Show"), options={"all": N_("All")} | WORDS, default="all")
 SETTINGS = (SEEDS, SHOW)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """Which claims are to be tested, and with how many seeds."""
-
-    keys: tuple[str, ...]
-    num_seeds: int
 
 
 def seeds() -> int:

@@ -25,6 +25,7 @@ from sgd_tf.devices.rows import (
     Update,
 )
 from sgd_tf.problems import CATALOGUE
+from sgd_tf.recordings import recorded
 from sgd_tf.ui import runs
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import difference_text
@@ -148,6 +149,7 @@ def _devices_verdict(plan: DevicesPlan, found: list[Any]) -> Verdict:
 DEVICES = Trial(
     kind="parallel_devices",
     run=rows.train_over_devices,
+    recorded=recorded(rows.train_over_devices),
     question=N_("Predict: compared with one device, the weights after 30 updates are …"),
     options=SAME,
     seconds=lambda _plan: 30.0,
@@ -202,6 +204,7 @@ def _machines_verdict(plan: MachinesPlan, found: list[Any]) -> Verdict:
 MACHINES = Trial(
     kind="parallel_machines",
     run=rows.train_over_workers,
+    recorded=recorded(rows.train_over_workers),
     question=N_("Predict: compared with one process, the weights after 30 updates are …"),
     options=SAME,
     seconds=lambda _plan: 40.0,

@@ -39,12 +39,13 @@ def picture(lesson: Lesson, bar: AbstractContextManager[object], prediction: str
         The recording, if it is there.
     """
     height = PICTURE_HEIGHT + NARRATION_HEIGHT + 90
-    answer = progress.answer("double_loop", rows.record_double_loop, lesson.plan, height=height)
+    answer = progress.answer("double_loop", rows.record_double_loop, lesson.plan, height=height, is_recorded=True)
     found = _recording(lesson.plan, answer) if answer else None
     with bar:
         player.controls(lesson.film if found else None, redraw=REDRAWN)
     if found:
         player.follow(lesson.film, functools.partial(_draw, lesson, found, prediction))
+        progress.cite(rows.record_double_loop, lesson.plan)
     return found
 
 

@@ -18,6 +18,7 @@ from sgd_tf.memory.controls import BATCH_SIZE, MICRO_BATCH_SIZE, MICRO_SIZES, SI
 from sgd_tf.memory.predict import MEGABYTE
 from sgd_tf.memory.rows import Device, Difference, Measurement, PartsPlan, WallPlan
 from sgd_tf.problems import CATALOGUE, ProblemInfo
+from sgd_tf.recordings import recorded
 from sgd_tf.training.records import ModelConfig, TrainConfig
 from sgd_tf.ui import runs
 from sgd_tf.ui.language import _
@@ -118,7 +119,7 @@ def _measured(plan: WallPlan, found: list[Any]) -> tuple[Measurement | None, lis
     """The learner's own trial, if it has ended, and the measurements of other k, kept for all learners."""
     measured = [row for row in found if isinstance(row, Measurement)]
     own, others = (measured[0] if measured else None), measured[1:]
-    if plan.others and len(others) == len(plan.others):
+    if runs.get(WALL.kind) and plan.others and len(others) == len(plan.others):  # not of the recorded run
         _known()[plan.problem, plan.model] = others
     return own, others or _known().get((plan.problem, plan.model), [])
 
@@ -129,7 +130,8 @@ def _wall_picture(plan: WallPlan, found: list[Any]) -> None:
     own, others = _measured(plan, found)
     shown = [*others, *([own] if own and not own.micro_batch_size else [])]
     predicted = predicted_table(info, plan.model, _sizes_up_to(info.num_examples))
-    limits = _limits(plan, next((row for row in found if isinstance(row, Device)), None))
+    devices = [row for row in found if isinstance(row, Device)] if runs.get(WALL.kind) else []
+    limits = _limits(plan, devices[0] if devices else None)
     top = max(predicted["megabytes"].max(), *limits.values()) * 2
     with st.container(key="memory_wall_chart"):
         chart = memory_chart.memory_growth(
@@ -197,6 +199,7 @@ def _wall_verdict(plan: WallPlan, found: list[Any]) -> Verdict | None:
 WALL = Trial(
     kind="memory_wall",
     run=rows.hit_the_wall,
+    recorded=recorded(rows.hit_the_wall),
     question=N_("Predict: does this update fit into the limit?"),
     options=FITS,
     seconds=lambda _plan: SECONDS,
@@ -303,6 +306,7 @@ def _parts_question(plan: PartsPlan) -> str:
 PARTS = Trial(
     kind="memory_parts",
     run=rows.accumulate,
+    recorded=recorded(rows.accumulate),
     question=_parts_question,
     options=FALLS,
     seconds=lambda _plan: SECONDS,

@@ -43,7 +43,7 @@ def draw(plan: PathPlan, k: int, on_gd: bool, update: int) -> None:
         on_gd: whether the point lies on the path of gradient descent.
         update: number of updates made before.
     """
-    found = progress.answer("noise_paths", weight_paths, plan, height=HEIGHT)
+    found = progress.answer("noise_paths", weight_paths, plan, height=HEIGHT, is_recorded=True)
     if found is None:
         return
     (samples,) = (row for row in found if isinstance(row, Samples))
@@ -94,6 +94,7 @@ def draw(plan: PathPlan, k: int, on_gd: bool, update: int) -> None:
             "it by at most {share} of their length."
         )
         st.caption(text.format(share=power_of_ten(max(path.difference for path in paths.values()))))
+        progress.cite(weight_paths, plan)
 
 
 def _arrow(

@@ -14,6 +14,7 @@ from sgd_tf.noise import chart as noise_chart
 from sgd_tf.noise import rows, verdict, wording
 from sgd_tf.noise.controls import settings_text
 from sgd_tf.noise.rows import Curvature, EdgePlan, End, EscapePlan, Escapes, LawPlan, MeasuredNoise, Noise, NoiseScale
+from sgd_tf.recordings import recorded
 from sgd_tf.training import history
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import digits, power_of_ten
@@ -85,6 +86,7 @@ def law_verdict(plan: LawPlan, found: list[Noise | MeasuredNoise | NoiseScale]) 
 LAW: Trial[LawPlan, Noise | MeasuredNoise | NoiseScale] = Trial(
     kind="noise_law",
     run=rows.measure_noise,
+    recorded=recorded(rows.measure_noise),
     question=N_("Predict: at which k is the noise as large as the gradient?"),
     options=wording.CROSSINGS,
     seconds=lambda _plan: SECONDS,
@@ -140,6 +142,7 @@ def escape_verdict(plan: EscapePlan, found: list[Escapes]) -> Verdict:
 ESCAPE: Trial[EscapePlan, Escapes] = Trial(
     kind="noise_escape",
     run=rows.count_escapes,
+    recorded=recorded(rows.count_escapes),
     question=N_("Predict: which ends in the deeper valley most often?"),
     options=wording.ESCAPES,
     seconds=lambda _plan: SECONDS,
@@ -255,6 +258,7 @@ def _edge_progress(plan: EdgePlan, found: list[Any]) -> float:
 EDGE: Trial[EdgePlan, Curvature | history.Row | End] = Trial(
     kind="noise_edge",
     run=rows.descend_around_the_limit,
+    recorded=recorded(rows.descend_around_the_limit),
     question=N_("Predict: GD runs with a learning rate 5% above 2/λmax. Its loss …"),
     options=wording.COURSES,
     seconds=lambda _plan: SECONDS,

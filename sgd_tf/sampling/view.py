@@ -11,6 +11,7 @@ import streamlit as st
 
 from sgd_tf import charts
 from sgd_tf.jobs.rows import table
+from sgd_tf.recordings import recorded
 from sgd_tf.sampling import chart as sampling_chart
 from sgd_tf.sampling import controls, rows, verdict, wording
 from sgd_tf.sampling.rows import (
@@ -171,6 +172,7 @@ def _num_seeds(plan: FloorPlan | SortedPlan | GeniePlan) -> str:
 FLOOR: Trial[FloorPlan, Floor] = Trial(
     kind="sampling_floor",
     run=rows.error_floors,
+    recorded=recorded(rows.error_floors),
     question=N_("Predict: halve the learning rate. With replacement, the error floor halves. With reshuffling, it …"),
     options=FALLS,
     seconds=lambda _plan: SECONDS,
@@ -253,6 +255,7 @@ def sorted_settings(plan: SortedPlan) -> str:
 SORTED: Trial[SortedPlan, SortedMeasurement] = Trial(
     kind="sampling_sorted",
     run=rows.sorted_runs,
+    recorded=recorded(rows.sorted_runs),
     question=N_("Predict: with the shuffle buffer, test accuracy is …"),
     options=BUFFERED,
     seconds=lambda _plan: SECONDS,
@@ -355,6 +358,7 @@ def genie_settings(plan: GeniePlan) -> str:
 GENIE: Trial[GeniePlan, GenieMeasurement | CopiesDifference] = Trial(
     kind="sampling_genie",
     run=rows.genie_runs,
+    recorded=recorded(rows.genie_runs),
     question=N_("Predict: at the same number of samples seen, which loss do the copies raise?"),
     options=HURT,
     seconds=lambda _plan: SECONDS,

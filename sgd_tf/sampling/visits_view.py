@@ -44,7 +44,8 @@ def predict() -> str | None:
 
 def orders(plan: OrdersPlan) -> dict[Sampling, np.ndarray] | None:
     """The real orders of the pipeline in all five ways, (plan.num_epochs, N) each; None while they are drawn."""
-    rows = progress.answer("sampling_ledger", draw_orders, plan, height=PLACES_HEIGHT + VISITS_HEIGHT + 60)
+    height = PLACES_HEIGHT + VISITS_HEIGHT + 60
+    rows = progress.answer("sampling_ledger", draw_orders, plan, height=height, is_recorded=True)
     if rows is None:
         return None
     return {row.sampling: np.array(row.orders).reshape(plan.num_epochs, plan.num_examples) for row in rows}
@@ -91,6 +92,7 @@ def five_ways(
                 _places(way, drawn[way][:num_epochs], batch_size, plan.buffer_size)
                 _visits(way, counts[way], most, num_epochs)
                 _facts(drawn[way][:num_epochs], counts[way])
+    progress.cite(draw_orders, plan)
 
 
 def _places(way: Sampling, order: np.ndarray, batch_size: int, buffer_size: int) -> None:

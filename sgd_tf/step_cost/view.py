@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from sgd_tf.jobs.rows import table
+from sgd_tf.recordings import recorded
 from sgd_tf.step_cost import chart, rows, script, verdict, wording
 from sgd_tf.step_cost.controls import settings_text
 from sgd_tf.step_cost.rows import WAYS, FirstEpoch, Row, StepCostPlan, Timing, Way
@@ -78,6 +79,7 @@ def _table(plan: StepCostPlan, found: list[Row]) -> pd.DataFrame:
 COST: Trial[StepCostPlan, Row] = Trial(
     kind="step_cost",
     run=rows.measure_steps,
+    recorded=recorded(rows.measure_steps),
     question=N_("At the smallest k: how many times as fast as model.fit can the same updates be made?"),
     options=FACTORS,
     seconds=lambda plan: plan.seconds,

@@ -13,7 +13,6 @@ from sgd_tf.jobs import Slice
 from sgd_tf.sweep import plans
 from sgd_tf.sweep.plans import SweepPlan
 from sgd_tf.sweep.rows import CellResult, Heartbeat, LandscapePoint, Rows, measure_landscape, run_cells
-from sgd_tf.training.records import TrainConfig
 from sgd_tf.ui import runs
 
 KIND = "sweep"
@@ -73,15 +72,4 @@ def _next_slice(plan: SweepPlan, known: Rows, under_way: Sequence[Slice], num_fr
     is_measured = len(cells) < len(known) or any(part.function is measure_landscape for part in under_way)
     if missing or is_measured:
         return None
-    return Slice.of(measure_landscape, plan.family, _landscape_config(plan, cells))
-
-
-def _landscape_config(plan: SweepPlan, cells: Sequence[CellResult]) -> TrainConfig:
-    """The run along which the noise scale is measured: k next to 32, at its best learning rate."""
-    k = plans.next_to_base(plan.batch_sizes)
-
-    def price(row: CellResult) -> tuple[bool, float]:
-        return row.updates_to_target is None, row.updates_to_target or 0.0
-
-    own = [row for row in plans.rows_of(plan, cells) if row.batch_size == k and row.seed == 0]
-    return TrainConfig(batch_size=k, learning_rate=min(own, key=price).learning_rate)
+    return Slice.of(measure_landscape, plan.family, plans.landscape_config(plan, cells))

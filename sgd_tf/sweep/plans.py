@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from sgd_tf.training import tuned_rates
-from sgd_tf.training.records import MAX_LEARNING_RATE, ModelConfig, check_int
+from sgd_tf.training.records import MAX_LEARNING_RATE, ModelConfig, TrainConfig, check_int
 
 if TYPE_CHECKING:
     from sgd_tf.sweep.rows import CellResult
@@ -300,3 +300,14 @@ def rows_of(plan: SweepPlan, rows: Iterable[CellResult]) -> list[CellResult]:
     """Of the runs of a family those that belong to a plan: its batch sizes, learning rates and seeds."""
     rates = {k: set(plan.rates(k)) for k in plan.batch_sizes}
     return [row for row in rows if row.learning_rate in rates.get(row.batch_size, ()) and row.seed < plan.num_seeds]
+
+
+def landscape_config(plan: SweepPlan, cells: Sequence[CellResult]) -> TrainConfig:
+    """The run along which the noise scale is measured: k next to 32, at its best learning rate."""
+    k = next_to_base(plan.batch_sizes)
+
+    def price(row: CellResult) -> tuple[bool, float]:
+        return row.updates_to_target is None, row.updates_to_target or 0.0
+
+    own = [row for row in rows_of(plan, cells) if row.batch_size == k and row.seed == 0]
+    return TrainConfig(batch_size=k, learning_rate=min(own, key=price).learning_rate)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sgd_tf.recordings import load
-from sgd_tf.tutorial.parts import recorded
 from sgd_tf.tutorial.step import Deeper, Step
+from sgd_tf.ui import progress
 from sgd_tf.ui.film import picture
 from sgd_tf.ui.film.picture import Film, track
 from sgd_tf.ui.language import _
@@ -62,7 +62,7 @@ def film(rule: str) -> Film:
         alt=_("A map of training losses by batch size and learning rate, and a ring that follows the chosen rule."),
         note=_("Training loss on the digits after 10 epochs, median of 3 seeds. Grey: nothing was learned.")
         + " "
-        + recorded(load("rate_map")),
+        + progress.origin(load("rate_map")),
         caption_lines=1,
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from sgd_tf.recordings import load
-from sgd_tf.tutorial.parts import at_time, reach, recorded
+from sgd_tf.tutorial.parts import at_time, reach
 from sgd_tf.tutorial.step import Deeper, Step
+from sgd_tf.ui import progress
 from sgd_tf.ui.film import picture
 from sgd_tf.ui.film.picture import Film, track
 from sgd_tf.ui.language import _
@@ -56,7 +57,7 @@ def film(clock: str) -> Film:
         alt=_(
             "Test accuracy of GD and k = 32 against seconds, and the 360 test digits: yellow ones are still read wrong."
         ),
-        note=recorded(load("race")),
+        note=progress.origin(load("race")),
         caption_lines=1,
     )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sgd_tf.recordings import load
-from sgd_tf.tutorial.parts import recorded
 from sgd_tf.tutorial.step import Deeper, Step
+from sgd_tf.ui import progress
 from sgd_tf.ui.film import picture
 from sgd_tf.ui.film.picture import Film, track
 from sgd_tf.ui.language import _
@@ -70,7 +70,7 @@ def film(size: str) -> Film:
         alt=_("Arrows of the gradients of single minibatches around the thick arrow of the gradient of all samples."),
         note=_("Angle and length of each arrow are exact; left or right is a matter of the view.")
         + " "
-        + recorded(load("cloud")),
+        + progress.origin(load("cloud")),
     )
 
 

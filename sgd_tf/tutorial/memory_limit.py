@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sgd_tf.recordings import load
-from sgd_tf.tutorial.parts import recorded
 from sgd_tf.tutorial.step import Deeper, Step
+from sgd_tf.ui import progress
 from sgd_tf.ui.film import picture
 from sgd_tf.ui.film.picture import Film, track
 from sgd_tf.ui.language import _
@@ -39,7 +39,7 @@ def film(parts: str) -> Film:
         seconds=track([1.5 if kind == "whole" or num < 9 else 0.8 for kind, _i in frames]),
         captions=track([_caption(parts, *frame) for frame in frames]),
         alt=_("A tank of memory: it spills over with 131,072 samples at once, and holds when they come in parts."),
-        note=recorded(load("memory")),
+        note=progress.origin(load("memory")),
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sgd_tf.recordings import load
-from sgd_tf.tutorial.parts import recorded
 from sgd_tf.tutorial.step import Deeper, Step
+from sgd_tf.ui import progress
 from sgd_tf.ui.film import picture
 from sgd_tf.ui.film.picture import Film, track
 from sgd_tf.ui.language import _
@@ -32,7 +32,7 @@ def film(devices: str) -> Film:
         seconds=track([1.2, 2.0, 1.8, 1.8, 2.2]),
         captions=track([_caption(devices, phase) for phase in frames]),
         alt=_("A minibatch is cut into parts for several devices; the mean of their gradients is that of the whole."),
-        note=_("A tile stands for 4 of the 256 digits.") + " " + recorded(load("devices")),
+        note=_("A tile stands for 4 of the 256 digits.") + " " + progress.origin(load("devices")),
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sgd_tf.recordings import load
-from sgd_tf.tutorial.parts import recorded
 from sgd_tf.tutorial.step import Deeper, Step
+from sgd_tf.ui import progress
 from sgd_tf.ui.film import picture
 from sgd_tf.ui.film.picture import Film, track
 from sgd_tf.ui.language import _
@@ -33,7 +33,7 @@ def film(samples: str) -> Film:
         seconds=track([{"wait": 1.0, "pass": 1.8, "update": 1.1}[phase] for _update, phase in frames]),
         captions=track([_caption(samples, run["losses"], *frame) for frame in frames]),
         alt=_("All N samples pass through the model; then the weights change once, and the loss falls."),
-        note=recorded(load("one_update")),
+        note=progress.origin(load("one_update")),
         caption_lines=1,
     )
 

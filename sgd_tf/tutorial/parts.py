@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from sgd_tf.recordings import Recording
-from sgd_tf.ui.language import _
-
 T = TypeVar("T")
-
-
-def recorded(recording: Recording) -> str:
-    """Where the numbers of a film are from."""
-    text = _("Recorded: a real run on {machine}, {date}, {versions}.")
-    return text.format(machine=recording.machine, date=recording.date, versions=recording.versions)
 
 
 def reach(xs: list[float], moments: list[float]) -> list[float]:

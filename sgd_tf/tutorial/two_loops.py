@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sgd_tf.recordings import load
-from sgd_tf.tutorial.parts import recorded
 from sgd_tf.tutorial.step import Deeper, Step
+from sgd_tf.ui import progress
 from sgd_tf.ui.film import picture
 from sgd_tf.ui.film.picture import Film, track
 from sgd_tf.ui.language import _
@@ -65,7 +65,7 @@ def film(way: str) -> Film:
         seconds=track([1.0 if what in ("epoch", "over", "draw") else 0.7 for what, _e, _i in frames]),
         captions=track([_caption(*frame) for frame in frames]),
         alt=_("The double loop: the line that runs is lit; beside it 24 samples and the loss of each minibatch."),
-        note=recorded(load("two_loops")),
+        note=progress.origin(load("two_loops")),
         caption_lines=1,
     )
 

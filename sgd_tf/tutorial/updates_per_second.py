@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from sgd_tf.recordings import load
-from sgd_tf.tutorial.parts import at_time, reach, recorded
+from sgd_tf.tutorial.parts import at_time, reach
 from sgd_tf.tutorial.step import Deeper, Step
+from sgd_tf.ui import progress
 from sgd_tf.ui.film import picture
 from sgd_tf.ui.film.picture import Film, track
 from sgd_tf.ui.language import _
@@ -34,7 +35,7 @@ def film(seconds: str) -> Film:
         seconds=track([1 / FRAMES_PER_SECOND] * len(moments)),
         captions=track([_caption(data, moment) for moment in moments]),
         alt=_("Training loss against seconds: GD makes a few steps, k = 256 thousands."),
-        note=_("The film runs as fast as the training did.") + " " + recorded(load("flights")),
+        note=_("The film runs as fast as the training did.") + " " + progress.origin(load("flights")),
     )
 
 

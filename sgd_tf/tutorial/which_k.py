@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sgd_tf.recordings import load
-from sgd_tf.tutorial.parts import recorded
 from sgd_tf.tutorial.step import Deeper, Step
+from sgd_tf.ui import progress
 from sgd_tf.ui.film import picture
 from sgd_tf.ui.film.picture import Film, track
 from sgd_tf.ui.language import _
@@ -46,7 +46,7 @@ def film(limit: str) -> Film:
         seconds=1.0,
         captions=track(captions),
         alt=_("A curve over the batch size k from 32 to 16,384, drawn point by point."),
-        note=recorded(load("mnist")) if limit == "accuracy" else "",
+        note=progress.origin(load("mnist")) if limit == "accuracy" else "",
         caption_lines=1,
     )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Literal, TypeVar, TypeVarTuple
+from typing import Any, Literal, TypeVar, TypeVarTuple
 
 import streamlit as st
 
 from sgd_tf.jobs import JobFailure
 from sgd_tf.problems import CATALOGUE
+from sgd_tf.recordings import Recording, recorded
 from sgd_tf.ui import frame, runs
 from sgd_tf.ui.language import _
 from sgd_tf.ui.runs import SessionRun
@@ -102,6 +103,19 @@ def status_height(run: SessionRun | None) -> int | Literal["content"]:
     return "content" if has_message else STATUS_HEIGHT
 
 
+def origin(recording: Recording) -> str:
+    """Where recorded numbers are from, in the learner's language."""
+    text = _("Recorded: a real run on {machine}, {date}, {versions}.")
+    return text.format(machine=recording.machine, date=recording.date, versions=recording.versions)
+
+
+def cite(function: Callable[..., Iterator[Any]], plan: object) -> None:
+    """Draw where the numbers of an answer are from, if it is the recorded one; see `answer`."""
+    recording = recorded(function)()
+    if plan == recording.plan:
+        st.caption(f":material/history: {origin(recording.source)}")
+
+
 def duration(seconds: float) -> str:
     """A time that is left, in the learner's language."""
     if seconds < 90:
@@ -115,6 +129,7 @@ def answer(
     *arguments: *Arguments,
     seconds: float = 20.0,
     height: int = 300,
+    is_recorded: bool = False,
 ) -> list[Row] | None:
     """What a worker computes for a page without a button; a skeleton stands in its place meanwhile.
 
@@ -124,10 +139,13 @@ def answer(
         *arguments: for the function; hashable.
         seconds: longest duration of the job.
         height: height of the skeleton, in px, equal to that of the result.
+        is_recorded: whether there is a recorded run, which answers for its own arguments without a worker.
 
     Returns:
         All rows; or None, as long as there is a skeleton, or a message in its place.
     """
+    if is_recorded and arguments == (recorded(function)().plan,):
+        return list(recorded(function)().rows)
     found = runs.ask(kind, function, *arguments, seconds=seconds)
     if isinstance(found, SessionRun) and found.is_active and found.job.wait(QUICK_SECONDS):
         found = runs.ask(kind, function, *arguments, seconds=seconds)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import streamlit as st
 
+from sgd_tf.recordings import RecordedRun
 from sgd_tf.ui import frame, progress, runs
 from sgd_tf.ui.language import _, titles
 from sgd_tf.ui.runs import SessionRun
@@ -61,6 +62,7 @@ class Trial(Generic[Plan, Row]):
     begin: Callable[[Plan, str | None], None] | None = None  # of plan and prediction; for what is more than one job
     is_known: Callable[[Plan, list[Row]], bool] | None = None  # whether the verdict is there before the run is over
     beside: tuple[str, ...] = ()  # kinds of other runs of the page, which its address names too
+    recorded: Callable[[], RecordedRun[Plan, Row]] | None = None  # drawn before the first run of the session
 
     def predict(self, plan: Plan | None = None) -> None:
         """Ask what the learner expects, if there is a choice.
@@ -120,9 +122,24 @@ class Trial(Generic[Plan, Row]):
         """
         progress.follow(self.kind, functools.partial(self._draw, plan))
 
+    def shown(self, plan: Plan | None = None) -> tuple[Plan | None, list[Row]]:
+        """What the page shows: plan and rows of the session's run; of the recorded run before there is one.
+
+        Args:
+            plan: what the page's controls describe, shown with no rows where there is neither.
+        """
+        if run := runs.get(self.kind):
+            return run.plan, list(run.job.rows)
+        if self.recorded:
+            recording = self.recorded()
+            return recording.plan, list(recording.rows)
+        return plan, []
+
     def _draw(self, plan: Plan | None, run: SessionRun | None) -> None:
-        rows: list[Any] = run.job.rows if run else []
-        shown = run.plan if run else plan
+        if run is None and self.recorded:
+            self._draw_recorded(plan, self.recorded())
+            return
+        shown, rows = self.shown(plan)
         if shown is None:
             return
         is_over = run is not None and run.job.status in ("done", "stopped")
@@ -140,6 +157,24 @@ class Trial(Generic[Plan, Row]):
         changed = _("settings changed: run again")
         st.caption(" · ".join([self.settings(shown), *said, *([f":orange[{changed}]"] if shown != plan else [])]))
         self.picture(shown, rows)
+
+    def _draw_recorded(self, plan: Plan | None, recording: RecordedRun[Plan, Row]) -> None:
+        """The recorded run: its picture, and what it shows once the learner has predicted."""
+        rows = list(recording.rows)
+        guess = st.session_state.get(f"{self.kind}_guess")
+        found = self.verdict(recording.plan, rows) if guess else None
+        with st.container(key=f"{self.kind}_verdict", gap=None):
+            if found:
+                words = _("In the recorded run:")
+                st.info(f"**{words}** {found.text}", icon=":material/history:")
+            else:
+                progress.status(None)
+        said = [_("Recorded with {settings}").format(settings=self.settings(recording.plan))]
+        if plan != recording.plan:
+            words = _("your settings differ: press Run")
+            said.append(f":orange[{words}]")
+        st.caption(" · ".join(said) + f"  \n:material/history: {progress.origin(recording.source)}")
+        self.picture(recording.plan, rows)
 
 
 def _state(run: SessionRun | None, share: float) -> str:

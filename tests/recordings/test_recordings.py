@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from sgd_tf.recordings import draws, gradients, load, make, updates
+from sgd_tf.recordings.plans import PLANS
 from sgd_tf.recordings.sweeps import MAP_EPOCHS, MAP_RATES, _end
 
 FOLDER = resources.files("sgd_tf.recordings")
@@ -15,8 +16,9 @@ MAX_BYTES = 1_500_000
 
 
 def test_every_recording_has_a_file_with_machine_date_and_versions_and_all_are_small():
-    files = {file.name: file.read_text(encoding="utf-8") for file in FOLDER.iterdir() if file.name.endswith(".json")}
-    assert set(files) == {f"{name}.json" for name in make.MAKERS}
+    places = [*FOLDER.iterdir(), *FOLDER.joinpath("lab").iterdir()]
+    files = {file.name: file.read_text(encoding="utf-8") for file in places if file.name.endswith(".json")}
+    assert set(files) == {f"{name}.json" for name in [*make.MAKERS, *(run.__name__ for run in PLANS)]}
     assert sum(len(text.encode()) for text in files.values()) < MAX_BYTES
     for text in files.values():
         recording = json.loads(text)
