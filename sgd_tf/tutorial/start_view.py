@@ -9,8 +9,8 @@ import streamlit as st
 from sgd_tf.recordings import load, race_picture
 from sgd_tf.recordings.race_picture import Race
 from sgd_tf.tutorial.answers import ANSWERS
-from sgd_tf.tutorial.parts import recorded
 from sgd_tf.tutorial.path import STEPS
+from sgd_tf.ui import progress
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import digits
 
@@ -44,7 +44,7 @@ def draw(prose: str) -> None:
         picture = resources.files("sgd_tf.recordings").joinpath("race.svg").read_text(encoding="utf-8")
         svg = race_picture.themed(picture, dark=st.context.theme.type == "dark")
         PICTURE(data={"svg": svg, "alt": alt(race)}, key="start_race")
-        st.caption(recorded(load("race")))
+        st.caption(progress.origin(load("race")))
     with right:
         st.markdown(prose)
         st.markdown(seen(race))
