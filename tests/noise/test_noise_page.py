@@ -210,7 +210,6 @@ def test_the_code_of_the_largest_rate_gives_the_losses_of_the_page(capsys):
 
 def test_position_and_k_are_answered_without_asking_a_worker_again(recorded):
     app = open_page()
-    assert recorded.jobs[0].arguments == (PathPlan(),)
     app.slider(key="noise_at").set_value(0).run()
     # The start: 13.158 for k = 1 and √((1/8 − 1/200) / (1 − 1/200)) of it for k = 8, over 8.371.
     assert "Full gradient: length **8.37**" in words(checked(app))
@@ -220,7 +219,7 @@ def test_position_and_k_are_answered_without_asking_a_worker_again(recorded):
     app.select_slider(key="noise_k").set_value("200").run()
     assert "Its gradient has no noise" in words(checked(app))
     app.segmented_control(key="noise_on").set_value("gd").run()
-    assert len(recorded.jobs) == 1
+    assert not recorded.jobs  # the paths of the default plan are those of the package
     app.segmented_control(key="noise_rate").set_value("0.03").run()
     assert recorded.jobs[-1].arguments == (PathPlan(learning_rate=0.03),)
 

@@ -201,7 +201,7 @@ def test_a_stopped_run_keeps_its_picture_and_says_how_far_it_came(cluster):
 def test_a_run_that_is_stopped_before_its_first_row_says_so(cluster):
     app, job = started(cluster)
     finish(app, job, num_rows=0, status="stopped")
-    assert "Stopped at 0%." in [bar.proto.text for bar in app.get("progress")]
+    assert "Stopped before the first result." in [bar.proto.text for bar in app.get("progress")]
 
 
 def test_a_failed_run_says_why_and_is_not_judged(cluster):
