@@ -18,7 +18,7 @@ from sgd_tf.checks import check_int, resolve_batch_size
 from sgd_tf.claims.catalogue import CLAIMS
 from sgd_tf.claims.claim import MAX_SEEDS, NUM_SEEDS
 from sgd_tf.training import tuned_rates
-from sgd_tf.training.records import BatchSize, ModelConfig, TrainConfig
+from sgd_tf.training.records import BatchSize, ModelConfig, RacePlan, TrainConfig
 
 DEFAULT_LEARNING_RATE = 0.1  # where no learning rate was ever searched
 ESTIMATED = " (estimated)"  # of a rate or a target that was searched for another model, k or N
@@ -80,6 +80,7 @@ def _add_race(race: argparse.ArgumentParser) -> None:
     race.add_argument("--learning-rate", type=float, help="the same for all; by default the tuned one of each")
     race.add_argument("--seconds", type=float, default=5.0, help="training time of each contestant")
     race.add_argument("--seed", type=int, default=0, help="of the initial weights and the order")
+    race.add_argument("--seeds", type=int, default=1, help="runs of each contestant, with a seed each; 3 for a verdict")
     race.add_argument(
         "--target-value", type=float, help="training loss to reach, a preset by default; or test accuracy"
     )
@@ -139,8 +140,8 @@ def lab_script() -> Path:
 
 
 def _race(options: argparse.Namespace) -> int:
-    from sgd_tf.racing import race, terminal
-    from sgd_tf.training import history
+    from sgd_tf.racing import race, seeds, terminal
+    from sgd_tf.training import history, seed_curves
 
     csv, html = _race_files(options.output)
     _check_target(options)
@@ -166,10 +167,14 @@ def _race(options: argparse.Namespace) -> int:
 
     from sgd_tf import charts  # TensorFlow: after the arguments have been checked
 
-    records = race.race(problem, configs, seconds=options.seconds, model=model)
+    records = race.race(problem, configs, seconds=options.seconds, model=model, seeds=options.seeds)
     table = history.to_frame(records)
     metric = options.target_metric
-    terminal.print_race(table, target=target, target_note=note, target_metric=metric, learning_rates=rates)
+    median = seed_curves.over_seeds(table) if options.seeds > 1 else table
+    terminal.print_race(median, target=target, target_note=note, target_metric=metric, learning_rates=rates)
+    plan = RacePlan(problem=problem.name, configs=configs, seeds=options.seeds, target=target, target_metric=metric)
+    if real := seeds.is_it_real(plan, table):
+        print(terminal.real(real))
     table.to_csv(csv, index=False)
     y = charts.Axis(metric, log=metric == "train_loss")
     charts.save_html(charts.curves(table, y=y, target=target, theme=charts.Theme(width=900)), html)

@@ -28,6 +28,7 @@ from sgd_tf.charts.labels import (
 )
 from sgd_tf.charts.style import LIGHT, Domain, Theme, Translate
 from sgd_tf.checks import check_int
+from sgd_tf.training import seed_curves
 from sgd_tf.training.history import COLUMNS, LOWER_IS_BETTER, divergences
 from sgd_tf.words import power_of_ten
 
@@ -35,6 +36,7 @@ Label: TypeAlias = tuple[str, float, float, str, str]  # LABEL_COLUMNS
 Runs = tuple[tuple[str, int, bool], ...]  # name, batch size, and whether it is gradient descent
 Counter = Literal["seconds", "epoch", "update", "examples"]
 Metric = Literal["train_loss", "test_loss", "test_accuracy", "minibatch_loss"]
+Band = Literal["minibatches", "seeds"] | None
 
 LABEL_COLUMNS = ["run", "x", "y", "label", "kind"]
 COUNTERS: tuple[Counter, ...] = get_args(Counter)
@@ -74,7 +76,8 @@ def curves(
     Each line bears its name at its end. A run that diverged has a cross "diverged at update n" at that update. A
     triangle at the frame marks where a line left it for good; if the run goes on outside, its name has a second line
     with the direction and the value of its last record, "↑ 40.3".
-    The band holds the middle 80 % of the minibatch losses of an epoch, see `history.row`. Pointing at the
+    The band holds the middle 80 % of the minibatch losses of an epoch, see `history.row`; where contestants have
+    trained with several seeds, a line is their median and the band goes from the lowest to the highest. Pointing at the
     chart shows the exact numbers of the nearest record.
 
     For a live chart give both domains: then only the tables change while the runs go on, and nothing in the picture
@@ -108,6 +111,9 @@ def curves(
     upward = _checked("y", y, METRICS, history)
     if target is not None and not (math.isfinite(target) and (target > 0 or not upward.log)):
         raise ValueError(f"`target` must be a finite number, positive on a logarithmic axis; received {target!r}.")
+    several = seed_curves.has_seeds(history)
+    if several:
+        history = seed_curves.over_seeds(history, upward.field)
     rows = _drawn_rows(history, across, upward)
     ends, exits = _line_ends(rows, history, across, upward, translate=theme.translate)
     runs = history.drop_duplicates("run")
@@ -120,8 +126,8 @@ def curves(
     marks = pd.DataFrame(exits, columns=LABEL_COLUMNS)
     labels = pd.concat([labels, marks.assign(label_y=marks["y"])], ignore_index=True) if exits else labels
     looks = tuple(zip(runs["run"], runs["batch_size"].tolist(), runs["full_batch"].tolist(), strict=True))
-    has_band = band and LOWER_IS_BETTER[upward.field]
-    chart = _curves(across, upward, looks, target, has_band, room, theme)
+    of: Band = "seeds" if several else "minibatches" if band and LOWER_IS_BETTER[upward.field] else None
+    chart = _curves(across, upward, looks, target, of, room, theme)
     return filled(chart, records=rows, labels=labels)
 
 
@@ -182,7 +188,7 @@ def default_y_domain(history: pd.DataFrame, y: Metric, *, log: bool = False) -> 
 
 @structure
 def _curves(
-    across: Axis, upward: Axis, runs: Runs, target: float | None, has_band: bool, room: int, theme: Theme
+    across: Axis, upward: Axis, runs: Runs, target: float | None, of: Band, room: int, theme: Theme
 ) -> alt.LayerChart:
     """The picture; marks without words are hidden from screen readers: aria=False."""
     x = alt.X(f"{across.field}:Q", scale=across.scale(), axis=_counter_axis(across, theme))
@@ -199,16 +205,17 @@ def _curves(
     held = records.transform_calculate(drawn=upward.within_reach(upward.field))
     line = held.mark_line(clip=True, strokeJoin="round", tooltip=None)
     lines = line.encode(y=y, strokeWidth=width, strokeDash=dash)
-    layers = [*([band] if has_band else []), lines]
+    layers = [*([band] if of else []), lines]
     if target is not None:
         # The target.
         dashed: dict[str, Any] = {"color": theme.muted, "strokeDash": [4, 4], "strokeWidth": 1.5, "clip": True}
         level = alt.Chart(alt.sequence(1)).transform_calculate(drawn=str(target))
         layers.append(level.mark_rule(**dashed, tooltip=None, aria=False).encode(y=y))
     # A rule and a point under the pointer; head and name at the end of each line; room for the names.
-    layers += [*_hover(across, upward, x, y, color, theme), *_names(across, upward, color, theme), free(room)]
+    layers += [*_hover(across, upward, x, y, color, theme, of), *_names(across, upward, color, theme), free(room)]
     _ = theme.translate
-    subtitle = _("Band: 10–90 % of the minibatch losses") if has_band and not theme.compact else ""
+    bands = {"minibatches": _("Band: 10–90 % of the minibatch losses"), "seeds": _("Band: lowest to highest seed")}
+    subtitle = bands[of] if of and not theme.compact else ""
     title = _chart_title(across.field, upward.field, _)
     return finish(layers, theme, (title, subtitle), title_size=13 if theme.compact else 16)
 
@@ -261,13 +268,15 @@ def _run_looks(runs: Runs, theme: Theme) -> tuple[alt.Color, alt.StrokeWidth, al
     )
 
 
-def _hover(across: Axis, upward: Axis, x: alt.X, y: alt.Y, color: alt.Color, theme: Theme) -> list[alt.Chart]:
+def _hover(across: Axis, upward: Axis, x: alt.X, y: alt.Y, color: alt.Color, theme: Theme, of: Band) -> list[alt.Chart]:
     """A vertical rule and a point at the record nearest to the pointer, with its exact numbers."""
     hover = alt.selection_point(
         name="hover", nearest=True, on="pointerover", clear="pointerout", fields=["run", "update"], empty=False
     )
     rule = table("records").transform_filter(hover).encode(x=x)
-    texts = ", ".join(f"{json.dumps(title, ensure_ascii=False)}: {text}" for title, text in _tooltip(theme.translate))
+    texts = ", ".join(
+        f"{json.dumps(title, ensure_ascii=False)}: {text}" for title, text in _tooltip(theme.translate, of)
+    )
     points = (
         alt.Chart(alt.NamedData(name="records"), name="points")
         .transform_filter(f"{across.holds()} && {upward.holds()}")
@@ -315,7 +324,7 @@ def _names(across: Axis, upward: Axis, color: alt.Color, theme: Theme) -> list[a
 
 def _drawn_rows(history: pd.DataFrame, across: Axis, upward: Axis) -> pd.DataFrame:
     """The rows that have a place on the axes, without what is the same for a whole run; inf becomes NaN."""
-    of_the_run = ("batch_size", "full_batch", "num_examples", "diverged_at")
+    of_the_run = ("contestant", "seed", "batch_size", "full_batch", "num_examples", "diverged_at")
     columns = {name: history[name].to_numpy() for name in COLUMNS if name not in of_the_run}
     numbers = [name for name, values in columns.items() if values.dtype == np.float64]
     columns |= dict(zip(numbers, _significant(np.array([columns[name] for name in numbers])), strict=True))
@@ -451,7 +460,7 @@ def _chart_title(x: str, y: str, _: Translate) -> str:
     return against[x].format(metric=_metric_name(y, _))
 
 
-def _tooltip(_: Translate) -> tuple[tuple[str, str], ...]:
+def _tooltip(_: Translate, of: Band) -> tuple[tuple[str, str], ...]:
     """The exact numbers of a record: titles, and Vega expressions of the texts, with units."""
 
     def text(field: str, pattern: str, unit: str = "") -> str:
@@ -470,7 +479,7 @@ def _tooltip(_: Translate) -> tuple[tuple[str, str], ...]:
         (_metric_name("test_accuracy", _), text("test_accuracy", ".2%")),
         (_("Minibatch loss, mean"), text("minibatch_loss", ".5g")),
         (
-            _("Minibatch loss, 10–90 %"),
+            _("Seeds, lowest to highest") if of == "seeds" else _("Minibatch loss, 10–90 %"),
             text("minibatch_loss_low", ".4g") + " + ' … ' + " + text("minibatch_loss_high", ".4g"),
         ),
     )

@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from sgd_tf.training import layers as own_layers
+from sgd_tf.training.optimizer_settings import num_states
 from sgd_tf.training.records import ModelConfig, TrainConfig, check_int
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Memory:
 
     parameters: int
     gradients: int  # of all parameters; twice with accumulation, for the sum and the next part
-    optimizer: int  # the former step, with momentum
+    optimizer: int  # the former step, with momentum; means of gradients and of their squares, with Adam
     batch: int  # the k samples of a minibatch, with their labels
     activations: int  # outputs of all layers, and their gradients, for the samples that pass at once
 
@@ -101,7 +102,7 @@ def predict(
     """Bytes that an update takes, from the sizes of the layers.
 
     With P parameters, m samples that pass at once (m = k, or the micro-batch) and layers of A₁, …, A_L outputs:
-    parameters 4P; gradients 4P, and as much again for the sum of several parts; with momentum 4P;
+    parameters 4P; gradients 4P, and as much again for the sum of several parts; with momentum 4P, with Adam 8P;
     the minibatch 4k(d + 1); activations 8m max_l (A₁ + … + A_l + A_l): the outputs of the layers, before and after the
     activation, wait for the backward pass, where the gradients of a layer are there before and after the activation,
     too; the gradients that come from one single output are merged into what follows. A convolution adds its
@@ -109,7 +110,7 @@ def predict(
 
     Args:
         sizes: of the layers, from input to output.
-        config: batch size, micro-batch and momentum count.
+        config: batch size, micro-batch and optimizer count.
         num_examples: N, at least 1.
         num_features: d, numbers in a sample.
 
@@ -130,7 +131,7 @@ def predict(
     return Memory(
         parameters=parameters,
         gradients=parameters * (2 if m < k else 1),
-        optimizer=parameters if config.momentum else 0,
+        optimizer=parameters * num_states(config),
         batch=FLOAT * k * (num_features + 1),
         activations=FLOAT * m * per_sample,
     )

@@ -30,6 +30,7 @@ from sgd_tf.ui.widgets import Place
 from sgd_tf.words import N_
 
 MAX_CONTESTANTS = 5
+MAX_SEEDS = 10
 MAX_SECONDS = 60  # of training in a race, all contestants together
 BATCH_SIZES = (1, 8, 32, 256, 1024, 4096)  # chips; "all" and those of the address are added
 REFERENCE_BATCH_SIZE = 32  # learning rates scale from this k
@@ -61,6 +62,7 @@ SHUFFLER = Choice(
     options={"permutation": N_("a permutation"), "dataset": "Dataset.shuffle(N)"},
     default="permutation",
 )
+SEEDS = Number(key="seeds", label=N_("Seeds of each"), low=1, high=MAX_SEEDS, default=1)
 METRIC = Choice(
     key="target_by",
     label=N_("Race to"),
@@ -85,7 +87,7 @@ Y = Choice(
 )
 LOG = Switch(key="log", label=N_("Log"), default=True)
 
-RACE: tuple[Setting[Any], ...] = (*TRAINING, SIZES, RULE, SECONDS, SEED, SHUFFLER, METRIC, LOSS, ACCURACY)
+RACE: tuple[Setting[Any], ...] = (*TRAINING, SIZES, RULE, SECONDS, SEED, SEEDS, SHUFFLER, METRIC, LOSS, ACCURACY)
 SETTINGS = (*RACE, X, Y, LOG)
 
 
@@ -258,6 +260,7 @@ def _more(place: Place, info: ProblemInfo, model: ModelConfig | None) -> None:
         _target(info, model)
         TRAINING.draw_details(info)
         SEED.draw()
+        SEEDS.draw(help=_("Each contestant trains once with each seed: bands, and whether the verdict is real."))
         SHUFFLER.draw(
             help=_(
                 "The same law, drawn in two ways: one random permutation of the N samples for each epoch, or "
@@ -312,9 +315,12 @@ def _plan(
     if len(configs) > MAX_CONTESTANTS:
         st.warning(_("Choose at most {n} batch sizes.").format(n=MAX_CONTESTANTS))
         return None
-    if SECONDS.value * len(configs) > MAX_SECONDS:
+    num_runs = SEEDS.value * len(configs)
+    if SECONDS.value * num_runs > MAX_SECONDS:
         text = _("All contestants together may train for {total} s: choose at most {each} s.")
-        st.warning(text.format(total=MAX_SECONDS, each=MAX_SECONDS // len(configs)))
+        if SEEDS.value > 1:
+            text = _("All contestants with all seeds may train for {total} s: choose at most {each} s, or fewer seeds.")
+        st.warning(text.format(total=MAX_SECONDS, each=max(1, MAX_SECONDS // num_runs)))
         return None
     return RacePlan(
         problem=info.name,
@@ -322,6 +328,7 @@ def _plan(
         configs=dict(configs),
         model=model,
         seconds=float(SECONDS.value),
+        seeds=int(SEEDS.value),
         target=_target_value(info, model),
         target_metric=_target_metric(info),
         until="target",

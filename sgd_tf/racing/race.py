@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import keras
 
 from sgd_tf.racing.terminal import show_progress
-from sgd_tf.training.records import Progress, Target, TrainConfig
+from sgd_tf.training.optimizer_settings import check_length
+from sgd_tf.training.records import Progress, Target, TrainConfig, check_int
 from sgd_tf.training.run import Model, Run
 from sgd_tf.training.schedule import next_record
 
 if TYPE_CHECKING:
     from sgd_tf.problems import Problem
+
+MAX_SEEDS = 100
 
 
 def race(
@@ -25,6 +29,7 @@ def race(
     seconds: float,
     model: Model | None = None,
     stop_at_target: float | Target | None = None,
+    seeds: int = 1,
     progress: bool | None = None,
 ) -> Iterator[Progress]:
     """Train several contestants side by side until each has trained for the same number of seconds.
@@ -42,6 +47,9 @@ def race(
         model: as in `train`; a Keras model is copied for each contestant, and stays as it is.
         stop_at_target: a training loss, or a `Target` such as ``Target(value=0.95, metric="test_accuracy")``, whose
             last arrival ends the race; None to race for all of the seconds.
+        seeds: how often each trains, with its own ``seed``, the next one, and so on. All race with one seed before the
+            next one begins, so that the seeds share their compiled programs. ``record.run`` then holds the seed, and
+            ``record.contestant`` the name.
         progress: whether to show a progress bar; by default on a terminal or in a notebook, not in a pipe.
 
     Yields:
@@ -58,17 +66,41 @@ def race(
     if not configs:
         raise ValueError("`configs` must name at least one contestant; received none.")
     check_seconds(seconds)
+    for config in configs.values():
+        check_length(config)
     target = stop_at_target if isinstance(stop_at_target, Target | None) else Target(value=stop_at_target)
     if target is not None and target.metric == "test_accuracy" and problem.num_classes is None:
         raise ValueError("`stop_at_target` must be a training loss in a regression; received a test accuracy.")
-    total = seconds * len(configs)
-    return show_progress(_race(problem, configs, seconds, model, target), total=total, shown=progress)
+    check_int("seeds", seeds, 1, MAX_SEEDS)
+    rounds = [
+        {name: replace(config, seed=config.seed + each) for name, config in configs.items()} for each in range(seeds)
+    ]
+    total = seconds * len(configs) * seeds
+    return show_progress(_rounds(problem, rounds, seconds, model, target), total=total, shown=progress)
 
 
 def check_seconds(seconds: float) -> None:
     """Refuse a training time that is not a finite number greater than 0."""
     if not 0 < seconds < math.inf:
         raise ValueError(f"`seconds` must be a finite number greater than 0; received {seconds!r}.")
+
+
+def _rounds(
+    problem: Problem,
+    rounds: Sequence[Mapping[str, TrainConfig]],
+    seconds: float,
+    model: Model | None,
+    target: Target | None,
+) -> Iterator[Progress]:
+    """A race for each seed, one after another."""
+    for configs in rounds:
+        for record in _race(problem, configs, seconds, model, target):
+            yield record if len(rounds) == 1 else named(record, configs[record.run].seed)
+
+
+def named(record: Progress, seed: int) -> Progress:
+    """A record of one of several seeds: its run is contestant and seed."""
+    return replace(record, run=f"{record.run}, seed {seed}", contestant=record.run)
 
 
 def _race(

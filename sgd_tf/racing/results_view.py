@@ -27,7 +27,7 @@ def draw() -> None:
     with st.container(key=None if table.empty else "race_results"):
         if run and not table.empty and run.plan.target is not None:
             st.subheader(wording.heading(run.plan))
-            _costs(run.plan, table)
+            _costs(run.plan, view.as_one(table))
             if len(run.plan.configs) > 1:
                 st.caption(wording.paired(run.plan))
         st.fragment(_four_axes, key="race_axes")()  # always: the film may ask for it when the next race has begun
@@ -80,7 +80,7 @@ def _four_axes() -> None:
     if table.empty:
         return
     st.subheader(_("The same race on four axes"))
-    words = wording.work(verdict.work(run.plan, table))
+    words = wording.work(verdict.work(run.plan, view.as_one(table)))
     if all(has_lines(table, counter, "train_loss") for counter in charts.COUNTERS):
         words += " " + _("The axes are logarithmic: the same distance is the same factor.")
     if words:

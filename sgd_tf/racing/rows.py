@@ -12,6 +12,7 @@ from sgd_tf.jobs import Slice
 from sgd_tf.racing.stability import largest_stable_rate
 from sgd_tf.racing.trials import Trial
 from sgd_tf.training import history
+from sgd_tf.training.optimizer_settings import is_plain
 from sgd_tf.training.records import BatchSize, ModelConfig, RacePlan, TrainConfig
 from sgd_tf.training.tuned_rates import LEARNING_RATES
 
@@ -45,7 +46,7 @@ def contestant_name(batch_size: BatchSize, num_examples: int) -> str:
 
 def race_seconds(plan: RacePlan) -> float:
     """Training time of a race, all contestants together."""
-    return plan.seconds * len(plan.configs)
+    return plan.seconds * len(plan.configs) * plan.seeds
 
 
 def run_race(plan: RacePlan) -> Iterator[Device | history.Row | StableLimit]:
@@ -60,11 +61,18 @@ def run_race(plan: RacePlan) -> Iterator[Device | history.Row | StableLimit]:
     yield Device(name=_device())
     problem = problems.load(plan.problem, num_examples=plan.num_examples)
     records = race.race(
-        problem, plan.configs, seconds=plan.seconds, model=plan.model, stop_at_target=plan.stop_at, progress=False
+        problem,
+        plan.configs,
+        seconds=plan.seconds,
+        model=plan.model,
+        stop_at_target=plan.stop_at,
+        seeds=plan.seeds,
+        progress=False,
     )
     for record in records:
         yield history.row(record)
-        if record.diverged_at is not None and (limit := largest_stable_rate(problem, plan.model)):
+        is_lost = record.diverged_at is not None and is_plain(plan.configs[record.contestant or record.run])
+        if is_lost and (limit := largest_stable_rate(problem, plan.model)):
             yield StableLimit(learning_rate=limit)
 
 

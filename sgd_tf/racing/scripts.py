@@ -25,6 +25,7 @@ def race_script(plan: RacePlan) -> str:
         f"    {name!r}: sgd_tf.TrainConfig({_train_arguments(config)})," for name, config in plan.configs.items()
     )
     size = "" if plan.num_examples is None else f", num_examples={plan.num_examples}"
+    seeds = f", seeds={plan.seeds}" if plan.seeds > 1 else ""
     is_loss = plan.target_metric == "train_loss"
     target = ""
     argument = ', y=sgd_tf.charts.Axis("train_loss", log=True)' if is_loss else f", y={plan.target_metric!r}"
@@ -44,7 +45,7 @@ contestants = {{
 }}
 model = sgd_tf.ModelConfig({model_arguments(plan.model)})
 
-records = sgd_tf.race(problem, contestants, seconds={literal(plan.seconds)}, model=model{stop})
+records = sgd_tf.race(problem, contestants, seconds={literal(plan.seconds)}, model=model{stop}{seeds})
 history = sgd_tf.to_frame(records)
 {target}
 history.to_csv("race.csv", index=False)

@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from sgd_tf.racing.seeds import Real
 from sgd_tf.training import history, records
+from sgd_tf.training.comparison import MIN_SEEDS
 
 
 def show_progress(
@@ -98,6 +100,18 @@ def print_race(
     for row in rows.itertuples(index=False):
         grid.add_row(*row)
     console.print(grid)
+
+
+def real(found: Real) -> str:
+    """Whether the lead of the best contestant is more than chance gives between seeds."""
+    if found.num_seeds < MIN_SEEDS or found.versus is None or found.p_value is None:
+        return f"Medians of {found.num_seeds} seeds; whether the lead is real shows with {MIN_SEEDS} or more."
+    test = "paired t-test" if found.versus.test == "t" else "sign test"
+    verdict = "hardly chance" if found.is_real else "may be chance"
+    return (
+        f"Medians of {found.num_seeds} seeds; {found.leader} ahead of {found.rival} with {found.num_won}: "
+        f"{verdict} ({test}, p = {found.p_value:.2g})."
+    )
 
 
 def _loss(record: Mapping[Any, Any]) -> str:

@@ -14,9 +14,9 @@ import streamlit as st
 from sgd_tf import charts
 from sgd_tf.jobs import JobHandle
 from sgd_tf.problems import CATALOGUE
-from sgd_tf.racing import chart, controls, rows, verdict, wording
+from sgd_tf.racing import chart, controls, rows, seeds, verdict, wording
 from sgd_tf.racing.rows import Device, StableLimit, race_seconds
-from sgd_tf.training import history
+from sgd_tf.training import history, seed_curves
 from sgd_tf.training.records import RacePlan
 from sgd_tf.ui import progress, runs
 from sgd_tf.ui.language import _
@@ -71,6 +71,11 @@ def _table() -> pd.DataFrame:
     return frame(run) if run else history.to_frame([])
 
 
+def as_one(table: pd.DataFrame) -> pd.DataFrame:
+    """One run for each contestant: of several seeds their median."""
+    return seed_curves.over_seeds(table) if seed_curves.has_seeds(table) else table
+
+
 def _film_key(run: SessionRun) -> str:
     """Key of the control that holds the second of training at which a finished race is looked at."""
     return f"film_{run.job.id}"
@@ -95,7 +100,7 @@ def _picture(plan: RacePlan, _found: Found) -> None:
     with st.container(key="race_film"):
         _film(run, table)
     with st.container(key="race_standings"):
-        _standings(visible, plan)
+        _standings(as_one(visible), plan)
 
 
 def curves(
@@ -175,12 +180,15 @@ def found(plan: RacePlan) -> verdict.Verdict:
     """What the session's race showed."""
     run = runs.get("race")
     limits = [row.learning_rate for row in run.job.rows if isinstance(row, StableLimit)] if run else []
-    return verdict.verdict(plan, _table(), stable_below=limits[0] if limits else None)
+    return verdict.verdict(plan, as_one(_table()), stable_below=limits[0] if limits else None)
 
 
 def _verdict(plan: RacePlan, _found: Found) -> Verdict:
     showed = found(plan)
-    return Verdict(text=wording.verdict(showed, plan), answer=showed.answer)
+    run = runs.get("race")
+    real = seeds.is_it_real(plan, _table(), is_over=run is not None and run.job.status == "done")
+    text = wording.verdict(showed, plan)
+    return Verdict(text=text if real is None else f"{text} {wording.real(real)}", answer=showed.answer)
 
 
 def _training_seconds(plan: RacePlan) -> float:
@@ -193,7 +201,7 @@ def _num_arrived(plan: RacePlan) -> int:
     """Contestants at the target so far."""
     if plan.target is None:
         return 0
-    return int(history.time_to_target(_table(), plan.target, metric=plan.target_metric)["reached"].sum())
+    return int(history.time_to_target(as_one(_table()), plan.target, metric=plan.target_metric)["reached"].sum())
 
 
 def go_on() -> None:

@@ -10,7 +10,9 @@ import pandas as pd
 
 from sgd_tf.problems import CATALOGUE
 from sgd_tf.racing.rows import race_seconds
+from sgd_tf.racing.seeds import Real
 from sgd_tf.racing.verdict import Arrival, Unseen, Verdict, Work
+from sgd_tf.training.comparison import MIN_SEEDS
 from sgd_tf.training.records import RacePlan
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import count, digits, percent, target_text
@@ -57,7 +59,26 @@ def settings(plan: RacePlan) -> str:
         rates,
         each.format(seconds=f"{plan.seconds:g}", seed=first.seed),
     ]
+    if plan.seeds > 1:
+        parts.append(_("{n} seeds").format(n=plan.seeds))
     return " · ".join([*parts, *(["Dataset.shuffle(N)"] if first.shuffler == "dataset" else [])])
+
+
+def real(found: Real) -> str:
+    """Whether the lead is more than chance gives between seeds."""
+    if found.num_seeds < MIN_SEEDS:
+        text = _("Is it real? Finished with {n} of {planned} seeds: no verdict with fewer than {least}.")
+        return text.format(n=found.num_seeds, planned=found.num_planned, least=MIN_SEEDS)
+    if found.leader is None or found.versus is None or found.p_value is None:
+        return _("Is it real? With {n} seeds there is nothing to compare.").format(n=found.num_seeds)
+    names = {"name": found.leader, "rival": found.rival, "won": found.num_won, "n": found.num_seeds}
+    ahead = _("Is it real? {name} was ahead of {rival} with {won} of {n} seeds.")
+    test = _("paired t-test of {n} seeds") if found.versus.test == "t" else _("sign test of {n} seeds")
+    chance = _("Such a lead may be chance ({test}, p = {p}).")
+    if found.is_real:
+        chance = _("Chance hardly gives such a lead ({test}, p = {p}).")
+    text = chance.format(test=test.format(n=found.num_seeds), p=digits(found.p_value, 2))
+    return f"{ahead.format(**names)} {text}"
 
 
 def progress(plan: RacePlan, trained: float, device: str, *, num_arrived: int = 0) -> str:
@@ -70,6 +91,7 @@ def progress(plan: RacePlan, trained: float, device: str, *, num_arrived: int = 
         num_arrived: contestants at the target so far.
     """
     num, left = len(plan.configs), max(0.0, race_seconds(plan) - trained)
+    trained /= plan.seeds
     text = _("Trained for {done:.1f} of {each:g} s · {left:.0f} s left · on {device}")
     if num > 1:
         text = _("Trained for {done:.1f} of {each:g} s each · {left:.0f} s left for all {n} · on {device}")
@@ -215,10 +237,16 @@ def _unseen(pair: Unseen) -> str:
 
 def paired(plan: RacePlan) -> str:
     """How far one race goes."""
+    first = next(iter(plan.configs.values())).seed
+    if plan.seeds > 1:
+        return _(
+            "A paired comparison: with each of the seeds {first} to {last} all start from the same weights and draw "
+            "the samples in the same order. Lines and numbers are the medians of the seeds."
+        ).format(first=first, last=first + plan.seeds - 1)
     return _(
         "A paired comparison: all start from the same weights and draw the samples in the same order (seed {seed}). "
         "Each has trained once: another seed may give another result."
-    ).format(seed=next(iter(plan.configs.values())).seed)
+    ).format(seed=first)
 
 
 def work(found: Work | None) -> str:

@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 
 from sgd_tf.jobs import rows as jobs_rows
-from sgd_tf.sweep.comparison import HIGHER_IS_BETTER
 from sgd_tf.sweep.critical_batch_size import Hyperbola, fit_hyperbola
 from sgd_tf.sweep.plans import next_to_base
 from sgd_tf.sweep.rows import CellResult
 from sgd_tf.training import over_seeds
+from sgd_tf.training.comparison import HIGHER_IS_BETTER
 
 # None becomes NaN: the target was not reached, the epochs were not made, or the run diverged.
 DTYPES = {

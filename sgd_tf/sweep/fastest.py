@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sgd_tf.sweep.analysis import has_not_learned, raced, spread, tuned
-from sgd_tf.sweep.comparison import ALPHA, MIN_SEEDS, holm, t_tail
+from sgd_tf.training.comparison import ALPHA, MIN_SEEDS, holm, t_tail
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 State = Literal["fastest", "as fast", "slower", "not reached", "diverged", "at the start", "unknown"]

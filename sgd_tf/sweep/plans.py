@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from sgd_tf.training import tuned_rates
+from sgd_tf.training.comparison import MARGIN
 from sgd_tf.training.records import MAX_LEARNING_RATE, ModelConfig, TrainConfig, check_int
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ RULES: tuple[Rule, ...] = get_args(Rule)
 EXPONENTS: dict[Rule, float] = {"fixed": 0.0, "linear": 1.0, "square_root": 0.5}  # of k in the learning rate
 
 BASE_BATCH_SIZE = 32  # k at which the learning rate of a rule is told
-MARGIN = 1.05  # losses up to 5 % higher count as equally good
 MAX_RATES = 9  # of a grid that is made here
 
 

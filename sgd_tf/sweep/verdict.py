@@ -13,11 +13,11 @@ import pandas as pd
 
 from sgd_tf.sweep import plans
 from sgd_tf.sweep.analysis import at_common_seeds, at_rates, fit_runs, shared_rate, to_table, tuned
-from sgd_tf.sweep.comparison import Outcome, compare, outcome
 from sgd_tf.sweep.critical_batch_size import Hyperbola
 from sgd_tf.sweep.fastest import Fastest, NoAnswer, fastest, seconds_by_size
 from sgd_tf.sweep.plans import SweepPlan
 from sgd_tf.sweep.rows import CellResult, LandscapePoint, Place, Rows
+from sgd_tf.training.comparison import Outcome, compare, outcome
 
 USUAL = (256, 512)  # batch sizes that the book calls usually good
 LARGE = 4_000  # batch size beyond which the book expects harm

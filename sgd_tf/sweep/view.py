@@ -14,13 +14,14 @@ import streamlit as st
 from sgd_tf.charts import Axis
 from sgd_tf.jobs import SlicedJob
 from sgd_tf.problems import CATALOGUE
-from sgd_tf.sweep import analysis, chart, comparison, known_runs, plans, wording
+from sgd_tf.sweep import analysis, chart, known_runs, plans, wording
 from sgd_tf.sweep.controls import settings_text
 from sgd_tf.sweep.fastest import Fastest
 from sgd_tf.sweep.plans import SweepPlan
 from sgd_tf.sweep.rows import CellResult, Heartbeat, LandscapePoint, Rows
 from sgd_tf.sweep.script import sweep_script
 from sgd_tf.sweep.verdict import SweepVerdict, judge
+from sgd_tf.training import comparison
 from sgd_tf.ui import progress, runs
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import digits

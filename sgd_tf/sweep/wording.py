@@ -8,12 +8,13 @@ from typing import Literal
 
 import pandas as pd
 
-from sgd_tf.sweep import comparison, critical_batch_size
-from sgd_tf.sweep.comparison import Comparison
+from sgd_tf.sweep import critical_batch_size
 from sgd_tf.sweep.critical_batch_size import Hyperbola
 from sgd_tf.sweep.fastest import Fastest
 from sgd_tf.sweep.plans import SweepPlan
 from sgd_tf.sweep.verdict import Step, SweepVerdict, UsualSizes
+from sgd_tf.training import comparison
+from sgd_tf.training.comparison import Comparison
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import count, digits
 from sgd_tf.ui.widgets import PROBLEMS

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sgd_tf.training import compilers, counting
+from sgd_tf.training import compilers, counting, optimizers
 from sgd_tf.training.compilers import Compiler, Speed
 from sgd_tf.training.loop import Loop
 from sgd_tf.training.losses import per_example_loss
@@ -45,8 +45,10 @@ class Program:
     def __init__(self, model: keras.Model, problem: Problem, config: TrainConfig, signature: str | None) -> None:
         N, k = problem.num_examples, config.minibatch_size(problem.num_examples)
         self.model, self.signature, self.num_classes = model, signature, problem.num_classes
-        self.optimizer = keras.optimizers.SGD(learning_rate=float(config.learning_rate), momentum=config.momentum)
+        self._num_examples = N
+        self.optimizer, self._rate = optimizers.make(config, N)
         self.optimizer.build(model.trainable_variables)
+        self._fresh_state = [_fresh(variable) for variable in self.optimizer.variables]
         self.block_updates = block_updates(problem, config)
         self.iterations_per_epoch = counting.iterations_per_epoch(N, k)
         self.speed: Speed | None = None
@@ -75,9 +77,12 @@ class Program:
         """Take the weights and seeds of a fresh model of the same shape, and forget the optimizer's state."""
         for mine, fresh in zip(self.model.variables, model.variables, strict=True):
             mine.assign(fresh)
-        for variable in self.optimizer.variables:
-            variable.assign(keras.ops.zeros_like(variable))
-        self.optimizer.learning_rate.assign(config.learning_rate)
+        for variable, fresh_value in zip(self.optimizer.variables, self._fresh_state, strict=True):
+            variable.assign(keras.ops.zeros_like(variable) if fresh_value is None else fresh_value)
+        if self._rate:
+            self._rate.set(config, self._num_examples)
+        else:
+            self.optimizer.learning_rate.assign(config.learning_rate)
 
     def choose_compiler(self, block: Block) -> None:
         """Make a few updates by each compiler, keep the faster one, and put all weights back.
@@ -88,9 +93,12 @@ class Program:
         Args:
             block: minibatches to try it with.
         """
-        variables = [*self.model.variables, *self.optimizer.variables]
+        variables = [*self.model.variables, *self.optimizer.variables, *(self._rate.variables if self._rate else ())]
         before = [variable.numpy() for variable in variables]
-        self.optimizer.learning_rate.assign(0.0)
+        if self._rate:
+            self._rate.stop()
+        else:
+            self.optimizer.learning_rate.assign(0.0)
         try:
             self.speed = self._tried(block)
             self.compiler = self.speed.compiler
@@ -174,6 +182,12 @@ class Program:
             correct = tf.math.count_nonzero(tf.argmax(predictions, -1, tf.int32) == tf.cast(y, tf.int32))
         loss = tf.reduce_sum(tf.cast(self._loop.per_example_loss(y, predictions), tf.float64))
         return tf.stack([loss, tf.cast(correct, tf.float64)])
+
+
+def _fresh(variable: keras.Variable) -> np.ndarray | None:
+    """The first value of a variable of an optimizer; None for zeros, which most are and which need not be kept."""
+    value = variable.numpy()
+    return value if value.any() else None
 
 
 def block_updates(problem: Problem, config: TrainConfig) -> int:

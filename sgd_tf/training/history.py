@@ -16,7 +16,9 @@ from sgd_tf.training.records import Progress
 # One column per number of a record, in reading order. NaN stands for "not measured"; inf and nan of a
 # diverged run are kept as they are.
 DTYPES: dict[str, str] = {
-    "run": "str",  # name of the contestant
+    "run": "str",  # name of the contestant; with several seeds, and its seed
+    "contestant": "str",  # its name without the seed
+    "seed": "int64",  # of initial weights and order
     "batch_size": "int64",  # k, samples per update
     "full_batch": "bool",  # k = N: gradient descent
     "num_examples": "int64",  # N, training samples
@@ -54,6 +56,8 @@ class Row:
     test_loss: float
     test_accuracy: float | None
     diverged_at: int | None
+    contestant: str = ""  # empty: the same as run
+    seed: int = 0
 
 
 # Whether a lower value of the metric is a better one.
@@ -110,6 +114,8 @@ def row(progress: Progress) -> Row:
         test_loss=float(progress.test_loss),
         test_accuracy=None if progress.test_accuracy is None else float(progress.test_accuracy),
         diverged_at=None if progress.diverged_at is None else int(progress.diverged_at),
+        contestant=progress.contestant,
+        seed=progress.seed,
     )
 
 
@@ -146,12 +152,12 @@ def to_frame(records: Iterable[Progress | Row]) -> pd.DataFrame:
         a DataFrame with the columns and dtypes of ``DTYPES``; with no records, an empty one.
 
     >>> to_frame([]).shape
-    (0, 15)
+    (0, 17)
     """
     rows = [record if isinstance(record, Row) else row(record) for record in records]
-    return pd.DataFrame(
-        {column: pd.Series([getattr(each, column) for each in rows], dtype=dtype) for column, dtype in DTYPES.items()}
-    )
+    values = {column: [getattr(each, column) for each in rows] for column in DTYPES}
+    values["contestant"] = [each.contestant or each.run for each in rows]
+    return pd.DataFrame({column: pd.Series(values[column], dtype=dtype) for column, dtype in DTYPES.items()})
 
 
 def time_to_target(history: pd.DataFrame, target: float, *, metric: str = "train_loss") -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import keras
 
-from sgd_tf.training import models
+from sgd_tf.training import models, optimizers
 from sgd_tf.training.compiled import Block, Program
 from sgd_tf.training.compilers import Compiler, Speed
 from sgd_tf.training.records import ModelConfig, TrainConfig
@@ -101,10 +101,11 @@ def _signature(model: keras.Model, problem: Problem, config: TrainConfig, compil
         architecture = keras.saving.serialize_keras_object(model)
     except NotImplementedError:  # a custom layer that does not report its arguments
         return None
-    if not _is_of_keras(architecture):
+    of_optimizer = optimizers.shape(config)
+    if of_optimizer is None or not _is_of_keras(architecture):
         return None
     shape = [problem.x_train.shape, problem.num_classes, config.minibatch_size(problem.num_examples)]
-    of_config = [config.micro_batch_size, config.momentum, compiler]
+    of_config = [config.micro_batch_size, strip(of_optimizer), compiler]
     return json.dumps([shape, *of_config, strip(architecture)], sort_keys=True, default=repr)
 
 

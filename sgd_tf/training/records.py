@@ -5,25 +5,33 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
 from sgd_tf.checks import BatchSize, check_int, resolve_batch_size
 from sgd_tf.training import layers as own_layers
+from sgd_tf.training import optimizer_settings
 from sgd_tf.training.layers import Layer
+from sgd_tf.training.optimizer_settings import MAX_LEARNING_RATE, OptimizerName, ScheduleName
+
+if TYPE_CHECKING:
+    import keras
 
 Sampling = Literal["reshuffle", "shuffle_once", "in_order", "with_replacement", "buffer"]
 SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
 Shuffler = Literal["permutation", "dataset"]
 SHUFFLERS: tuple[Shuffler, ...] = get_args(Shuffler)
 
-MAX_LEARNING_RATE = 100.0
-
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """One way of training: gradient descent and SGD differ only in ``batch_size``.
+
+    Updates are those of the Keras optimizer of that name, or of a copy of a Keras optimizer. Warm-up and decay are
+    counted in epochs, so that contestants of different k have the same: with a warm-up of w updates, update t < w has
+    the rate γ t / w; "cosine" and "linear" then fall to 0 at ``decay_epochs``. Training that is limited in epochs or
+    updates sets ``decay_epochs`` itself; a race, which is limited in seconds, needs it. See `optimizers.Rate`.
 
     Raises:
         ValueError: if a field is out of its range.
@@ -37,8 +45,16 @@ class TrainConfig:
     """
 
     batch_size: BatchSize = 32  # k, samples per parameter update; "all" is gradient descent
-    learning_rate: float = 0.1  # step length, in (0, 100]
-    momentum: float = 0.0  # share of the former step that is kept, in [0, 1)
+    # Step length, in (0, 100]; by default 0.1 for SGD, 0.001 for others by name, else that of the Keras object
+    learning_rate: float = None  # type: ignore[assignment]
+    optimizer: OptimizerName | keras.optimizers.Optimizer = "sgd"
+    momentum: float = 0.0  # share of the former step that is kept, in [0, 1); of "sgd" and "rmsprop"
+    nesterov: bool = False  # gradient at the point that momentum leads to; of "sgd"
+    weight_decay: float | None = None  # share of each weight × rate that an update takes away; "adamw" alone has 0.004
+    clipnorm: float | None = None  # largest norm of the gradient of each weight tensor
+    schedule: ScheduleName | keras.optimizers.schedules.LearningRateSchedule = "constant"  # of the learning rate
+    warmup: float = 0.0  # epochs in which the learning rate rises in proportion to the updates
+    decay_epochs: float | None = None  # epochs, warm-up included, after which "cosine" and "linear" are at 0
     sampling: Sampling = "reshuffle"  # how the samples of a minibatch are drawn
     buffer_size: int = 1_000  # samples in the shuffle buffer; used only with sampling="buffer"
     shuffler: Shuffler = "permutation"  # of "reshuffle": one permutation per epoch, or `Dataset.shuffle(N)` itself
@@ -51,10 +67,8 @@ class TrainConfig:
                 check_int("batch_size", self.batch_size, 1)
             except ValueError as error:
                 raise ValueError(str(error).replace("; received", ', or "all"; received')) from None
-        if not 0.0 < self.learning_rate <= MAX_LEARNING_RATE:  # nan fails too
-            raise ValueError(f"`learning_rate` must be in (0, {MAX_LEARNING_RATE:g}]; received {self.learning_rate!r}.")
-        if not 0.0 <= self.momentum < 1.0:
-            raise ValueError(f"`momentum` must be in [0, 1); received {self.momentum!r}.")
+        optimizer_settings.check(self)
+        self._check_learning_rate()
         if self.sampling not in SAMPLINGS:
             raise ValueError(f"`sampling` must be one of {', '.join(SAMPLINGS)}; received {self.sampling!r}.")
         check_shuffler(self.shuffler, self.sampling)
@@ -62,6 +76,23 @@ class TrainConfig:
         if self.micro_batch_size is not None:
             check_int("micro_batch_size", self.micro_batch_size, 1)
         check_int("seed", self.seed, 0, 2**31 - 1)
+
+    def _check_learning_rate(self) -> None:
+        """Check the rate, or set it where none is given."""
+        given = self.learning_rate
+        if isinstance(self.optimizer, str) and isinstance(self.schedule, str):
+            usual = optimizer_settings.usual_learning_rate(self.optimizer)
+            has_schedule = False
+        else:
+            from sgd_tf.training import optimizers
+
+            usual, has_schedule = optimizers.first_learning_rate(self.optimizer, self.schedule)
+        if given is None:
+            object.__setattr__(self, "learning_rate", usual)
+        elif has_schedule and given != usual:
+            raise ValueError(f"`learning_rate` must be left to the Keras schedule; received {given!r}.")
+        if not has_schedule and not 0.0 < self.learning_rate <= MAX_LEARNING_RATE:  # nan fails too
+            raise ValueError(f"`learning_rate` must be in (0, {MAX_LEARNING_RATE:g}]; received {self.learning_rate!r}.")
 
     def minibatch_size(self, num_examples: int) -> int:
         """Batch size k as a number in [1, N]: N for "all".
@@ -210,7 +241,8 @@ class RacePlan:
     num_examples: int | None = None  # N, training samples; None for as many as the problem has
     configs: Mapping[str, TrainConfig]  # contestants by name
     model: ModelConfig = field(default_factory=ModelConfig)
-    seconds: float = 5.0  # training time of each contestant
+    seconds: float = 5.0  # training time of each contestant with each seed
+    seeds: int = 1  # seeds that each contestant trains with, one after another
     target: float | None = None  # value of target_metric to reach
     target_metric: TargetMetric = "train_loss"
     # What ends the race: all contestants at the target, or the seconds. A race that goes on is the same race.
@@ -242,6 +274,8 @@ class Progress:
     test_loss: float  # over all test samples, after the last update
     test_accuracy: float | None  # share of test samples that are classified right; None in a regression
     diverged_at: int | None = None  # update after which the loss was not finite; this is then the last record
+    contestant: str = ""  # name without the seed, where one trains with several; else empty
+    seed: int = 0  # of initial weights and order
 
     @property
     def epoch(self) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from sgd_tf.training import compiled, pipeline, pool
+from sgd_tf.training import compiled, optimizers, pipeline, pool
 from sgd_tf.training.compilers import COMPILERS, Compiler
 from sgd_tf.training.pool import Model
 from sgd_tf.training.records import Progress, TrainConfig
@@ -45,7 +45,8 @@ def train(
 
     Args:
         problem: training and test samples.
-        config: batch size, learning rate, seed, …
+        config: batch size, learning rate, optimizer, seed, … A schedule that falls to 0 does so at the end of the
+            epochs or updates, unless it has ``decay_epochs``.
         model: a `ModelConfig`; or a function ``model(problem, seed=…)`` that makes a Keras model; or a Keras
             model, which is trained in place from the weights that it has. Without one, an MLP with 32 hidden units.
         epochs: passes over the training set, greater than 0.
@@ -63,7 +64,9 @@ def train(
         for progress in train(load("digits"), TrainConfig(batch_size=32), epochs=3):
             print(progress.update, progress.train_loss)
     """
-    budget = Budget(problem, config or TrainConfig(), epochs=epochs, updates=updates, seconds=seconds)
+    config = config or TrainConfig()
+    budget = Budget(problem, config, epochs=epochs, updates=updates, seconds=seconds)
+    config = optimizers.over(config, problem.num_examples, budget.updates)
     return _train(Run(problem, config, model=model), budget)
 
 
@@ -202,6 +205,7 @@ class Run:
             test_loss=test_loss,
             test_accuracy=accuracy,
             diverged_at=self.diverged_at,
+            seed=self.config.seed,
         )
 
     def close(self) -> None:

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sgd_tf.sweep import analysis, comparison, critical_batch_size, wording
+from sgd_tf.sweep import analysis, critical_batch_size, wording
 from sgd_tf.sweep.fastest import Fastest, fastest, seconds_by_size
 from sgd_tf.sweep.plans import SweepPlan
 from sgd_tf.sweep.rows import CellResult, LandscapePoint
 from sgd_tf.sweep.verdict import judge, usual_sizes
+from sgd_tf.training import comparison
 from sgd_tf.ui import language
 
 SIZES = (1, 8, 32, 256, 1437)

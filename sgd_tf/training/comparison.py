@@ -15,12 +15,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from sgd_tf.sweep.plans import MARGIN
-
 Array: TypeAlias = "np.ndarray[Any, Any]"
 Outcome = Literal["worse", "as good", "open"]
 
 ALPHA = 0.05  # of every test here
+MARGIN = 1.05  # losses up to 5 % higher count as equally good
 MIN_SEEDS = 3  # of a verdict: two seeds say nothing of how seeds scatter
 HIGHER_IS_BETTER = ("test_accuracy_after_epochs", "test_accuracy_after_seconds", "examples_per_second")
 

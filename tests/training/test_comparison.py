@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from sgd_tf.sweep import comparison
+from sgd_tf.training import comparison
 
 
 def values_of(values, measure="test_loss_after_epochs"):
