@@ -42,6 +42,8 @@ class Row:
     """One record as plain numbers: a row of the table, which travels from a worker to a page. See `DTYPES`."""
 
     run: str
+    contestant: str = ""  # empty: the same as run
+    seed: int = 0
     batch_size: int
     full_batch: bool
     num_examples: int
@@ -56,8 +58,6 @@ class Row:
     test_loss: float
     test_accuracy: float | None
     diverged_at: int | None
-    contestant: str = ""  # empty: the same as run
-    seed: int = 0
 
 
 # Whether a lower value of the metric is a better one.
