@@ -1,20 +1,22 @@
-"""The page after the last step: what was right, what to see again, and the notebook to keep."""
+"""The page after the last step: what was right, what to see again, the notebook and the HTML file to keep."""
 
 from __future__ import annotations
 
+import functools
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from sgd_tf.tutorial import view
+from sgd_tf.tutorial import keep, view
 from sgd_tf.tutorial.answers import ANSWERS, tally
 from sgd_tf.tutorial.notebook import notebook
 from sgd_tf.tutorial.path import STEPS
-from sgd_tf.tutorial.step import Step, chosen
+from sgd_tf.tutorial.step import Step, Values, chosen
 from sgd_tf.ui import menu
 from sgd_tf.ui.film import picture, player
 from sgd_tf.ui.film.picture import Film, track
-from sgd_tf.ui.language import _, catalogue, current
+from sgd_tf.ui.language import _, catalogue, current, prose
 
 COLUMNS = 6
 STYLES: dict[str, dict[str, Any]] = {
@@ -24,18 +26,19 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 
 
-def draw(prose: str) -> None:
+def draw(words: str, folder: Path) -> None:
     """Draw the end of the tutorial.
 
     Args:
-        prose: in the learner's language.
+        words: in the learner's language.
+        folder: where the prose of the steps is.
     """
     view.way(len(STEPS))
     left, right = st.columns([1, 1.75], gap="medium")
     with left:
-        st.markdown(prose)
+        st.markdown(words)
         _score()
-        _notebook()
+        _keep(folder)
         st.page_link("pages/learn/what_is_sgd.py", label=_("Write the two loops yourself"), icon=":material/code:")
         st.page_link("pages/lab/gd_vs_sgd.py", label=_("Race with other data and models"), icon=":material/flag:")
     with right:
@@ -93,7 +96,7 @@ def _again() -> None:
             st.page_link(f"pages/{page}.py", label=label, icon=icon, query_params=ANSWERS.query())
 
 
-def _notebook() -> None:
+def _keep(folder: Path) -> None:
     titled = [(_(menu.TITLES[f"tutorial/{step.key}"]), step, chosen(step)) for step in STEPS]
     st.download_button(
         _("The whole tutorial as a notebook"),
@@ -104,4 +107,30 @@ def _notebook() -> None:
         key="tutorial_notebook",
         type="primary",
         on_click="ignore",
+    )
+    st.download_button(
+        _("The whole tutorial as one HTML file, films included"),
+        _page(folder, current(), tuple(values for _title, _step, values in titled)),
+        "sgd_tutorial.html",
+        "text/html",
+        icon=":material/movie:",
+        key="tutorial_page",
+        on_click="ignore",
+        help=_("It opens in any browser, also without a network."),
+    )
+
+
+@functools.lru_cache(maxsize=32)  # the words and films of twelve steps take a moment
+def _page(folder: Path, language: str, values: tuple[Values, ...]) -> str:
+    del language  # that of the session, a part of what is remembered
+    return keep.page(
+        [
+            keep.Chapter(
+                title=_(menu.TITLES[f"tutorial/{step.key}"]),
+                prose=prose(str(folder / f"{step.key}.py"), "text"),
+                step=step,
+                values=chosen_values,
+            )
+            for step, chosen_values in zip(STEPS, values, strict=True)
+        ]
     )

@@ -76,3 +76,24 @@ def test_the_first_page_stands_still_where_less_motion_is_asked_for(open_lab):
     lab = open_lab("lang=en", page="", ready="start_race", reduced_motion="reduce")
     tile = lab.page.get_by_role("img", name=re.compile("^A race")).locator("rect.a").first
     assert tile.evaluate("tile => tile.getAnimations().length") == 0
+
+
+def test_the_file_to_keep_plays_without_a_network(open_lab, tmp_path):
+    lab = open_lab("lang=en", page="your_turn", ready="tutorial_page")
+    with lab.page.expect_download() as download:
+        lab.keyed("tutorial_page").get_by_role("button").click()
+    file = tmp_path / "sgd_tutorial.html"
+    download.value.save_as(file)
+    page, asked, errors = lab.page, [], []
+    lab.page.context.set_offline(True)
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.goto(file.as_uri())
+    film = page.locator("#shuffled_epochs .film")
+    film_place = page.locator("#shuffled_epochs .place")
+    film_place.scroll_into_view_if_needed()
+    expect(film.locator(".caption")).to_contain_text("Epoch 2", timeout=60_000)
+    assert (asked, errors) == ([file.as_uri()], [])
+    page.locator("#shuffled_epochs summary").click()
+    expect(page.locator("#shuffled_epochs details strong")).to_be_visible()
+    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")

@@ -1,6 +1,8 @@
 """Each step of the tutorial: its words, its film, its code and its answer."""
 
 import ast
+import html
+import json
 import re
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 
 from sgd_tf.recordings import load
+from sgd_tf.tutorial import end_view
 from sgd_tf.tutorial.answers import KEYS, LETTERS, NONE, tally
 from sgd_tf.tutorial.notebook import notebook
 from sgd_tf.tutorial.path import STEPS
@@ -152,3 +155,26 @@ def test_the_minibatch_does_not_fit_whole_and_fits_in_each_number_of_parts():
     step = next(step for step in STEPS if step.key == "memory_limit")
     assert recorded["whole"]["131072"]["bytes"] > recorded["limit"]
     assert all(recorded["parts"][parts]["bytes"] < recorded["limit"] for (parts,) in settings(step))
+
+
+@pytest.mark.parametrize("code", ["ko", "en"])
+def test_the_file_to_keep_has_words_answers_code_and_films_of_all_steps_and_fetches_nothing(code):
+    end_view._page.cache_clear()
+    app = open_app(code, page="pages/tutorial/your_turn.py")
+    assert app.get("download_button")[1].proto.label.endswith(("included", "하나로"))
+    values = tuple(tuple(control.default for control in step.controls) for step in STEPS)
+    assert end_view._page.cache_info().currsize == 1
+    page = end_view._page(ROOT / "pages/tutorial", code, values)
+    assert end_view._page.cache_info().hits == 1  # what the page has made
+    assert f'<html lang="{code}">' in page
+    assert not re.search(r"https?://(?!www\.w3\.org/)|\bimport\(|\bfetch\(|\\(text|lceil)", page)
+    data = json.loads(re.search(r'id="films">(.+?)</script>', page)[1])
+    assert [film["frames"] for film in data["films"]] == [
+        step.film(*chosen).frames for step, chosen in zip(STEPS, values, strict=True)
+    ]
+    for step, chosen in zip(STEPS, values, strict=True):
+        assert f'<section id="{step.key}">' in page
+        assert html.escape(step.code(*chosen)) in page
+        assert html.escape(language.catalogue(code).gettext(step.options[step.right]), quote=False).replace(
+            "`", ""
+        ) in re.sub("</?code>", "", page)
