@@ -6,8 +6,10 @@ import pytest
 
 from sgd_tf.problems import Problem
 
-# An example may take long: on a busy machine, or where it is the first that needs TensorFlow or SciPy.
-hypothesis.settings.register_profile("lab", hypothesis.settings(), deadline=None)
+# An example may take long: on a busy machine, or where it is the first that needs TensorFlow or SciPy. The examples are
+# the same in each run; `--hypothesis-profile=search --hypothesis-seed=1` looks for others.
+hypothesis.settings.register_profile("search", hypothesis.settings(), deadline=None)
+hypothesis.settings.register_profile("lab", hypothesis.settings(), deadline=None, derandomize=True)
 hypothesis.settings.load_profile("lab")
 
 
