@@ -90,6 +90,7 @@ export default function ({ parentElement, data }) {
 def begin() -> None:
     """Take the language from the address; call before anything is drawn."""
     st.session_state[NEW] = language.KEY not in st.session_state
+    st.session_state.pop(settings.WRITTEN, None)  # a run of the page writes all of it; a fragment adds its own
     if not language.restore():
         settings.refuse(language.KEY)
 
@@ -106,7 +107,7 @@ def header(title: str) -> None:
 def end() -> None:
     """Write the language into the address, and say what in it was not taken; call after the page."""
     if not st.session_state[NEW]:  # else the browser does so: a step of Back less
-        st.query_params[language.KEY] = language.current()
+        settings.write(language.KEY, [language.current()])
     script = IN_THE_BROWSER.replace("LANGUAGE", _in_script(language.current()))
     st.html(script, unsafe_allow_javascript=True)
     if names := settings.refused():

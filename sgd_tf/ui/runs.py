@@ -147,8 +147,8 @@ def _submit(
 def publish(*kinds: str) -> None:
     """Let the address name the session's runs of these kinds, so that a reload of the page or a link finds them."""
     ids = [run.job.id for run in map(get, kinds) if run is not None]
-    if ids and st.query_params.get_all(ADDRESS_KEY) != ids:
-        st.query_params[ADDRESS_KEY] = ids
+    if ids:
+        settings.write(ADDRESS_KEY, ids)
 
 
 def adopt(*kinds: str) -> None:
@@ -161,7 +161,7 @@ def adopt(*kinds: str) -> None:
     with lock:
         named = [kept[name] for name in asked if name in kept]
     if len(named) < len(asked):  # nor will the others be there later
-        st.query_params[ADDRESS_KEY] = [run.job.id for run, _browser in named]
+        settings.write(ADDRESS_KEY, [run.job.id for run, _browser in named])
         settings.refuse(ADDRESS_KEY)
     for run, browser in named:
         if run.kind not in kinds or get(run.kind) is not None:

@@ -25,6 +25,7 @@ from sgd_tf.words import N_
 
 MAX_SEED = 2**31 - 1
 REFUSED = "refused_settings"  # key in the session
+WRITTEN = "written_settings"  # key in the session: what the page has written into the address
 
 T = TypeVar("T")
 Numeric = TypeVar("Numeric", int, float)
@@ -52,6 +53,23 @@ def refused() -> list[str]:
             if key not in _keys:
                 refuse(key)
     return list(dict.fromkeys(st.session_state.pop(REFUSED, [])))
+
+
+def write(key: str, texts: list[str]) -> None:
+    """Let the address hold these entries under a key; without any, the key is taken out.
+
+    A fragment may run before the browser has received an earlier change: it begins with the old address, and the
+    browser takes over the whole address that it writes. So all that the page has written is put right with it.
+    """
+    written = st.session_state.setdefault(WRITTEN, {})
+    written[key] = texts
+    if st.query_params.get_all(key) == texts:
+        return
+    for each, entries in written.items():
+        if not entries:
+            st.query_params.pop(each, None)
+        elif st.query_params.get_all(each) != entries:
+            st.query_params[each] = entries
 
 
 def import_pages() -> None:
@@ -108,10 +126,7 @@ class Setting(Generic[T]):
     def publish(self) -> None:
         """Write the value into the address; the default is left out."""
         value = self.value
-        if value is None or value == self.default:
-            st.query_params.pop(self.key, None)
-        elif st.query_params.get_all(self.key) != (texts := self.texts(value) or [""]):
-            st.query_params[self.key] = texts
+        write(self.key, [] if value is None or value == self.default else self.texts(value) or [""])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -166,3 +166,28 @@ def test_a_selectbox_keeps_its_option_while_the_language_changes():
         run(app)
         assert given(app)["measure"] == "accuracy"
         assert app.selectbox(key="measure").options[1] == {"ko": "테스트 정확도", "en": "Test accuracy"}[language]
+
+
+def page_or_fragment():
+    import streamlit as st
+
+    from sgd_tf.ui.settings import Choice
+
+    if not st.session_state["is_fragment"]:
+        Choice(key="rates", label="Learning rates", options=("tuned", "scaled"), default="tuned").draw()
+        Choice(key="size", label="Batch size k", options=("1", "8"), default="8").draw()
+    Choice(key="measure", label="Measured", options=("loss", "accuracy"), default="loss").draw()
+
+
+def test_a_fragment_that_begins_with_an_old_address_keeps_what_the_page_has_written():
+    app = AppTest.from_function(page_or_fragment, default_timeout=30)
+    for key, value in {"lang": "en", "is_fragment": False, "rates": "scaled"}.items():
+        app.session_state[key] = value
+    app.run()
+    assert app.query_params == {"rates": "scaled"}
+    app.query_params.clear()
+    app.query_params["size"] = "1"  # the page has gone back to its default since
+    for key, value in {"is_fragment": True, "measure": "accuracy"}.items():
+        app.session_state[key] = value
+    app.run()
+    assert app.query_params == {"rates": "scaled", "measure": "accuracy"}
