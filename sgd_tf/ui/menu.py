@@ -171,6 +171,14 @@ MENU: dict[str, tuple[Entry, ...]] = {
             help=N_("18 claims about SGD, tested on this machine. Each has a rule and gets a verdict."),
         ),
     ),
+    N_("Practice"): (
+        Entry(
+            file="practice/exercise",
+            title=N_("The book's exercise"),
+            icon=":material/exercise:",
+            help=N_("California house values by a small network: the book's losses beside yours, and tasks."),
+        ),
+    ),
 }
 FIRST = "start/start"  # the page of an address without a name
 TITLES = {entry.file: entry.title for entries in MENU.values() for entry in entries}
