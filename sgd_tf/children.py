@@ -13,6 +13,7 @@ import json
 import logging
 import multiprocessing
 import os
+import pickle
 import queue
 import re
 import signal
@@ -31,6 +32,7 @@ from typing import Any, Generic, NoReturn, TextIO, TypeVar
 import psutil
 
 from sgd_tf.jobs import rows
+from sgd_tf.problems import given
 
 WORKER_BYTES = 1_200_000_000  # typical memory of a worker with TensorFlow, compiled programs and a data set
 HEARTBEAT_SECONDS = 0.5  # without a row, after which the waiting caller gets a `Waiting`
@@ -156,9 +158,11 @@ class Children(Generic[Request, Row]):
         self._children: list[Child] = []
         self._listeners: list[threading.Thread] = []
         self._keepers: list[threading.Thread] = []
+        self._senders: list[threading.Thread] = []
         try:
             for request, environment in zip(requests, environments or [{}] * len(requests), strict=True):
                 self._start(function.__module__, write(request), environment)
+                self._give(given.named_in(request))
         except BaseException:
             self._end()
             raise
@@ -182,6 +186,19 @@ class Children(Generic[Request, Row]):
         self._keepers.append(threading.Thread(target=self._keep, args=(index, child.process.stdout), daemon=True))
         self._listeners[-1].start()
         self._keepers[-1].start()
+
+    def _give(self, problems: list[given.Given]) -> None:
+        """Send the youngest child the problems that it needs, or none; only the two see what goes through the pipe."""
+        payload = pickle.dumps(problems)
+        stdin = self._children[-1].process.stdin.buffer
+
+        def send() -> None:
+            with contextlib.suppress(OSError, ValueError):  # it has ended
+                stdin.write(len(payload).to_bytes(8, "big") + payload)
+                stdin.flush()
+
+        self._senders.append(threading.Thread(target=send, daemon=True))
+        self._senders[-1].start()
 
     def _listen(self, index: int, pipe: TextIO) -> None:
         """Queue the rows of a child."""
@@ -211,7 +228,7 @@ class Children(Generic[Request, Row]):
             kill_tree(child.process)
         for child in self._children:
             child.end()
-        for thread in (*self._listeners, *self._keepers):
+        for thread in (*self._listeners, *self._keepers, *self._senders):
             thread.join()
 
     @property
@@ -324,6 +341,8 @@ def serve(function: Callable[[Any], Iterator[Any]]) -> None:
     Args:
         function: the function that `Children` was given.
     """
+    for problem in _given_by_parent():
+        given.keep(problem)
     end_with_parent()
     pipe = _own_pipe(int(sys.argv[3]))
     try:
@@ -336,6 +355,21 @@ def serve(function: Callable[[Any], Iterator[Any]]) -> None:
         arguments = [value for value in error.args if isinstance(value, str | int | float)]
         print(json.dumps({"error": f"{kind}: {text}", "kind": kind, "arguments": arguments}), file=pipe, flush=True)
         os._exit(1)  # not sys.exit: an orderly end would wait for a peer
+
+
+def _given_by_parent() -> list[given.Given]:
+    """In a child: the problems that the parent sends over standard input before all else."""
+
+    def read(size: int) -> bytes:
+        parts = []
+        while size:
+            parts.append(os.read(0, min(size, 2**20)))
+            if not parts[-1]:
+                os._exit(1)  # the parent has gone
+            size -= len(parts[-1])
+        return b"".join(parts)
+
+    return pickle.loads(read(int.from_bytes(read(8), "big")))
 
 
 def _in_short(message: str) -> str:

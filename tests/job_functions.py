@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sgd_tf import problems
+from sgd_tf.problems import given
+
 
 @dataclass(frozen=True)
 class Row:
@@ -33,6 +36,17 @@ class Found:
 def pause(seconds):
     """Let time pass inside a job; other threads of its process run meanwhile."""
     threading.Event().wait(seconds)
+
+
+def num_examples(name) -> Iterator[Row]:
+    """N of a problem that the worker was given."""
+    yield Row(i=problems.load(name).num_examples, process=os.getpid())
+
+
+def num_given(tick) -> Iterator[Row]:
+    """How many problems the worker holds."""
+    del tick
+    yield Row(i=len(given._kept), process=os.getpid())
 
 
 def count(num_rows, seconds_between=0.0) -> Iterator[Row]:

@@ -7,6 +7,7 @@ import streamlit as st
 from sgd_tf.devices.rows import DevicesPlan, MachinesPlan, ParallelPlan
 from sgd_tf.problems import CATALOGUE
 from sgd_tf.ui.language import _
+from sgd_tf.ui.own_problems import ProblemChoice, title_of
 from sgd_tf.ui.settings import Choice
 from sgd_tf.ui.widgets import PROBLEMS
 from sgd_tf.words import N_
@@ -20,12 +21,12 @@ PART = Choice(
     options={"devices": N_("Several devices"), "machines": N_("Several machines")},
     default="devices",
 )
-PROBLEM = Choice(
+PROBLEM = ProblemChoice(
     key="parallel_problem",
     label=N_("Problem"),
     options={name: PROBLEMS[name] for name in ("digits", "teacher", "flights")},
     default="digits",
-    widget="select",
+    own_from=int(SIZES[0]) + 1,
 )
 BATCH_SIZE = Choice(key="parallel_k", label=N_("Batch size k"), options=SIZES, default="256")
 LARGEST = Choice(key="parallel_r", label=N_("Devices R, at most"), options=("2", "4", "8"), default="4")
@@ -69,7 +70,7 @@ def _run() -> ParallelPlan:
 
 def settings_text(plan: DevicesPlan | MachinesPlan) -> str:
     """The settings of a run in one line."""
-    parts = [_(PROBLEMS[plan.run.problem]), f"k = {plan.run.batch_size:,}"]
+    parts = [title_of(plan.run.problem), f"k = {plan.run.batch_size:,}"]
     if isinstance(plan, DevicesPlan):
         parts.append(f"R ≤ {plan.largest}")
     else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from sgd_tf.children import Waiting
-from sgd_tf.problems import CATALOGUE
+from sgd_tf.problems import CATALOGUE, given
 from sgd_tf.training.records import ModelConfig, TrainConfig, check_int
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class ParallelPlan:
     seed: int = 0  # of the initial weights and of the order of the samples
 
     def __post_init__(self) -> None:
-        if self.problem not in CATALOGUE:
+        if self.problem not in CATALOGUE and given.find(self.problem) is None:
             raise ValueError(f"`problem` must be one of {', '.join(CATALOGUE)}; received {self.problem!r}.")
         if not isinstance(self.model, ModelConfig):
             raise ValueError(f"`model` must be a ModelConfig; received {self.model!r}.")

@@ -7,18 +7,33 @@ import contextlib
 import logging
 import pkgutil
 import traceback
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from distributed import CancelledError, Client, KilledWorker
 
 import sgd_tf
+from sgd_tf.jobs.dask_internals import dumps
 from sgd_tf.jobs.interface import JobStatus
-from sgd_tf.jobs.worker import JobFailure, Outcome, describe, kill_worker, request_stop
+from sgd_tf.jobs.worker import (
+    JobFailure,
+    Outcome,
+    describe,
+    forget_problems,
+    kill_worker,
+    receive_problem,
+    request_stop,
+    run_job,
+)
+
+if TYPE_CHECKING:
+    from sgd_tf.jobs.job import Job
 
 ANSWER_SECONDS = 10.0  # time limit for an answer of the scheduler
 REPEAT_SECONDS = 0.2  # between two requests to stop a job
+MAX_HELD = 4  # problems that a worker holds for others
 VERDICT_SECONDS = 1.0  # the nanny's report on a death may come after the death
 VERSION = "sgd_tf:__version__"  # name of the package's version for `pkgutil.resolve_name` in another process
 
@@ -36,6 +51,7 @@ class WorkerState:
     busy: bool = False  # with a check, a job or the warm-up
     warm: bool = False  # the first step of its warm-up is done
     warms_on: bool = False  # its warm-up has more steps, for times without a waiting job
+    holds: list[str] = field(default_factory=list)  # names of the problems that it was given, the latest last
     warm_share: float = 0.0  # memory after its warm-up, as a share of the limit
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     out_of_memory: asyncio.Event = field(default_factory=asyncio.Event)
@@ -126,6 +142,32 @@ async def run_on(
         fetched.cancel()
         gone.cancel()
         future.release()
+
+
+async def carry_out(client: Client, worker: WorkerState, job: Job) -> Outcome:
+    """Run a job in this worker, which is given first what the job needs and the worker does not hold.
+
+    Raises:
+        WorkerLostError: if the worker dies.
+    """
+    for problem in job._needs:
+        name = problem.info.name
+        if name not in worker.holds:
+            key = ("sgd-tf-problem", uuid.uuid4().hex)
+            await forget(client, worker, worker.holds[: 1 - MAX_HELD])
+            outcome = await run_on(client, worker, key, receive_problem, dumps(problem))
+            if outcome.status == "failed":
+                return outcome
+            worker.holds.append(name)
+    task = ("sgd-tf-job", job.id, job.attempt)  # the first part is what dask counts tasks by
+    return await run_on(client, worker, task, run_job, job.id, job.attempt, job.seconds_limit, job._payload)
+
+
+async def forget(client: Client, worker: WorkerState, names: list[str]) -> None:
+    """Let a worker forget problems that it was given."""
+    if names:
+        await client.run(forget_problems, names, workers=[worker.address], on_error="ignore")
+        worker.holds = [name for name in worker.holds if name not in names]
 
 
 async def ask_to_stop(client: Client, worker: WorkerState, job_id: str) -> None:

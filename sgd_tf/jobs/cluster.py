@@ -16,6 +16,7 @@ from sgd_tf.jobs.interface import ClusterStatus
 from sgd_tf.jobs.job import Job
 from sgd_tf.jobs.table import JobTable
 from sgd_tf.jobs.worker import JobFailure, check_function
+from sgd_tf.problems import given
 
 Arguments = TypeVarTuple("Arguments")
 
@@ -115,17 +116,17 @@ class Cluster:
         if not seconds_limit > 0:
             raise ValueError(f"`seconds_limit` must be above 0; received {seconds_limit!r}.")
         check_function(function)
-        job = self._table.submit(
-            Job(
-                self,
-                dumps((function, args)),
-                Learner.of(learner),
-                rows.codec(function),
-                kind=f"{function.__module__}.{function.__qualname__}",
-                seconds=typical_seconds or seconds_limit,
-                seconds_limit=seconds_limit,
-            )
+        job = Job(
+            self,
+            dumps((function, args)),
+            Learner.of(learner),
+            rows.codec(function),
+            kind=f"{function.__module__}.{function.__qualname__}",
+            seconds=typical_seconds or seconds_limit,
+            seconds_limit=seconds_limit,
         )
+        job._needs = given.named_in(args)
+        job = self._table.submit(job)
         self._connection.wake()
         return job
 

@@ -20,7 +20,8 @@ from sgd_tf.jobs.attempt import WorkerLostError, WorkerState
 from sgd_tf.jobs.embedded import END_SECONDS, START_SECONDS, EmbeddedCluster
 from sgd_tf.jobs.job import Job
 from sgd_tf.jobs.table import MAX_ATTEMPTS, JobTable
-from sgd_tf.jobs.worker import TOPIC, JobFailure, Outcome, describe, request_stop, run_job, run_warm_up
+from sgd_tf.jobs.worker import TOPIC, JobFailure, Outcome, describe, request_stop, run_warm_up
+from sgd_tf.problems import given
 
 POLL_SECONDS = 0.2  # between two looks at the list of workers and at the touches
 SETTLE_SECONDS = 0.1  # a job that was asked to stop shows as stopped after this, whatever its worker does
@@ -295,6 +296,9 @@ class Connection:
         for worker in self.living():
             if worker.busy:
                 continue
+            if gone := [name for name in worker.holds if given.find(name) is None]:
+                self._spawn(self._forget(client, worker, gone), worker)
+                continue
             if self._warm_up is None or self._warm_up_deaths >= MAX_ATTEMPTS:
                 worker.warm, worker.warms_on = True, False  # as far as it can be: no restart after restart
             if worker.warm and (job := self._table.take()) is not None:
@@ -330,6 +334,14 @@ class Connection:
 
     # In the loop's thread: one worker.
 
+    async def _forget(self, client: Client, worker: WorkerState, names: list[str]) -> None:
+        """Let a worker forget what no learner has any longer."""
+        with contextlib.suppress(Exception):  # it has gone
+            async with asyncio.timeout(attempt.ANSWER_SECONDS):
+                await attempt.forget(client, worker, names)
+        worker.busy = False
+        self._wake.set()
+
     async def _warm(self, client: Client, worker: WorkerState, payload: bytes) -> None:
         try:
             async with asyncio.timeout(WARM_UP_SECONDS):
@@ -355,9 +367,7 @@ class Connection:
 
     async def _run(self, client: Client, worker: WorkerState, job: Job) -> None:
         """Carry one attempt of a job to its end, on a worker that does nothing else."""
-        key = ("sgd-tf-job", job.id, job.attempt)  # the first part is what dask counts tasks by
-        arguments = (job.id, job.attempt, job.seconds_limit, job._payload)
-        ended = asyncio.create_task(attempt.run_on(client, worker, key, run_job, *arguments))
+        ended = asyncio.create_task(attempt.carry_out(client, worker, job))
         wanted = asyncio.create_task(job._stop_wanted.wait())
         asking = None
         try:

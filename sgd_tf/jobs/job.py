@@ -13,6 +13,7 @@ from sgd_tf.jobs.fair_queue import Learner
 from sgd_tf.jobs.interface import JobStatus
 from sgd_tf.jobs.rows import Codec
 from sgd_tf.jobs.worker import JobFailure
+from sgd_tf.problems.given import Given
 
 if TYPE_CHECKING:
     from sgd_tf.jobs.cluster import Cluster
@@ -42,6 +43,7 @@ class Job:
         self._cluster = cluster
         self._lock = cluster._table.lock
         self._payload = payload
+        self._needs: list[Given] = []  # problems that the worker must be given before
         self._status: JobStatus = "waiting"
         self._attempt = 0
         self._failure: JobFailure | None = None
@@ -161,7 +163,7 @@ class Job:
         with self._lock:
             self._status, self._failure = status, failure
             self._finished_at, self._finish_tick = time.time(), time.monotonic()
-            self._payload = b""
+            self._payload, self._needs = b"", []
             self._early.clear()
             self._is_over = True
             self._news.notify_all()

@@ -21,7 +21,7 @@ from distributed import Nanny, Worker, get_worker
 from sgd_tf.children import kill_tree
 from sgd_tf.jobs import rows
 from sgd_tf.jobs.dask_internals import loads, memory_limit_of
-from sgd_tf.problems import DownloadError
+from sgd_tf.problems import DownloadError, given
 
 TOPIC = "sgd_tf.jobs"  # one for all jobs: the scheduler keeps every topic for good
 FLUSH_SECONDS = 0.1  # rows that follow each other faster than this share a message
@@ -213,6 +213,17 @@ def run_warm_up(payload: bytes) -> Outcome:
     if goes_on:
         _warm_ups[payload] = steps
     return Outcome(status="done", goes_on=goes_on, memory_share=_memory_share())
+
+
+def receive_problem(payload: bytes) -> Outcome:
+    """Give this process a pickled problem, for the jobs that name it."""
+    given.keep(loads(payload))
+    return Outcome(status="done")
+
+
+def forget_problems(names: list[str]) -> None:
+    """Hold these problems no longer."""
+    given.forget(names)
 
 
 def _memory_share() -> float:

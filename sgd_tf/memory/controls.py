@@ -10,6 +10,7 @@ from sgd_tf.problems import CATALOGUE, ProblemInfo
 from sgd_tf.training.counting import resolve_batch_size
 from sgd_tf.training.records import BatchSize, ModelConfig
 from sgd_tf.ui.language import _
+from sgd_tf.ui.own_problems import ProblemChoice, title_of
 from sgd_tf.ui.settings import Choice
 from sgd_tf.ui.widgets import PROBLEMS
 from sgd_tf.words import N_
@@ -28,12 +29,11 @@ PART = Choice(
     options={"wall": N_("Memory limit"), "parts": N_("Gradient accumulation")},
     default="wall",
 )
-PROBLEM = Choice(
+PROBLEM = ProblemChoice(
     key="memory_problem",
     label=N_("Problem"),
     options={name: PROBLEMS[name] for name in ("flights", "digits", "mnist", "fashion_mnist")},
     default="flights",
-    widget="select",
 )
 MODEL = Choice(
     key="memory_model",
@@ -96,7 +96,7 @@ def settings_text(plan: WallPlan | PartsPlan) -> str:
     """The settings of a run in one line."""
     kind = next((kind for kind, model in MODELS.items() if model == plan.model), "wide")
     k = resolve_batch_size(CATALOGUE[plan.problem].num_examples, plan.batch_size)
-    parts = [_(PROBLEMS[plan.problem]), MODEL.title(kind), f"k = {k:,}"]
+    parts = [title_of(plan.problem), MODEL.title(kind), f"k = {k:,}"]
     if isinstance(plan, WallPlan):
         if plan.micro_batch_size:
             parts.append(f"m = {plan.micro_batch_size:,}")

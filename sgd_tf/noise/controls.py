@@ -11,6 +11,7 @@ from sgd_tf.problems import CATALOGUE
 from sgd_tf.training import tuned_rates
 from sgd_tf.training.records import ModelConfig, ModelKind
 from sgd_tf.ui.language import _
+from sgd_tf.ui.own_problems import ProblemChoice, title_of
 from sgd_tf.ui.settings import Choice, Number, seed
 from sgd_tf.ui.widgets import DEFAULT_LEARNING_RATE, MODELS, PROBLEMS
 from sgd_tf.words import N_
@@ -44,7 +45,7 @@ PATH = Choice(key="noise_on", label=N_("Path"), options={"sgd": N_("SGD path"), 
 UPDATES = Number(key="noise_at", label=N_("Updates made"), low=0, high=PathPlan.num_updates, default=4, widget="slider")
 
 # Noise against k
-LAW_PROBLEM = Choice(key="noise_problem", label=N_("Problem"), options=PROBLEMS, default="digits", widget="select")
+LAW_PROBLEM = ProblemChoice(key="noise_problem", label=N_("Problem"), options=PROBLEMS, default="digits")
 LAW_MODEL = Choice(key="noise_model", label=N_("Model"), options=MODELS, default="mlp")
 STAGE = Choice(
     key="noise_stage",
@@ -59,9 +60,7 @@ SPREAD = Number(
 )
 
 # The largest stable rate
-EDGE_PROBLEM = Choice(
-    key="noise_edge_problem", label=N_("Problem"), options=PROBLEMS, default="diabetes", widget="select"
-)
+EDGE_PROBLEM = ProblemChoice(key="noise_edge_problem", label=N_("Problem"), options=PROBLEMS, default="diabetes")
 EDGE_MODEL = Choice(key="noise_edge_model", label=N_("Model"), options=MODELS, default="linear")
 
 
@@ -127,7 +126,7 @@ def settings_text(plan: LawPlan | EscapePlan | EdgePlan) -> str:
     if isinstance(plan, EscapePlan):
         parts = [f"{_(SPREAD.label)}: {plan.spread:g}"]
     else:
-        parts = [_(PROBLEMS[plan.problem]), _(MODELS[plan.model.kind]), f"N = {plan.num_examples:,}"]
+        parts = [title_of(plan.problem), _(MODELS[plan.model.kind]), f"N = {plan.num_examples:,}"]
     if isinstance(plan, LawPlan):
         parts.append(_("Weights: {stage}").format(stage=STAGE.title(str(plan.num_epochs))))
     return " · ".join([*parts, f"{_(SEED.label)} {plan.seed}"])

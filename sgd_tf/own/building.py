@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from sgd_tf.own import defaults
 from sgd_tf.own.columns import Array, columns_of
 from sgd_tf.own.errors import TableError
 from sgd_tf.own.reading import clean_names, read
 from sgd_tf.own.understanding import Choices, Understanding, levels, say, understand
+from sgd_tf.problems import ProblemInfo, given
 from sgd_tf.problems.own_data import TableOptions, check_options
 from sgd_tf.problems.problem import LICENCE, SOURCE, Problem, from_parts
 from sgd_tf.problems.splitting import Draw, Task, split_rows
+from sgd_tf.words import N_
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,6 +106,64 @@ def _codes(codes: Array, train: Array, num_values: int) -> Array:
     return np.where(codes < 0, np.bincount(known, minlength=num_values).argmax(), codes)
 
 
+@dataclass(frozen=True, kw_only=True)
+class OwnTable:
+    """A file and the choices made for it: what a worker is sent, to build the problem there."""
+
+    content: bytes = field(repr=False)
+    choices: Choices
+
+    @property
+    def name(self) -> str:
+        """Name of its problem: the same for the same file and choices, and nothing of either can be read from it."""
+        choices = repr((self.choices, sorted(self.choices.kinds.items())))
+        return given.PREFIX + hashlib.sha256(choices.encode() + b"\0" + self.content).hexdigest()[:20]
+
+    def source(self) -> str:
+        """The call that makes the problem of the learner's file, in Python."""
+        usual = Choices()
+        names = [n for n in ("task", "missing", "scale") if getattr(self.choices, n) != getattr(usual, n)]
+        options = [f"{name}={getattr(self.choices, name)!r}" for name in ("target", *names)]
+        if self.choices.kinds:
+            options.append(f"kinds={dict(self.choices.kinds)!r}")
+        return f'sgd_tf.Problem.from_csv("your_table.csv", {", ".join(options)})'
+
+    def __call__(self, num_examples: int | None) -> Problem:
+        """The problem with N training samples, or all."""
+        table = read(self.content)
+        columns = columns_of(table.frame, decimal=table.dialect.decimal if table.dialect else ".")
+        return problem_of(understand(columns, self.choices), name=self.name, num_examples=num_examples)
+
+
+def own_table(content: bytes, found: Understanding) -> OwnTable:
+    """A file with the choices that were made for it, the guessed target among them."""
+    return OwnTable(content=content, choices=replace(found.choices, target=found.target.name))
+
+
+def given_problem(content: bytes, found: Understanding) -> given.Given:
+    """The problem of an uploaded file, to give to this process.
+
+    Raises:
+        TableError: if it cannot be built.
+    """
+    table = own_table(content, found)
+    problem = problem_of(found, name=table.name)
+    info = ProblemInfo(
+        name=table.name,
+        kind="own",
+        task=problem.task,
+        num_examples=problem.num_examples,
+        num_test=problem.num_test,
+        num_features=problem.num_features,
+        num_classes=problem.num_classes,
+        max_examples=problem.num_examples,
+        summary=N_("A table of your own."),
+        largest_eigenvalue=defaults.largest_eigenvalue(problem),
+        target_loss=defaults.target_loss(problem),
+    )
+    return given.Given(info=info, build=table)
+
+
 def from_frame(frame: pd.DataFrame, *, choices: Choices, name: str, decimal: str = ".") -> Problem:
     """A problem from a table, with a warning that names what was left out.
 
@@ -143,6 +206,8 @@ def choices_of(
         raise ValueError(f'`task` must be "classification", "regression" or None; received {task!r}.')
     if options.get("missing", "drop") not in ("drop", "fill"):
         raise ValueError(f'`missing` must be "drop" or "fill"; received {options["missing"]!r}.')
+    if wrong := set(options.get("kinds", {}).values()) - {"number", "category", "out"}:
+        raise ValueError(f'`kinds` must be "number", "category" or "out" by column; received {min(wrong)!r}.')
     if isinstance(features, str):
         raise ValueError(f"`features` must be a list of names of columns; received {features!r}.")
     Draw(None, options.get("test_share", 0.2), options.get("seed", 0))

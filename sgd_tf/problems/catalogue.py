@@ -10,7 +10,7 @@ from sgd_tf.checks import check_int
 from sgd_tf.problems.splitting import MIN_EXAMPLES, Task
 from sgd_tf.words import N_
 
-Kind = Literal["synthetic", "bundled", "download"]
+Kind = Literal["synthetic", "bundled", "download", "own"]
 
 MAX_EXAMPLES = 1_000_000  # largest number of training samples of a synthetic problem
 
@@ -66,6 +66,8 @@ class ProblemInfo:
     max_examples: int  # largest
     options: tuple[Option, ...] = ()
     summary: str  # one English sentence, marked with N_
+    largest_eigenvalue: float | None = None  # of E[x xᵀ] with a 1 for the bias; known of own problems
+    target_loss: float | None = None  # training loss worth racing to, of own problems; None where none is known
 
     @property
     def is_image(self) -> bool:
@@ -73,7 +75,20 @@ class ProblemInfo:
         return self.image_shape is not None
 
 
-CATALOGUE: dict[str, ProblemInfo] = {
+class Catalogue(dict[str, ProblemInfo]):
+    """The problems of the lab by name; a problem that was given is found by its name too, and not counted."""
+
+    def __missing__(self, name: str) -> ProblemInfo:
+        """The facts of a given problem."""
+        from sgd_tf.problems import given
+
+        problem = given.find(name)
+        if problem is None:
+            raise KeyError(name)
+        return problem.info
+
+
+_OF_THE_LAB: dict[str, ProblemInfo] = {
     info.name: info
     for info in (
         ProblemInfo(
@@ -201,3 +216,4 @@ CATALOGUE: dict[str, ProblemInfo] = {
         ),
     )
 }
+CATALOGUE = Catalogue(_OF_THE_LAB)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from sgd_tf.checks import check_int
-from sgd_tf.problems import datasets, synthetic
+from sgd_tf.problems import datasets, given, synthetic
 from sgd_tf.problems.catalogue import CATALOGUE
 from sgd_tf.problems.problem import Problem
 from sgd_tf.problems.splitting import Draw
@@ -37,7 +37,8 @@ def load(
     adds samples.
 
     Args:
-        name: key of ``CATALOGUE``.
+        name: key of ``CATALOGUE``; or the name of a problem that this process was given, with a split and options of
+            its own.
         num_examples: N, the number of training samples, at least 10; None for the default in the catalogue (all
             training samples, except for synthetic problems).
         test_share: test samples / all samples, in [0.05, 0.5]. ``mnist`` and ``fashion_mnist`` have their own test
@@ -62,14 +63,20 @@ def load(
     ValueError: `name` must be one of line, spirals, teacher, digits, diabetes, breast_cancer, flights, \
 california, mnist, fashion_mnist; received 'nope'.
     """
+    own = given.find(name) if isinstance(name, str) else None
+    if own is not None:
+        size = num_examples
+        if size is not None:
+            size = check_int("num_examples", size, own.info.min_examples, own.info.max_examples)
+        return own.problem(size)
     if name not in CATALOGUE:
         raise ValueError(f"`name` must be one of {', '.join(CATALOGUE)}; received {name!r}.")
     info = CATALOGUE[name]
     allowed = {option.name: option for option in info.options}
-    for given in options:
-        if given not in allowed:
+    for option in options:
+        if option not in allowed:
             takes = ", ".join(allowed) or "none"
-            raise ValueError(f"`{given}` is not an option of the problem {name!r}; its options: {takes}.")
+            raise ValueError(f"`{option}` is not an option of the problem {name!r}; its options: {takes}.")
     values = {key: option.check(options.get(key, option.default)) for key, option in allowed.items()}
     if num_examples is None and info.kind == "synthetic":
         num_examples = info.num_examples

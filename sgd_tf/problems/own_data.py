@@ -29,6 +29,7 @@ class TableOptions(TypedDict, total=False):
     """Options of ``Problem.from_csv`` and ``Problem.from_frame``."""
 
     missing: Literal["drop", "fill"]
+    kinds: Mapping[str, str]
     scale: bool
     name: str
     test_share: float

@@ -182,6 +182,7 @@ class Problem:
             task: "classification", "regression", or None: words are classes, numbers as in ``from_arrays``.
             **options: ``missing``: "drop" (default) leaves out rows in which a value is missing, "fill" takes the
                 median of the training part, or its most frequent word;
+                ``kinds``, "number", "category" or "out" by name of a column, where the guess is wrong;
                 ``scale``, False to leave features and target as they are;
                 ``name``, by default that of the file; ``test_share`` and ``seed`` as in ``from_arrays``.
 

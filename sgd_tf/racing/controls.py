@@ -222,7 +222,7 @@ def _estimates(notes: Collection[str], info: ProblemInfo, model: ModelConfig, nu
             _("Estimated: no search was made for exactly this k, N and model. Press Search to find the best rate.")
         )
     is_usual_target = _target_metric(info) == "train_loss" and LOSS.value is None
-    if is_usual_target and not tuned_rates.is_searched(info.name, model, "all", num_examples):
+    if is_usual_target and info.kind != "own" and not tuned_rates.is_searched(info.name, model, "all", num_examples):
         loss = tuned_rates.target_loss(info.name, model.nearest_kind)
         if loss is not None:
             text = _("The target loss {loss} was found with the usual layers, activation and N.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from sgd_tf.problems import given
 from sgd_tf.training.records import RacePlan, Target, TrainConfig
 from sgd_tf.training.source_text import keyword_arguments, literal, model_arguments
 
@@ -24,7 +25,6 @@ def race_script(plan: RacePlan) -> str:
     contestants = "\n".join(
         f"    {name!r}: sgd_tf.TrainConfig({_train_arguments(config)})," for name, config in plan.configs.items()
     )
-    size = "" if plan.num_examples is None else f", num_examples={plan.num_examples}"
     seeds = f", seeds={plan.seeds}" if plan.seeds > 1 else ""
     is_loss = plan.target_metric == "train_loss"
     target = ""
@@ -39,7 +39,7 @@ def race_script(plan: RacePlan) -> str:
 
 import sgd_tf
 
-problem = sgd_tf.load({plan.problem!r}{size})
+problem = {given.source(plan.problem, plan.num_examples)}
 contestants = {{
 {contestants}
 }}

@@ -8,6 +8,7 @@ from sgd_tf.problems import CATALOGUE
 from sgd_tf.step_cost.rows import MAX_SIZES, MAX_UPDATES, StepCostPlan, batch_sizes_for
 from sgd_tf.training.records import ModelConfig
 from sgd_tf.ui.language import _
+from sgd_tf.ui.own_problems import ProblemChoice, title_of
 from sgd_tf.ui.settings import Chips, Choice, Number
 from sgd_tf.ui.widgets import PROBLEMS
 from sgd_tf.words import N_
@@ -27,12 +28,12 @@ def _check_size(text: str) -> None:
         raise ValueError(text)
 
 
-PROBLEM = Choice(
+PROBLEM = ProblemChoice(
     key="step_problem",
     label=N_("Problem"),
     options={name: PROBLEMS[name] for name in ("digits", "spirals", "teacher", "breast_cancer")},
     default="digits",
-    widget="select",
+    own_from=MIN_N,
 )
 MODEL = Choice(
     key="step_model",
@@ -68,4 +69,4 @@ def settings_text(plan: StepCostPlan) -> str:
     """The settings of a run in one line."""
     kind = next(kind for kind, model in MODELS.items() if model == plan.model)
     sizes = ", ".join("N" if k == plan.num_examples else f"{k:,}" for k in plan.batch_sizes)
-    return f"{_(PROBLEMS[plan.problem])} · {MODEL.title(kind)} · N = {plan.num_examples:,} · k = {sizes}"
+    return f"{title_of(plan.problem)} · {MODEL.title(kind)} · N = {plan.num_examples:,} · k = {sizes}"

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from sgd_tf.jobs.rows import table
+from sgd_tf.problems import CATALOGUE
 from sgd_tf.recordings import recorded
 from sgd_tf.step_cost import chart, rows, script, verdict, wording
 from sgd_tf.step_cost.controls import settings_text
@@ -101,7 +102,7 @@ def code(plan: StepCostPlan | None) -> None:
         names = _names()
         for way, tab in zip(WAYS, st.tabs([names[way] for way in WAYS]), strict=True):
             tab.code(script.source_of(way), language="python")
-        if plan is not None:
+        if plan is not None and CATALOGUE[plan.problem].kind != "own":  # else it has no data elsewhere
             st.download_button(
                 _("Measure it elsewhere: a script in plain TensorFlow"),
                 script.plain_script(plan),

@@ -13,9 +13,10 @@ from sgd_tf.sweep.plans import Rule, SweepPlan
 from sgd_tf.training import tuned_rates
 from sgd_tf.training.records import MAX_LEARNING_RATE, ModelConfig, ModelKind, check_int
 from sgd_tf.ui.language import _
+from sgd_tf.ui.own_problems import title_of
 from sgd_tf.ui.settings import Chips, Choice, Number, OptionalNumber, Text
 from sgd_tf.ui.training_settings import TrainingSettings
-from sgd_tf.ui.widgets import PROBLEMS, Place
+from sgd_tf.ui.widgets import Place
 from sgd_tf.words import N_
 
 MAX_SIZES, MAX_RATES, MAX_SEEDS = 24, 16, 20
@@ -194,7 +195,7 @@ def settings_text(plan: SweepPlan) -> str:
     """The settings of a sweep in one line."""
     sizes = plan.batch_sizes
     parts = [
-        _(PROBLEMS[plan.problem]),
+        title_of(plan.problem),
         TRAINING.model.title(plan.model.kind),
         _("{n} k from {low} to {high}").format(n=len(sizes), low=f"{sizes[0]:,}", high=f"{sizes[-1]:,}"),
         _("learning rate: {rule}").format(rule=RULE.title(plan.rule)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sgd_tf.problems import given
 from sgd_tf.sweep.plans import SweepPlan
 from sgd_tf.training.source_text import keyword_arguments, model_arguments
 
@@ -19,7 +20,6 @@ def sweep_script(plan: SweepPlan) -> str:
     >>> compile(sweep_script(plan), "sweep.py", "exec") is not None
     True
     """
-    size = "" if plan.num_examples is None else f", num_examples={plan.num_examples}"
     names = ("batch_sizes", "learning_rates", "rule", "num_seeds", "target", "epochs", "seconds", "max_seconds")
     arguments = keyword_arguments(plan, names, ",\n    ")
     return f'''"""{plan.problem}: which batch size reaches the target in the fewest seconds?"""
@@ -29,7 +29,7 @@ from sgd_tf.sweep.measure import sweep
 from sgd_tf.sweep.plans import SweepPlan
 from sgd_tf.sweep.verdict import judge
 
-problem = sgd_tf.load({plan.problem!r}{size})
+problem = {given.source(plan.problem, plan.num_examples)}
 plan = SweepPlan(
     problem={plan.problem!r},
     model=sgd_tf.ModelConfig({model_arguments(plan.model)}),

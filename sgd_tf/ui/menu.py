@@ -173,10 +173,10 @@ MENU: dict[str, tuple[Entry, ...]] = {
     ),
     N_("Practice"): (
         Entry(
-            file="practice/exercise",
-            title=N_("The book's exercise"),
-            icon=":material/exercise:",
-            help=N_("California house values by a small network: the book's losses beside yours, and tasks."),
+            file="practice/your_data",
+            title=N_("Your data"),
+            icon=":material/upload_file:",
+            help=N_("Upload a table of your own, see what was understood of it, and race it."),
         ),
     ),
 }

@@ -15,8 +15,9 @@ import streamlit as st
 
 from sgd_tf.jobs import JobHandle, Learner, SlicedJob, WorkerPool, connect
 from sgd_tf.jobs.slices import NextSlice
+from sgd_tf.problems import given
 from sgd_tf.training.warm_up import warm_up
-from sgd_tf.ui import settings, visitors
+from sgd_tf.ui import own_problems, settings, visitors
 from sgd_tf.ui.streamlit_internals import is_connected, session_id
 
 SLACK_SECONDS = 45.0  # for loading, compiling and evaluating, beyond the training time of a job
@@ -69,6 +70,11 @@ def _runs() -> dict[str, SessionRun]:
 def active() -> SessionRun | None:
     """A run that waits or trains for this session now, if there is one."""
     return next(_active(), None)
+
+
+def are_of(problem: str) -> bool:
+    """Whether a run of this session is of this problem."""
+    return any(problem in given.own_names_in(run.plan) for run in _runs().values())
 
 
 def _active() -> Iterator[SessionRun]:
@@ -164,12 +170,17 @@ def adopt(*kinds: str) -> None:
         settings.write(ADDRESS_KEY, [run.job.id for run, _browser in named])
         settings.refuse(ADDRESS_KEY)
     for run, browser in named:
-        if run.kind not in kinds or get(run.kind) is not None:
+        if run.kind not in kinds or get(run.kind) is not None or not _has_data(run):
             continue
         if browser and browser == visitors.browser():
             _remember(run)
         elif not run.is_active:
             _runs()[run.kind] = replace(run, prediction=None)
+
+
+def _has_data(run: SessionRun) -> bool:
+    """Whether this session has the tables that a run is of: what is found in a table is not shown to others."""
+    return given.own_names_in(run.plan) <= set(own_problems.held())
 
 
 @st.cache_resource
@@ -203,8 +214,9 @@ def hold() -> None:
         time.sleep(HOLD_SECONDS)
         try:
             touch_held()
+            own_problems.let_go(time.monotonic())
         except Exception:  # a job that cannot be asked must not cost the others their runs
-            logger.exception("A job was not touched.")
+            logger.exception("A job was not touched, or a table not let go.")
 
 
 def touch_held() -> None:

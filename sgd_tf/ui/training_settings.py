@@ -11,6 +11,7 @@ import streamlit as st
 from sgd_tf.problems import CATALOGUE, ProblemInfo
 from sgd_tf.training.records import MAX_LEARNING_RATE, Activation, ModelConfig, ModelKind
 from sgd_tf.ui.language import _
+from sgd_tf.ui.own_problems import ProblemChoice, title_of
 from sgd_tf.ui.settings import Choice, Number, OptionalNumber, Setting, Text, keep_within
 from sgd_tf.ui.widgets import ACTIVATIONS, DEFAULT_LEARNING_RATE, MODELS, PROBLEMS, parse_widths
 from sgd_tf.words import N_
@@ -20,7 +21,7 @@ from sgd_tf.words import N_
 class TrainingSettings:
     """The settings of one page; those of `TrainingSettings.of("sweep_")` are `sweep_problem`, `sweep_n` and so on."""
 
-    problem: Choice
+    problem: ProblemChoice
     num_examples: OptionalNumber[int]  # N; None for as many as the problem has
     model: Choice
     widths: Text  # hidden units of each layer of an MLP
@@ -36,13 +37,7 @@ class TrainingSettings:
             prefix: begins their keys in the session and in the address.
         """
         return cls(
-            problem=Choice(
-                key=f"{prefix}problem",
-                label=N_("Problem"),
-                options=PROBLEMS,
-                default="digits",
-                widget="select",
-            ),
+            problem=ProblemChoice(key=f"{prefix}problem", label=N_("Problem"), options=PROBLEMS, default="digits"),
             num_examples=OptionalNumber(
                 key=f"{prefix}n",
                 label=N_("Training samples N"),
@@ -127,4 +122,4 @@ def subject(problem: str, model: ModelConfig, num_examples: int) -> str:
         words.append(f"({', '.join(map(str, model.widths))})")
     if model.kind != "linear":
         words.append(ACTIVATIONS[model.activation])
-    return f"{_(PROBLEMS[problem])} · N = {num_examples:,} · {' '.join(words)}"
+    return f"{title_of(problem)} · N = {num_examples:,} · {' '.join(words)}"
