@@ -164,7 +164,7 @@ class InProcessCluster(FakeCluster):
         return job
 
 
-def open_app(language: str = "en", *, page: str = RACE, **address: str) -> AppTest:
+def open_app(language: str = "en", *, page: str = RACE, **address: str | list[str]) -> AppTest:
     """The app, run once.
 
     Args:

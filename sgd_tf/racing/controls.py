@@ -9,7 +9,7 @@ from typing import Any, cast
 import streamlit as st
 
 from sgd_tf.problems import ProblemInfo
-from sgd_tf.racing import search_view
+from sgd_tf.racing import contestants, contestants_view, search_view
 from sgd_tf.racing.presets import PRESETS
 from sgd_tf.racing.rows import contestant_name
 from sgd_tf.training import tuned_rates
@@ -87,7 +87,20 @@ Y = Choice(
 )
 LOG = Switch(key="log", label=N_("Log"), default=True)
 
-RACE: tuple[Setting[Any], ...] = (*TRAINING, SIZES, RULE, SECONDS, SEED, SEEDS, SHUFFLER, METRIC, LOSS, ACCURACY)
+BY_ROW = (contestants_view.BY_ROW, contestants_view.ROWS)
+RACE: tuple[Setting[Any], ...] = (
+    *TRAINING,
+    SIZES,
+    RULE,
+    SECONDS,
+    SEED,
+    SEEDS,
+    SHUFFLER,
+    METRIC,
+    LOSS,
+    ACCURACY,
+    *BY_ROW,
+)
 SETTINGS = (*RACE, X, Y, LOG)
 
 
@@ -133,8 +146,14 @@ def race(more: Place) -> RacePlan | None:
     _facts(info, num_examples)
     TRAINING.draw_model(info)
     model = TRAINING.model_config()
-    sizes = _contestants(num_examples)
-    configs = _configs(info, model, sizes, num_examples) if model else {}
+    if contestants_view.BY_ROW.value:
+        contestants_view.BY_ROW.draw()
+        rows = contestants_view.draw(st.session_state.get("chosen_contestants", {}))
+        configs = contestants.configs(rows, num_examples, cast(Shuffler, SHUFFLER.value))
+    else:
+        sizes = _contestants(num_examples)
+        configs = _configs(info, model, sizes, num_examples) if model else {}
+        st.session_state["chosen_contestants"] = configs  # what the table of rows begins with
     _more(more, info, model)
     for setting in RACE:  # also those that are not drawn now
         setting.publish()
@@ -189,6 +208,7 @@ def _configs(
             )
         )
         search_view.button()
+        contestants_view.BY_ROW.draw(help=_("Each contestant by itself: optimizer, learning rate, schedule, sampling."))
     configs, notes, shuffler = {}, {}, cast(Shuffler, SHUFFLER.value)
     for size in sizes:
         k = num_examples if size == "all" else size
