@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from sgd_tf.claims import view
+from sgd_tf.claims import plain, view
 from sgd_tf.claims.catalogue import CLAIMS
+from sgd_tf.ui import take_home
 from sgd_tf.ui.language import _, prose
 
 question, settings = st.columns([3, 1], gap="medium", vertical_alignment="bottom")
@@ -24,3 +25,5 @@ notice.markdown(prose(__file__, "notice"))
 method.markdown(prose(__file__, "method"))
 with st.expander(_("Do the same on the command line")):
     st.code(f"sgd-tf claims --seeds {num_seeds} --json claims.json", language="shell")
+with st.expander(_("The most famous claim in plain TensorFlow: GD against SGD")):
+    take_home.plain_code(plain.gd_against_sgd(), name="claims")

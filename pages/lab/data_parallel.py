@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from sgd_tf.devices import controls, view
+from sgd_tf.devices import controls, plain, view
+from sgd_tf.ui import take_home
 from sgd_tf.ui.language import _, prose
 
 part = controls.part()
@@ -20,7 +21,7 @@ if part == "devices":
         view.DEVICES.result(devices)
     notice.markdown(prose(__file__, "devices_notice"))
     method.markdown(prose(__file__, "devices_method"))
-    code = view.code(devices.run)
+    code, plain_code = view.code(devices.run), plain.fit(devices.run)
 
 if part == "machines":
     with left, st.container(key="parallel_controls"):
@@ -33,7 +34,7 @@ if part == "machines":
         st.code(view.commands(machines), language="bash")
     notice.markdown(prose(__file__, "machines_notice"))
     method.markdown(prose(__file__, "machines_method"))
-    code = view.code(machines.run)
+    code, plain_code = view.code(machines.run), plain.fit(machines.run)
 
 with st.expander(_("The code")):
-    st.code(code, language="python")
+    take_home.both(code, plain_code, name="data_parallel")

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from sgd_tf.memory import controls, view
+from sgd_tf.memory import controls, plain, view
+from sgd_tf.ui import take_home
 from sgd_tf.ui.language import _, prose
 
 part = controls.part()
@@ -33,4 +34,4 @@ if part == "parts":
     notice.markdown(prose(__file__, "parts_notice"))
     method.markdown(prose(__file__, "parts_method"))
     with st.expander(_("The code")):
-        st.code(view.code(parts), language="python")
+        take_home.both(view.code(parts), plain.parts(parts), name="memory")

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from sgd_tf.noise import controls, path_view, view
+from sgd_tf.noise import controls, path_view, plain, view
+from sgd_tf.ui import take_home
 from sgd_tf.ui.language import _, prose
 
 part = controls.part()
@@ -51,4 +52,7 @@ else:
     code = view.edge_code(edge)
 
 with st.expander(_("The code"), icon=":material/code:"):
-    st.code(code, language="python")
+    if part in ("path", "law"):
+        take_home.both(code, plain.path(paths) if part == "path" else plain.law(law), name="gradient_noise")
+    else:
+        st.code(code, language="python")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from sgd_tf.sampling import controls, view, visits_view
+from sgd_tf.sampling import controls, plain, view, visits_view
 from sgd_tf.ui.language import prose
 
 part = controls.part()
@@ -20,7 +20,7 @@ if part == "ways":
         st.markdown(prose(__file__, "ways"))
         if may_see:
             visits_view.missed_table(drawn, num_epochs)
-        view.code(visits_view.ledger_code(orders, k, num_epochs))
+        view.code(visits_view.ledger_code(orders, k, num_epochs), plain.orders(orders, k, num_epochs))
 
 if part == "floor":
     left, right = st.columns([1, 2], gap="medium")
@@ -32,7 +32,7 @@ if part == "floor":
     with right:
         view.FLOOR.result(floor)
     st.markdown(prose(__file__, "floor_notice"))
-    view.code(view.floor_code(floor))
+    view.code(view.floor_code(floor), plain.floor(floor))
 
 if part == "sorted":
     left, right = st.columns([1, 2], gap="medium")
@@ -45,7 +45,7 @@ if part == "sorted":
         controls.MEASURE.draw(label_visibility="collapsed")
         view.SORTED.result(by_class)
     st.markdown(prose(__file__, "sorted_notice"))
-    view.code(view.sorted_code(by_class))
+    view.code(view.sorted_code(by_class), plain.by_class(by_class))
 
 if part == "genie":
     left, right = st.columns([1, 2], gap="medium")
@@ -58,4 +58,4 @@ if part == "genie":
         controls.COUNTER.draw(label_visibility="collapsed")
         view.GENIE.result(copies)
     st.markdown(prose(__file__, "genie_notice"))
-    view.code(view.genie_code(copies))
+    view.code(view.genie_code(copies), plain.genie(copies))

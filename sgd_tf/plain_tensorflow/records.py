@@ -45,6 +45,10 @@ fashion_mnist; received 'flights'.
         check_int("num_epochs", self.num_epochs, 1)
         check_int("data_seed", self.data_seed, 0, 2**31 - 1)
         resolve_batch_size(self.size, self.config.batch_size)
+        usual = TrainConfig()
+        others = ("optimizer", "nesterov", "weight_decay", "clipnorm", "schedule", "warmup")
+        if found := [name for name in others if getattr(self.config, name) != getattr(usual, name)]:
+            raise ValueError(f"`config` must be SGD with a constant learning rate here; received another {found[0]!r}.")
         if self.model.kind == "cnn" and not self.info.is_image:
             raise ValueError(f"`model` must be linear or an MLP for {self.problem!r}, which has no images.")
         if self.model.layers is not None:

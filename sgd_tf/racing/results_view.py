@@ -9,11 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from sgd_tf import charts
-from sgd_tf.racing import scripts, verdict, view, wording
+from sgd_tf.racing import plain, scripts, verdict, view, wording
 from sgd_tf.racing.chart import has_lines
 from sgd_tf.training import history
 from sgd_tf.training.records import RacePlan
-from sgd_tf.ui import runs
+from sgd_tf.ui import runs, take_home
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import count, digits, percent
 
@@ -107,4 +107,4 @@ def _take_home(plan: RacePlan, table: pd.DataFrame) -> None:
             _("This race as a script"), script, "race.py", "text/x-python", icon=":material/code:", on_click="ignore"
         )
     with st.expander(_("The code of this race")):
-        st.code(script, language="python")
+        take_home.both(script, plain.fits(plan), name="race")

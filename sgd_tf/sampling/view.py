@@ -28,6 +28,7 @@ from sgd_tf.sampling.rows import (
 )
 from sgd_tf.training import over_seeds
 from sgd_tf.training.records import Sampling
+from sgd_tf.ui import take_home
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import digits
 from sgd_tf.ui.theme import page_theme, show_chart
@@ -51,10 +52,10 @@ SECONDS = 30.0  # of training, at most
 CHART_HEIGHT = 350  # px
 
 
-def code(source: str) -> None:
-    """Draw the code of an experiment, folded."""
+def code(source: str, plain: str | None) -> None:
+    """Draw the code of an experiment, folded: the lab's, and plain TensorFlow."""
     with st.expander(_("The code")):
-        st.code(source, language="python")
+        take_home.both(source, plain, name="sampling")
 
 
 def _share(plan: Any, found: list[Any]) -> float:

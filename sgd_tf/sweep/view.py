@@ -14,7 +14,7 @@ import streamlit as st
 from sgd_tf.charts import Axis
 from sgd_tf.jobs import SlicedJob
 from sgd_tf.problems import CATALOGUE
-from sgd_tf.sweep import analysis, chart, known_runs, plans, wording
+from sgd_tf.sweep import analysis, chart, known_runs, plain, plans, wording
 from sgd_tf.sweep.controls import settings_text
 from sgd_tf.sweep.fastest import Fastest
 from sgd_tf.sweep.plans import SweepPlan
@@ -22,7 +22,7 @@ from sgd_tf.sweep.rows import CellResult, Heartbeat, LandscapePoint, Rows
 from sgd_tf.sweep.script import sweep_script
 from sgd_tf.sweep.verdict import SweepVerdict, judge
 from sgd_tf.training import comparison
-from sgd_tf.ui import progress, runs
+from sgd_tf.ui import progress, runs, take_home
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import digits
 from sgd_tf.ui.settings import Choice
@@ -352,4 +352,4 @@ def _take_home(found: SweepVerdict) -> None:
         label = _("This sweep as a script")
         st.download_button(label, script, "sweep.py", "text/x-python", icon=":material/code:", on_click="ignore")
     with st.expander(_("The code of this sweep")):
-        st.code(script, language="python")
+        take_home.both(script, plain.fits(found.plan), name="sweep")
