@@ -32,7 +32,13 @@ def file_line(table: Uploaded) -> None:
     facts.append(_("{n} columns").format(n=len(table.columns)))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(" · ".join(filter(None, facts)), width="stretch")
-        st.button(_("Remove"), icon=":material/delete:", key="own_remove", on_click=controls.remove, type="tertiary")
+        st.button(
+            _("Forget this table"),
+            icon=":material/delete:",
+            key="own_remove",
+            on_click=controls.remove,
+            type="tertiary",
+        )
     if table.example:
         example = EXAMPLES[table.example]
         st.caption(f":material/lightbulb: {_(example.lesson)} ({example.source}; {example.licence})")

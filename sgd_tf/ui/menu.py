@@ -178,6 +178,12 @@ MENU: dict[str, tuple[Entry, ...]] = {
             icon=":material/upload_file:",
             help=N_("Upload a table of your own, see what was understood of it, and race it."),
         ),
+        Entry(
+            file="practice/exercise",
+            title=N_("The book's exercise"),
+            icon=":material/exercise:",
+            help=N_("California house values by a small network: the book's losses beside yours, and tasks."),
+        ),
     ),
 }
 FIRST = "start/start"  # the page of an address without a name
