@@ -42,7 +42,7 @@ FLAGS = (
     "--disable-background-networking",
     "--no-first-run",
 )
-RACE = "k=32&k=all&seconds=5"  # of the measurements of a live page
+RACE = "k=32&k=all&seconds=5&target=0"  # of the measurements of a live page
 READY = 120_000  # ms
 CLASS_SECONDS = 60.0  # that a class works alone
 HAS_LINE = """() => [...document.querySelectorAll(".st-key-race_chart .mark-line path")].some(
@@ -313,9 +313,7 @@ def main() -> None:
                 unwatched = Unwatched()
                 measure_races(browser, server, note, 1, repetitions, unwatched)
                 unwatched.cluster.close()
-                cold = (
-                    f"{server.url}gd_vs_sgd?k=32&k=all&seconds=1&widths="  # a model whose programs are not compiled yet
-                )
+                cold = f"{server.url}gd_vs_sgd?k=32&k=all&seconds=1&target=0&widths="  # compiled anew
                 firsts = [new_race(browser, f"{cold}{40 + i}")["first point"] for i in range(repetitions)]
                 note("Run to first point, to be compiled first", 1, firsts)
                 continue

@@ -268,7 +268,7 @@ async def crowd(url: str, num: int) -> dict:
     all_there = asyncio.Barrier(num + 1)
 
     async def one() -> None:
-        learner = Learner(url, query="k=32&k=all&seconds=1")
+        learner = Learner(url, query="k=32&k=all&seconds=1&target=0")
         try:
             async with contextlib.AsyncExitStack() as connection:
                 try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -72,11 +72,9 @@ def race(
     if target is not None and target.metric == "test_accuracy" and problem.num_classes is None:
         raise ValueError("`stop_at_target` must be a training loss in a regression; received a test accuracy.")
     check_int("seeds", seeds, 1, MAX_SEEDS)
-    rounds = [
-        {name: replace(config, seed=config.seed + each) for name, config in configs.items()} for each in range(seeds)
-    ]
     total = seconds * len(configs) * seeds
-    return show_progress(_rounds(problem, rounds, seconds, model, target), total=total, shown=progress)
+    records = _records(problem, of_seeds(configs, seeds), seconds, model, target)
+    return show_progress(records, total=total, shown=progress)
 
 
 def check_seconds(seconds: float) -> None:
@@ -85,7 +83,14 @@ def check_seconds(seconds: float) -> None:
         raise ValueError(f"`seconds` must be a finite number greater than 0; received {seconds!r}.")
 
 
-def _rounds(
+def of_seeds(configs: Mapping[str, TrainConfig], seeds: int) -> list[dict[str, TrainConfig]]:
+    """The contestants of a race for each seed."""
+    return [
+        {name: replace(config, seed=config.seed + each) for name, config in configs.items()} for each in range(seeds)
+    ]
+
+
+def _records(
     problem: Problem,
     rounds: Sequence[Mapping[str, TrainConfig]],
     seconds: float,
@@ -94,8 +99,10 @@ def _rounds(
 ) -> Iterator[Progress]:
     """A race for each seed, one after another."""
     for configs in rounds:
-        for record in _race(problem, configs, seconds, model, target):
-            yield record if len(rounds) == 1 else named(record, configs[record.run].seed)
+        steps = advance_all(problem, configs, seconds=seconds, model=model, target=target)
+        with contextlib.closing(steps):
+            for _run, record in steps:
+                yield record if len(rounds) == 1 else named(record, configs[record.run].seed)
 
 
 def named(record: Progress, seed: int) -> Progress:
@@ -103,40 +110,44 @@ def named(record: Progress, seed: int) -> Progress:
     return replace(record, run=f"{record.run}, seed {seed}", contestant=record.run)
 
 
-def _race(
-    problem: Problem, configs: Mapping[str, TrainConfig], seconds: float, model: Model | None, target: Target | None
-) -> Iterator[Progress]:
+def advance_all(
+    problem: Problem,
+    configs: Mapping[str, TrainConfig],
+    *,
+    seconds: float,
+    model: Model | None = None,
+    target: Target | None = None,
+) -> Generator[tuple[Run, Progress]]:
+    """The contestants at work: the arguments of `race`, with a `Target` or None; yields each record with its run."""
     if isinstance(model, keras.Model):
         model = copies_of(model)
     with contextlib.ExitStack() as stack:
         runs = []
         arrived: set[str] = set()
 
-        def noted(record: Progress) -> Progress:
+        def recorded(run: Run) -> tuple[Run, Progress]:
+            record = run.record()
             if target is not None and target.is_met(record):
                 arrived.add(record.run)
-            return record
+            return run, record
 
         for name, config in configs.items():
             run = stack.enter_context(Run(problem, config, name=name, model=model))
-            yield noted(run.record())
+            yield recorded(run)
             runs.append(run)
-            yield noted(_advanced(run, seconds))  # there is something to see while the next one is compiled
+            run.advance(*next_record(run, seconds))
+            yield recorded(run)  # there is something to see while the next one is compiled
         while racing := [run for run in runs if not run.is_over and run.seconds < seconds]:
             if arrived.issuperset(run.name for run in runs if not run.is_over):
                 break
-            yield noted(_advanced(min(racing, key=lambda run: run.seconds), seconds))
+            run = min(racing, key=lambda run: run.seconds)
+            run.advance(*next_record(run, seconds))
+            yield recorded(run)
         longest = max(run.seconds for run in runs)
         for run in racing:  # the race has ended at the target: the others are brought level
             if run.seconds < longest:
                 run.advance(second=longest)
-                yield run.record()
-
-
-def _advanced(run: Run, seconds: float) -> Progress:
-    """Train until the next record of a run is due, and make it."""
-    run.advance(*next_record(run, seconds))
-    return run.record()
+                yield recorded(run)
 
 
 def copies_of(model: keras.Model) -> Callable[..., keras.Model]:

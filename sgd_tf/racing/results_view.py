@@ -30,7 +30,7 @@ def draw() -> None:
             _costs(run.plan, view.as_one(table))
             if len(run.plan.configs) > 1:
                 st.caption(wording.paired(run.plan))
-        st.fragment(_four_axes, key="race_axes")()  # always: the film may ask for it when the next race has begun
+        st.fragment(_four_axes, key="race_axes")()  # always: a control may ask for it when the next race has begun
         if run and not table.empty:
             _take_home(run.plan, table)
 
@@ -72,7 +72,7 @@ def _last_and_best(table: pd.DataFrame, names: Iterable[str]) -> dict[str, list[
 
 
 def _four_axes() -> None:
-    """The finished race against seconds, epochs, updates and samples, at the moment that is looked at."""
+    """The finished race against seconds, epochs, updates and samples."""
     run = runs.get("race")
     if run is None or run.is_active:
         return
@@ -85,10 +85,9 @@ def _four_axes() -> None:
         words += " " + _("The axes are logarithmic: the same distance is the same factor.")
     if words:
         st.caption(words)
-    visible = view.looked_at(run, table)
     with st.grid(2, min_column_width=300, gap="small"):
         for counter in charts.COUNTERS:
-            view.curves(run.plan, visible, table, x=counter, y="train_loss", height=SMALL_HEIGHT, compact=True)
+            view.curves(run.plan, table, x=counter, y="train_loss", height=SMALL_HEIGHT, compact=True)
 
 
 def _take_home(plan: RacePlan, table: pd.DataFrame) -> None:

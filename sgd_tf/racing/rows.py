@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sgd_tf import problems
 from sgd_tf.jobs import Slice
+from sgd_tf.racing.snapshots import Album, Scene, Snapshot
 from sgd_tf.racing.stability import largest_stable_rate
 from sgd_tf.racing.trials import Trial
 from sgd_tf.training import history
 from sgd_tf.training.optimizer_settings import is_plain
-from sgd_tf.training.records import BatchSize, ModelConfig, RacePlan, TrainConfig
+from sgd_tf.training.records import BatchSize, ModelConfig, Progress, RacePlan, TrainConfig
 from sgd_tf.training.tuned_rates import LEARNING_RATES
+
+if TYPE_CHECKING:
+    from sgd_tf.training.run import Run
 
 SEARCH_SECONDS = 0.5  # of training for each learning rate that a search tries
 
@@ -49,36 +54,61 @@ def race_seconds(plan: RacePlan) -> float:
     return plan.seconds * len(plan.configs) * plan.seeds
 
 
-def run_race(plan: RacePlan) -> Iterator[Device | history.Row | StableLimit]:
+RaceRow: TypeAlias = Device | history.Row | StableLimit | Scene | Snapshot
+
+
+def run_race(plan: RacePlan, *, has_snapshots: bool = True) -> Iterator[RaceRow]:
     """Race the contestants of a plan.
 
+    Args:
+        plan: of the race.
+        has_snapshots: whether to show what the models have learned.
+
     Yields:
-        The device first; then the records; after a contestant has diverged the limit of gradient descent, where it is
-        known.
+        The device first; then the records, some of them with a snapshot; after a contestant has diverged the limit of
+        gradient descent, where it is known.
     """
     from sgd_tf.racing import race
 
     yield Device(name=_device())
     problem = problems.load(plan.problem, num_examples=plan.num_examples)
-    records = race.race(
-        problem,
-        plan.configs,
-        seconds=plan.seconds,
-        model=plan.model,
-        stop_at_target=plan.stop_at,
-        seeds=plan.seeds,
-        progress=False,
-    )
-    for record in records:
-        yield history.row(record)
-        is_lost = record.diverged_at is not None and is_plain(plan.configs[record.contestant or record.run])
-        if is_lost and (limit := largest_stable_rate(problem, plan.model)):
-            yield StableLimit(learning_rate=limit)
+    rounds = race.of_seeds(plan.configs, plan.seeds)
+    for number, configs in enumerate(rounds):
+        album = Album(problem, plan.seconds) if has_snapshots and number == 0 else None
+        steps = race.advance_all(problem, configs, seconds=plan.seconds, model=plan.model, target=plan.stop_at)
+        with contextlib.closing(steps):
+            for row in _with_snapshots(steps, album):
+                if not isinstance(row, Progress):
+                    yield row
+                    continue
+                yield history.row(row if len(rounds) == 1 else race.named(row, configs[row.run].seed))
+                is_lost = row.diverged_at is not None and is_plain(configs[row.run])
+                if is_lost and (limit := largest_stable_rate(problem, plan.model)):
+                    yield StableLimit(learning_rate=limit)
 
 
-def first_points(plan: RacePlan) -> Iterator[Device | history.Row | StableLimit]:
+def _with_snapshots(
+    steps: Iterable[tuple[Run, Progress]], album: Album | None
+) -> Iterator[Progress | Scene | Snapshot]:
+    """The records of a race, and between them what the models have learned, if there is an album."""
+    last: dict[str, tuple[Progress, Any]] = {}
+    for run, record in steps:
+        yield record
+        if album is None:
+            continue
+        if not last:
+            yield album.scene
+        last[record.run] = record, run.model
+        if album.is_due(record):
+            yield album.snapshot(record, run.model)
+    for record, model in last.values():  # the models keep their weights until the next race
+        if album is not None and album.is_new(record):
+            yield album.snapshot(record, model)
+
+
+def first_points(plan: RacePlan) -> Iterator[RaceRow]:
     """The beginning of a race: two points of each contestant, in a moment."""
-    return itertools.islice(run_race(plan), 1 + 2 * len(plan.configs))
+    yield from itertools.islice(run_race(plan, has_snapshots=False), 1 + 2 * len(plan.configs))
 
 
 def next_part(plan: RacePlan, found: Sequence[object], under_way: Collection[Slice]) -> Slice | None:

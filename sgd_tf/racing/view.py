@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -14,11 +13,13 @@ import streamlit as st
 from sgd_tf import charts
 from sgd_tf.jobs import JobHandle
 from sgd_tf.problems import CATALOGUE
-from sgd_tf.racing import chart, controls, rows, seeds, verdict, wording
+from sgd_tf.racing import chart, controls, film, rows, seeds, verdict, wording
 from sgd_tf.racing.rows import Device, StableLimit, race_seconds
+from sgd_tf.racing.snapshots import Scene, Snapshot
 from sgd_tf.training import history, seed_curves
 from sgd_tf.training.records import RacePlan
 from sgd_tf.ui import progress, runs
+from sgd_tf.ui.film import player
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import count, digits, percent
 from sgd_tf.ui.runs import SessionRun
@@ -26,7 +27,7 @@ from sgd_tf.ui.theme import page_theme, show_chart
 from sgd_tf.ui.trial import Trial, Verdict
 
 CHART_HEIGHT = 345  # px: verdict and picture stand on a screen of 800 px
-FIRST_ROWS = 3  # of a race, of which the last one is of a contestant that has been trained
+FIRST_ROWS = 5  # of a race, of which the last one is of a contestant that has been trained
 FIRST_SECONDS = 0.4  # a race whose first rows come within this is shown with them, and not first without
 
 Found = list[Any]  # rows of a race: its device, its records, the limit of gradient descent
@@ -76,36 +77,23 @@ def as_one(table: pd.DataFrame) -> pd.DataFrame:
     return seed_curves.over_seeds(table) if seed_curves.has_seeds(table) else table
 
 
-def _film_key(run: SessionRun) -> str:
-    """Key of the control that holds the second of training at which a finished race is looked at."""
-    return f"film_{run.job.id}"
-
-
-def looked_at(run: SessionRun | None, table: pd.DataFrame) -> pd.DataFrame:
-    """What was known of a race that is over at the second that its control holds; all of one that runs."""
-    now = None if run is None or run.is_active else st.session_state.get(_film_key(run))
-    return table if now is None else history.at_time(table, now)
-
-
 def _picture(plan: RacePlan, _found: Found) -> None:
     run, table = runs.get("race"), _table()
-    visible = looked_at(run, table)
     y = controls.Y.value
     with st.container(key="race_chart"):
         if y == "test_accuracy" and CATALOGUE[plan.problem].task == "regression":
             with st.container(height=CHART_HEIGHT, border=False):
                 st.info(_("This problem is a regression: it has a loss, but no accuracy."))
         else:
-            curves(plan, visible, table, x=controls.X.value, y=y, height=CHART_HEIGHT)
+            curves(plan, table, x=controls.X.value, y=y, height=CHART_HEIGHT)
     with st.container(key="race_film"):
         _film(run, table)
     with st.container(key="race_standings"):
-        _standings(as_one(visible), plan)
+        _standings(as_one(table), plan)
 
 
 def curves(
     plan: RacePlan,
-    visible: pd.DataFrame,
     table: pd.DataFrame,
     *,
     x: str,
@@ -113,19 +101,18 @@ def curves(
     height: int,
     compact: bool = False,
 ) -> None:
-    """Show one chart of what is visible of a race, on the axes of the whole race.
+    """Show one chart of a race.
 
     Args:
         plan: of the race.
-        visible: records that are drawn.
-        table: all records so far.
+        table: its records so far.
         x: what is counted.
         y: what is measured.
         height: in px.
         compact: whether it is one of several side by side, which show ratios as distances.
     """
     drawn = chart.race_curves(
-        visible,
+        table,
         table,
         plan,
         x=cast(charts.Counter, x),
@@ -139,26 +126,19 @@ def curves(
 
 
 def _film(run: SessionRun | None, table: pd.DataFrame) -> None:
-    """The control that moves through a race that is over."""
-    if run is None or run.is_active or table.empty or not table["seconds"].any():
+    """What the models of a race that is over had learned at each moment, with its curves."""
+    if run is None or run.is_active:
         return
-    # The browser rounds to whole steps: an end between two of them would come back as a change that nobody made.
-    end = math.ceil(100 * table["seconds"].max()) / 100
-    st.slider(
-        _("Replay: training time (s)"),
-        0.0,
-        end,
-        value=end,
-        step=0.01,
-        format="%.2f s",
-        key=_film_key(run),
-        on_change=redraw,
-    )
+    of_race = rows.latest_part(run.job.rows)
+    scene = next((row for row in of_race if isinstance(row, Scene)), None)
+    shown = film.film(run.plan, as_one(table), scene, [row for row in of_race if isinstance(row, Snapshot)])
+    if shown is not None:
+        player.show(shown, key=f"film_{run.job.id}")
 
 
-def _standings(visible: pd.DataFrame, plan: RacePlan) -> None:
-    """Where each contestant stands at the moment that is looked at."""
-    last = {row["run"]: row for row in history.latest(visible).to_dict("records")} if len(visible) else {}
+def _standings(table: pd.DataFrame, plan: RacePlan) -> None:
+    """Where each contestant stands."""
+    last = {row["run"]: row for row in history.latest(table).to_dict("records")} if len(table) else {}
     values: list[Mapping[str, Any]] = [last.get(name, {}) for name in plan.configs]
     columns = {
         _("Contestant"): list(plan.configs),

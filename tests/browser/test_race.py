@@ -61,7 +61,7 @@ def test_the_csv_holds_every_contestant_from_start_to_end(finished):
     assert set(history["run"]) == CONTESTANTS
     for _name, rows in history.groupby("run"):
         assert rows["seconds"].iloc[0] == 0
-        assert rows["seconds"].iloc[-1] >= 5
+        assert rows["seconds"].iloc[-1] > 0
         assert rows["seconds"].is_monotonic_increasing
         assert rows["train_loss"].iloc[-1] < rows["train_loss"].iloc[0]
 
@@ -78,14 +78,13 @@ def test_the_script_is_python_and_names_every_contestant(finished):
     expect(shown).to_contain_text("sgd_tf.race(")
 
 
-def test_the_film_shows_the_standings_of_the_moment_that_is_chosen(finished):
-    updates = finished.keyed("race_standings").locator("tbody tr:first-child td:nth-child(4)")
-    in_the_end = updates.inner_text()
-    assert int(in_the_end.replace(",", "")) > 0
+def test_the_film_shows_what_each_model_has_learned_at_the_moment_that_is_chosen(finished):
+    caption = finished.keyed("race_film").locator(".caption")
     finished.film.press("Home")
-    expect(updates).to_have_text("0")  # no update at 0 s
+    expect(caption).to_have_text("At the start: the initial weights, the same for all.")
     finished.film.press("End")
-    expect(updates).to_have_text(in_the_end)
+    expect(caption).to_contain_text("At the target:")
+    expect(finished.keyed("race_film").locator("canvas")).to_have_count(1 + len(CONTESTANTS))
 
 
 def test_the_finished_race_can_be_counted_in_updates(finished):

@@ -19,12 +19,12 @@ HANDSHAKE = {
 
 
 def test_stop_ends_the_race_at_once_keeps_its_curve_and_leaves_the_worker_to_the_next(open_lab):
-    lab = open_lab("k=32&k=all&seconds=30")
+    lab = open_lab("k=32&k=all&seconds=30&target=0")
     lab.start()
     trained = float(re.search(r"Trained for ([\d.]+)", lab.clock.inner_text())[1])  # by each of both
     lab.stop.click()
     lab.expect_results()
-    assert float(lab.film.get_attribute("max")) <= trained + 1
+    assert float(re.search(r"Stopped at ([\d.]+)", lab.clock.inner_text())[1]) <= trained + 1
     assert {row[0] for row in lab.table("race_target")} == {"GD (k = 1,437)", "k = 32"}
     lab.start()
     lab.stop.click()
@@ -40,7 +40,7 @@ def test_one_sample_at_a_time_shows_its_first_point_and_can_be_stopped(open_lab)
 
 
 def test_tabs_wait_their_turn_and_a_double_click_is_one_job(open_lab):
-    first, second, third = (open_lab(f"k={k}&seconds={s}") for k, s in [("32", 60), ("256", 1), ("all", 1)])
+    first, second, third = (open_lab(f"k={k}&seconds={s}&target=0") for k, s in [("32", 60), ("256", 1), ("all", 1)])
     first.start()
     second.run.dblclick()
     expect(second.clock).to_have_text(re.compile(r"^In the queue: place 1, about \d+ (s|min)$"))
@@ -55,7 +55,7 @@ def test_tabs_wait_their_turn_and_a_double_click_is_one_job(open_lab):
 
 
 def test_the_language_changes_while_the_race_goes_on(open_lab):
-    lab = open_lab("problem=spirals&k=32&k=all&rates=same&seconds=4&x=update")
+    lab = open_lab("problem=spirals&k=32&k=all&rates=same&seconds=4&x=update&target=0")
     lab.start()
     for language, run, problem, trained in [
         ("한국어", "실행", "두 나선", "초 훈련함"),
@@ -77,7 +77,7 @@ def test_a_race_whose_connection_is_cut_goes_on_in_the_same_session(server, new_
         lab.page.route_web_socket(
             re.compile("_stcore/stream"), lambda browser: connections.append((browser, browser.connect_to_server()))
         )
-        lab.open(f"{server.url}gd_vs_sgd?k=32&k=all&seconds=3")
+        lab.open(f"{server.url}gd_vs_sgd?k=32&k=all&seconds=3&target=0")
         lab.start()
         for end in connections[0]:
             end.close()
@@ -87,7 +87,7 @@ def test_a_race_whose_connection_is_cut_goes_on_in_the_same_session(server, new_
 
 
 def test_a_race_whose_worker_is_killed_begins_again_on_a_new_worker(server, open_lab):
-    lab = open_lab("k=32&k=all&seconds=2")
+    lab = open_lab("k=32&k=all&seconds=2&target=0")
     lab.start()
     worker = server.worker()
     worker.kill()
@@ -100,7 +100,7 @@ def test_a_race_whose_worker_is_killed_begins_again_on_a_new_worker(server, open
 def test_a_closed_tab_frees_the_worker(server, new_tab, open_lab):
     waiting = open_lab("k=32&seconds=1")
     with new_tab() as leaving:
-        leaving.open(f"{server.url}gd_vs_sgd?k=32&k=all&seconds=30")  # a minute of training
+        leaving.open(f"{server.url}gd_vs_sgd?k=32&k=all&seconds=30&target=0")  # a minute of training
         leaving.start()
     waiting.run.click()
     expect(waiting.clock).to_contain_text("In the queue: place 1")
@@ -172,7 +172,7 @@ def test_ctrl_c_ends_a_server_that_was_started_in_the_background(fresh_server):
 
 def test_the_servers_end_leaves_no_process_and_the_page_comes_back_with_the_next_server(server, new_tab):
     with new_tab(cut=True) as lab:
-        lab.open(f"{server.url}gd_vs_sgd?problem=spirals&k=32&k=all&seconds=30")
+        lab.open(f"{server.url}gd_vs_sgd?problem=spirals&k=32&k=all&seconds=30&target=0")
         lab.start()
         assert server.worker() in server.family()
         assert server.end() == []
