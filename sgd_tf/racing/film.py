@@ -31,6 +31,8 @@ STYLES: Mapping[str, dict[str, Any]] = {
     "1": {"fill": "drawn", "edge": "alarm"},
 }
 SIZE = (40.0, 44.0)  # of the picture of a model, in its units
+CURVES = (100.0, 26.0)  # size of the picture of the curves
+LEAST = 110  # px, of a model: three stand side by side on a phone
 TOP = 5.0  # below its title
 
 
@@ -138,13 +140,13 @@ def _curves(plan: RacePlan, table: pd.DataFrame, frames: Moments) -> dict[str, A
     marks += [_line(name, table, frames, metric, low if is_loss else -math.inf) for name in plan.configs]
     title = _("Training loss") if is_loss else _("Test accuracy")
     plot = picture.plot(
-        (0, 0, 60, SIZE[1]),
+        (0, 0, *CURVES),
         *marks,
         x=picture.axis((start, end * 1.02), _("Training time (s)"), log=True, ticks=_ticks(start, end)),
         y=picture.axis((low, high), log=is_loss) if is_loss else picture.axis((0, 1.02)),
         title=title,
     )
-    return picture.panel((60, SIZE[1]), plot, share=1.5, least=250, tall=220)
+    return picture.panel(CURVES, plot, least=1200, tall=190)  # a row of its own
 
 
 def _ticks(start: float, end: float) -> list[tuple[float, str]]:
