@@ -13,7 +13,7 @@ import streamlit as st
 
 from sgd_tf import charts
 from sgd_tf.memory import chart as memory_chart
-from sgd_tf.memory import predict, rows, verdict, wording
+from sgd_tf.memory import film, predict, rows, verdict, wording
 from sgd_tf.memory.controls import BATCH_SIZE, MICRO_BATCH_SIZE, MICRO_SIZES, SIZES, settings_text
 from sgd_tf.memory.predict import MEGABYTE
 from sgd_tf.memory.rows import Device, Difference, Measurement, PartsPlan, WallPlan
@@ -21,6 +21,7 @@ from sgd_tf.problems import CATALOGUE, ProblemInfo
 from sgd_tf.recordings import recorded
 from sgd_tf.training.records import ModelConfig, TrainConfig
 from sgd_tf.ui import runs
+from sgd_tf.ui.film import player
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import difference_text
 from sgd_tf.ui.settings import Choice
@@ -133,7 +134,10 @@ def _wall_picture(plan: WallPlan, found: list[Any]) -> None:
     devices = [row for row in found if isinstance(row, Device)] if runs.get(WALL.kind) else []
     limits = _limits(plan, devices[0] if devices else None)
     top = max(predicted["megabytes"].max(), *limits.values()) * 2
-    with st.container(key="memory_wall_chart"):
+    tank, growth = st.columns([1, 2], gap="small")
+    with tank, st.container(key="memory_tank"):
+        player.show(film.tank(plan, own, others), key="memory_tank_film")
+    with growth, st.container(key="memory_wall_chart"):
         chart = memory_chart.memory_growth(
             predicted,
             measured_table(shown, [row.batch_size for row in shown], own),
