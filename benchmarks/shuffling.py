@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import time
-from collections.abc import Callable
 
 import altair as alt
 import numpy as np
@@ -19,31 +17,13 @@ import pandas as pd
 import report
 
 from sgd_tf import problems
-from sgd_tf.training import compiled, pipeline
-from sgd_tf.training.counting import iterations_per_epoch
-from sgd_tf.training.records import SHUFFLERS, Shuffler, TrainConfig
+from sgd_tf.sampling.shufflers import drawing
+from sgd_tf.training.records import SHUFFLERS
 
 SIZES = (1_437, 10_000, 60_000)  # N
 BATCH_SIZES = (8, 256)  # k
 NUM_REPETITIONS = 9
 NUM_FEATURES = 64
-
-
-def drawing(problem: problems.Problem, batch_size: int, shuffler: Shuffler) -> Callable[[], float]:
-    """A function that draws the blocks of about an epoch, and returns seconds per epoch."""
-    num_minibatches = compiled.block_updates(problem, TrainConfig(batch_size=batch_size))
-    blocks = iter(pipeline.blocks(problem, batch_size, num_minibatches, shuffler=shuffler))
-    per_epoch = iterations_per_epoch(problem.num_examples, batch_size)
-    num_blocks = max(1, round(per_epoch / num_minibatches))
-
-    def draw() -> float:
-        start = time.perf_counter()
-        for _ in range(num_blocks):
-            next(blocks)
-        return (time.perf_counter() - start) * per_epoch / (num_blocks * num_minibatches)
-
-    draw()
-    return draw
 
 
 def main() -> None:

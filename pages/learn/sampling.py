@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from sgd_tf.sampling import controls, plain, view, visits_view
+from sgd_tf.sampling import controls, plain, shufflers_view, view, visits_view
 from sgd_tf.ui.language import prose
 
 part = controls.part()
@@ -21,6 +21,18 @@ if part == "ways":
         if may_see:
             visits_view.missed_table(drawn, num_epochs)
         view.code(visits_view.ledger_code(orders, k, num_epochs), plain.orders(orders, k, num_epochs))
+
+if part == "shufflers":
+    left, right = st.columns([1, 2], gap="medium")
+    with left:
+        st.markdown(prose(__file__, "shufflers_question"))
+        shufflers_view.SHUFFLERS.predict()
+        both = controls.shufflers_plan()
+        shufflers_view.SHUFFLERS.buttons(both)
+    with right:
+        shufflers_view.SHUFFLERS.result(both)
+    st.markdown(prose(__file__, "shufflers_notice"))
+    view.code(shufflers_view.code(both), shufflers_view.plain_orders(both))
 
 if part == "floor":
     left, right = st.columns([1, 2], gap="medium")

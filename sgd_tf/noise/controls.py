@@ -43,6 +43,8 @@ BATCH_SIZE = Choice(
 RATE = Choice(key="noise_rate", label=N_("Learning rate"), options=("0.03", "0.1", "0.2"), default="0.1")
 PATH = Choice(key="noise_on", label=N_("Path"), options={"sgd": N_("SGD path"), "gd": N_("GD path")}, default="sgd")
 UPDATES = Number(key="noise_at", label=N_("Updates made"), low=0, high=PathPlan.num_updates, default=4, widget="slider")
+START_W = Number(key="noise_w", label=N_("Slope w"), low=-2.5, high=5.0, default=PathPlan.start[0])
+START_B = Number(key="noise_b", label=N_("Intercept b"), low=-2.25, high=5.25, default=PathPlan.start[1])
 
 # Noise against k
 LAW_PROBLEM = ProblemChoice(key="noise_problem", label=N_("Problem"), options=PROBLEMS, default="digits")
@@ -71,15 +73,27 @@ def part() -> str:
 
 def path_plan() -> tuple[PathPlan, int, bool, int]:
     """Draw the controls of the paths; return the plan, k, whether to stand on the path of GD, and the updates made."""
-    sizes, rates, paths, updates = st.columns([3, 2, 2, 3], gap="medium")
+    sizes, rates, paths, updates, start = st.columns([3, 2, 2, 3, 1.4], gap="medium", vertical_alignment="bottom")
     with sizes:
         k = int(BATCH_SIZE.draw())
+    with start, st.popover(_("Start"), icon=":material/location_on:"):
+        point = START_W.draw(step=0.25), START_B.draw(step=0.25)
     with rates:
-        plan = PathPlan(learning_rate=float(RATE.draw()))
+        plan = PathPlan(learning_rate=float(RATE.draw()), start=point)
     with paths:
         on_gd = PATH.draw() == "gd"
     with updates:
         return plan, k, on_gd, UPDATES.draw()
+
+
+def start_at(point: tuple[float, float]) -> None:
+    """Begin the paths at a point that was chosen on the picture; a callback.
+
+    Args:
+        point: slope and intercept.
+    """
+    for setting, value in zip((START_W, START_B), point, strict=True):
+        setting.set(round(min(max(value, setting.low), setting.high), 2))
 
 
 def law_plan() -> LawPlan:

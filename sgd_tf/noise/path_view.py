@@ -10,16 +10,17 @@ import pandas as pd
 import streamlit as st
 
 from sgd_tf.noise import chart as noise_chart
-from sgd_tf.noise import noise_law, verdict, wording
+from sgd_tf.noise import controls, film, noise_law, verdict, wording
+from sgd_tf.noise.film import B_DOMAIN, W_DOMAIN
 from sgd_tf.noise.rows import Path, PathPlan, Samples, weight_paths
 from sgd_tf.ui import progress
+from sgd_tf.ui.film import player
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import power_of_ten
 from sgd_tf.ui.theme import page_theme, show_chart
 
 CHART_HEIGHT = 400  # px
-HEIGHT = 560  # px: of all that waits for the paths
-W_DOMAIN, B_DOMAIN = (-2.5, 5.0), (-2.25, 5.25)  # hold all paths
+HEIGHT = 980  # px: of all that waits for the paths
 
 
 def code(plan: PathPlan, batch_size: int) -> str:
@@ -63,6 +64,9 @@ def draw(plan: PathPlan, k: int, on_gd: bool, update: int) -> None:
     }
     names = _names(shares, plan.num_examples)
     gd = _arrow("full", _("Step of GD"), gd_tip)
+    with st.container(key="noise_balls"):
+        player.show(film.balls(plan, paths, (x, y), k), key="noise_balls_film", on_pick=controls.start_at)
+        st.caption(_("Click or drag on the picture to choose another start."))
     steps, arrows, sums = st.columns(3, gap="medium")
     with steps, st.container(key="noise_steps"):
         here = pd.DataFrame([gd | {"w": w, "b": b, "w2": w + gd_tip[0], "b2": b + gd_tip[1]}])

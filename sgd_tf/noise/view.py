@@ -11,11 +11,12 @@ import streamlit as st
 from sgd_tf import charts
 from sgd_tf.jobs.rows import table
 from sgd_tf.noise import chart as noise_chart
-from sgd_tf.noise import rows, verdict, wording
+from sgd_tf.noise import film, rows, verdict, wording
 from sgd_tf.noise.controls import settings_text
 from sgd_tf.noise.rows import Curvature, EdgePlan, End, EscapePlan, Escapes, LawPlan, MeasuredNoise, Noise, NoiseScale
 from sgd_tf.recordings import recorded
 from sgd_tf.training import history
+from sgd_tf.ui.film import player
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import digits, power_of_ten
 from sgd_tf.ui.theme import page_theme, show_chart
@@ -119,6 +120,9 @@ def escape_picture(plan: EscapePlan, found: list[Escapes]) -> None:
         "num_examples": plan.num_examples,
         "theme": page_theme(CHART_HEIGHT),
     }
+    if len(found) == len(plan.batch_sizes):
+        with st.container(key="noise_escape_film"):
+            player.show(film.escape(found), key="noise_escape_player")
     with st.grid(2, min_column_width=300, gap="small"):
         with st.container(key="noise_valleys"):
             alt = _("A curve with a shallow and a deeper valley, and below it where the runs of each batch size ended")

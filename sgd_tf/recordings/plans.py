@@ -26,6 +26,7 @@ PLANS: Mapping[Run, Any] = {
     sampling.error_floors: sampling.FloorPlan(batch_size=8, num_seeds=5),
     sampling.sorted_runs: sampling.SortedPlan(batch_size=32, learning_rate=0.1, buffer_size=100, num_seeds=5),
     sampling.genie_runs: sampling.GeniePlan(num_copies=4, batch_size=32, num_seeds=5),
+    sampling.compare_shufflers: sampling.ShufflersPlan(seed=0),
     noise.weight_paths: noise.PathPlan(),
     noise.measure_noise: noise.LawPlan(
         problem="digits", num_examples=1437, model=_MLP, num_epochs=0, learning_rate=1.0, seed=0

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from sgd_tf.problems import CATALOGUE
-from sgd_tf.sampling.rows import FloorPlan, GeniePlan, OrdersPlan, SortedPlan
+from sgd_tf.sampling.rows import FloorPlan, GeniePlan, OrdersPlan, ShufflersPlan, SortedPlan
 from sgd_tf.training.records import MAX_LEARNING_RATE
 from sgd_tf.ui.language import _
 from sgd_tf.ui.settings import Choice, Number, seed
@@ -22,6 +22,7 @@ PART = Choice(
     label=N_("What to look at"),
     options={
         "ways": N_("Five sampling methods"),
+        "shufflers": N_("Two shufflers"),
         "floor": N_("The error floor"),
         "sorted": N_("Sorted data"),
         "genie": N_("Copied data"),
@@ -89,6 +90,11 @@ def ways() -> tuple[OrdersPlan, int, int]:
 
 def _num_seeds() -> int:
     return int(SEEDS.draw(help=_("Runs of each kind. The band holds all of them.")))
+
+
+def shufflers_plan() -> ShufflersPlan:
+    """Draw the control of the two shufflers, and return what it says."""
+    return ShufflersPlan(seed=SEED.draw(width=WIDTH))
 
 
 def floor_plan() -> FloorPlan:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sgd_tf import problems
-from sgd_tf.training.records import SAMPLINGS, Sampling
+from sgd_tf.training.records import SAMPLINGS, SHUFFLERS, Sampling, Shuffler
 
 FLOOR_EXAMPLES, FLOOR_EPOCHS, NUM_FLOOR_RATES = 256, 40, 5
 SORTED_EPOCHS, SORTED_RECORDS = 10, 8  # records: measurements per epoch
@@ -187,3 +187,68 @@ def genie_runs(plan: GeniePlan) -> Iterator[GenieMeasurement | CopiesDifference]
         digits, plan.num_copies, learning_rate=GENIE_RATES[0], updates=plan.num_epochs
     )
     yield CopiesDifference(difference=difference, updates=plan.num_epochs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShufflersPlan:
+    """One permutation per epoch beside `Dataset.shuffle(N)`: what they draw, and what an epoch of it costs."""
+
+    seed: int
+    num_examples: int = 24  # N of the orders
+    num_epochs: int = 1_000  # of the orders
+    timed_sizes: tuple[int, ...] = (1_437, 10_000, 60_000)  # N of the times
+    batch_size: int = 256  # k of the times
+    num_repetitions: int = 5
+
+    @property
+    def num_rows(self) -> int:
+        """Number of rows of a whole run."""
+        return len(SHUFFLERS) * (1 + len(self.timed_sizes) * self.num_repetitions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShuffledEpochs:
+    """What a shuffler draws."""
+
+    shuffler: Shuffler
+    orders: list[list[int]]  # of the first epochs
+    are_permutations: bool  # whether each epoch holds each sample once
+    positions: float  # p-value: each sample is in each place equally often
+    independence: float  # p-value: a place in one epoch says nothing about the place in the next
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShuffleTime:
+    """Time to draw an epoch of minibatches."""
+
+    shuffler: Shuffler
+    num_examples: int  # N
+    repetition: int
+    seconds: float
+
+
+SHOWN_EPOCHS = 8
+TIMED_FEATURES = 64
+
+
+def compare_shufflers(plan: ShufflersPlan) -> Iterator[ShuffledEpochs | ShuffleTime]:
+    """The orders of both, then their times: repetitions take turns, so that a slow moment meets both."""
+    import numpy as np
+
+    from sgd_tf.sampling import shufflers
+
+    for name in SHUFFLERS:
+        drawn = shufflers.epoch_orders(plan.num_examples, plan.num_epochs, shuffler=name, seed=plan.seed)
+        yield ShuffledEpochs(
+            shuffler=name,
+            orders=drawn[:SHOWN_EPOCHS].tolist(),
+            are_permutations=bool((np.sort(drawn, axis=1) == np.arange(plan.num_examples)).all()),
+            positions=shufflers.uniformity(drawn),
+            independence=shufflers.uniformity(shufflers.from_epoch_to_epoch(drawn)),
+        )
+    for size in plan.timed_sizes:
+        problem = problems.load("teacher", num_examples=size, num_features=TIMED_FEATURES)
+        draws = {name: shufflers.drawing(problem, plan.batch_size, name) for name in SHUFFLERS}
+        for repetition in range(plan.num_repetitions):
+            for name, draw in draws.items():
+                yield ShuffleTime(shuffler=name, num_examples=size, repetition=repetition, seconds=draw())

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from sgd_tf.sampling import visit_counts
-from sgd_tf.sampling.rows import SORTED_WAYS, FloorPlan, GeniePlan, SortedPlan
+from sgd_tf.sampling.rows import SORTED_WAYS, FloorPlan, GeniePlan, ShufflersPlan, SortedPlan
 from sgd_tf.training import over_seeds
-from sgd_tf.training.records import Sampling
+from sgd_tf.training.records import Sampling, Shuffler
 
 MIN_SEEDS = 3  # finished seeds; fewer give numbers, but no answer
 AGREEMENT = 0.8  # fraction of the seeds that must give the same answer, each by itself
@@ -293,3 +293,44 @@ def _diverged(table: pd.DataFrame, run: list[str]) -> Diverged | None:
     """How many runs have diverged, if any has; a run is one value of these columns."""
     num_diverged = table[table["train_loss"].isna()].groupby(run).ngroups
     return Diverged(num_diverged=num_diverged, num_runs=table.groupby(run).ngroups) if num_diverged else None
+
+
+CLEARLY_FASTER = 1.25  # ratio of times; a smaller one counts as equal
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShufflersVerdict:
+    """Times of both shufflers for an epoch of the largest N."""
+
+    num_examples: int  # N
+    seconds: Mapping[Shuffler, float]  # medians
+    ratios: tuple[float, ...]  # time of `Dataset.shuffle` ÷ time of one permutation, of each repetition
+
+    @property
+    def answer(self) -> Literal["permutation", "dataset", "same"] | None:
+        """The faster one if all repetitions say so; None if they disagree."""
+        low, high = min(self.ratios), max(self.ratios)
+        if low >= CLEARLY_FASTER:
+            return "permutation"
+        if high <= 1 / CLEARLY_FASTER:
+            return "dataset"
+        return "same" if low > 1 / CLEARLY_FASTER and high < CLEARLY_FASTER else None
+
+
+def shufflers(plan: ShufflersPlan, times: pd.DataFrame) -> ShufflersVerdict | Unfinished:
+    """The verdict on the times of an epoch.
+
+    Args:
+        plan: of the run.
+        times: columns shuffler, num_examples, repetition, seconds; of a run that may have been stopped.
+    """
+    size = plan.timed_sizes[-1]
+    wide = times[times["num_examples"] == size].pivot(index="repetition", columns="shuffler", values="seconds")
+    if not {"permutation", "dataset"} <= set(wide) or (wide := wide.dropna()).empty:
+        return Unfinished()
+    ratios = wide["dataset"] / wide["permutation"]
+    seconds: dict[Shuffler, float] = {
+        "permutation": float(wide["permutation"].median()),
+        "dataset": float(wide["dataset"].median()),
+    }
+    return ShufflersVerdict(num_examples=size, seconds=seconds, ratios=tuple(ratios.tolist()))

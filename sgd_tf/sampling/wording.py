@@ -13,11 +13,12 @@ from sgd_tf.sampling.verdict import (
     Judged,
     Missed,
     NothingLearned,
+    ShufflersVerdict,
     SortedVerdict,
     Unfinished,
 )
 from sgd_tf.ui.language import _
-from sgd_tf.ui.numbers import percent, power_of_ten
+from sgd_tf.ui.numbers import digits, percent, power_of_ten
 
 
 def missed(says: Missed) -> str:
@@ -130,3 +131,16 @@ def _without_numbers(says: Diverged | Unfinished) -> str:
         return _("All runs diverged. Choose a smaller learning rate.")
     text = _("{lost} of {num} runs diverged, so the ways are not compared. Choose a smaller learning rate.")
     return text.format(lost=says.num_diverged, num=says.num_runs)
+
+
+def shufflers(says: ShufflersVerdict | Unfinished) -> str:
+    """Times of both shufflers for an epoch of the largest N."""
+    if isinstance(says, Unfinished):
+        return _("Stopped before both were timed with the largest N.")
+    text = _(
+        "An epoch of {n} samples takes {one} by one permutation and {other} by Dataset.shuffle(N): a ratio of {low} to "
+        "{high} in {num} repetitions."
+    )
+    one, other = (f"{digits(1e3 * says.seconds[name], 2)} ms" for name in ("permutation", "dataset"))
+    low, high = (digits(bound(says.ratios), 2) for bound in (min, max))
+    return text.format(n=f"{says.num_examples:,}", one=one, other=other, low=low, high=high, num=len(says.ratios))

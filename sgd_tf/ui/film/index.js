@@ -50,6 +50,7 @@ class Player {
       place.style.setProperty("--film-min", `${panel.least ?? 260}px`);
       place.append(picture.element);
       this.parts.panels.append(place);
+      this.takePoints(picture);
       return picture;
     });
     const { play, slider, speed } = this.parts;
@@ -67,6 +68,24 @@ class Player {
     root.onkeydown = (event) => { if (/^Arrow/.test(event.key)) event.stopPropagation(); }; // the page turns with arrows
     this.watch.disconnect();
     this.watch.observe(this.parts.panels);
+  }
+
+  // A plot with `pick` takes a point: a ring follows the pointer, and the place where it is let go is sent.
+  takePoints(picture) {
+    const layer = picture.panel.layers?.find((each) => each.pick);
+    if (!layer) return;
+    const { element } = picture;
+    const hold = (point) => { picture.held = point; this.draw(); };
+    const place = (event) => [event.offsetX, event.offsetY];
+    element.style.cursor = "crosshair";
+    element.onpointerdown = (event) => { element.setPointerCapture(event.pointerId); hold(place(event)); };
+    element.onpointermove = (event) => { if (picture.held) hold(place(event)); };
+    element.onpointercancel = () => hold(null);
+    element.onpointerup = (event) => {
+      if (!picture.held) return;
+      hold(null);
+      this.pick?.(new Plot(picture, layer).point(...place(event)));
+    };
   }
 
   resize() {
@@ -173,9 +192,11 @@ function keepFromPage(event) {
 const svg = (name) => `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="${ICONS[name]}"/></svg>`;
 const players = new WeakMap();
 
-export default function ({ parentElement, data }) {
+export default function ({ parentElement, data, setTriggerValue }) {
   if (!players.has(parentElement)) players.set(parentElement, new Player(parentElement));
-  players.get(parentElement).show(data);
+  const player = players.get(parentElement);
+  player.pick = (point) => setTriggerValue("picked", point);
+  player.show(data);
   return () => {
     players.get(parentElement)?.end();
     players.delete(parentElement);

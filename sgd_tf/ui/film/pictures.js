@@ -50,6 +50,13 @@ class Canvas {
       DRAW[layer.kind](this, layer, frame, q);
       c.restore();
     }
+    if (this.held) { // the point that the pointer holds
+      c.strokeStyle = this.film.theme.primary;
+      c.lineWidth = 3;
+      c.beginPath();
+      c.arc(...this.held, 9, 0, 7);
+      c.stroke();
+    }
   }
 
   text(words, x, y, { size = 13, weight = 400, fill = "text", align = "left", baseline = "middle", halo = false } = {}) {
@@ -239,6 +246,12 @@ class Plot {
 
   x(value) { return this.left + this.part(this.layer.x, value) * this.width; }
   y(value) { return this.top + (1 - this.part(this.layer.y, value)) * this.height; }
+
+  // The values of a place in px, on linear axes.
+  point(x, y) {
+    const value = (axis, share) => axis.domain[0] + clamp(share, 0, 1) * (axis.domain[1] - axis.domain[0]);
+    return [value(this.layer.x, (x - this.left) / this.width), value(this.layer.y, 1 - (y - this.top) / this.height)];
+  }
 
   ticks(axis, room) {
     if (axis.ticks) return axis.ticks;

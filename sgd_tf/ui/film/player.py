@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib import resources
 from typing import Any
@@ -75,14 +76,22 @@ def data(film: Film, *, dark: bool) -> dict[str, Any]:
     return sent
 
 
-def show(film: Film, *, key: str) -> None:
+def show(film: Film, *, key: str, on_pick: Callable[[tuple[float, float]], None] | None = None) -> None:
     """Show a film, which begins to play unless the learner has asked for less motion.
 
     Args:
         film: what is seen.
         key: of the element.
+        on_pick: takes a point that is clicked, or to which the pointer is dragged, on a plot of the film with `pick`.
     """
-    _component()(data=data(film, dark=st.context.theme.type == "dark"), key=key)
+
+    def picked() -> None:
+        point = st.session_state[key]["picked"]
+        if on_pick and point:
+            on_pick((float(point[0]), float(point[1])))
+
+    events = {"on_picked_change": picked} if on_pick else {}
+    _component()(data=data(film, dark=st.context.theme.type == "dark"), key=key, **events)
 
 
 def _component() -> Any:
