@@ -11,10 +11,11 @@ from sgd_tf.claims import chart as claims_chart
 from sgd_tf.claims import findings, verdict, wording
 from sgd_tf.claims.catalogue import CLAIMS
 from sgd_tf.claims.claim import NUM_SEEDS, Claim, Point
-from sgd_tf.claims.rows import ClaimPlan, Failure, Finding, Plan, SignOfLife, try_claim
+from sgd_tf.claims.rows import ClaimPlan, Failure, Finding, Plan, SignOfLife, try_claim, try_claims
 from sgd_tf.claims.verdict import End
 from sgd_tf.jobs import Slice, rows
 from sgd_tf.jobs.slices import Rows
+from sgd_tf.recordings import recorded
 from sgd_tf.ui import menu, progress, runs, trial
 from sgd_tf.ui.language import _
 from sgd_tf.ui.settings import Choice
@@ -42,7 +43,13 @@ WORDS: dict[str, str] = {
 }
 SEEDS = Choice(key="claims_seeds", label=N_("Seeds"), options=("3", "5", "10"), default=str(NUM_SEEDS))
 SHOW = Choice(key="claims_show", label=N_("Show"), options={"all": N_("All")} | WORDS, default="all")
-SETTINGS = (SEEDS, SHOW)
+SORT = Choice(
+    key="claims_sort",
+    label=N_("Order"),
+    options={"verdict": N_("By verdict"), "text": N_("As in the texts")},
+    default="verdict",
+)
+SETTINGS = (SEEDS, SHOW, SORT)
 
 
 def seeds() -> int:
@@ -132,6 +139,7 @@ TRIAL: Trial[Plan, SignOfLife | Finding | Failure] = Trial(
     picture=_picture,
     state=_state,
     begin=begin,
+    recorded=recorded(try_claims),
 )
 
 
@@ -151,6 +159,11 @@ def collect() -> dict[str, End]:
     return found
 
 
+def recorded_ends() -> dict[str, End]:
+    """The recorded verdicts, by claim: what stands where nothing was tested here."""
+    return verdict.ends_of(recorded(try_claims)().rows)
+
+
 def summary(found: Mapping[str, End]) -> list[str]:
     """How many claims have each verdict, as a choice of which ones are listed; both files.
 
@@ -160,7 +173,8 @@ def summary(found: Mapping[str, End]) -> list[str]:
     Returns:
         Keys of the claims that are listed.
     """
-    states = {key: _state_of(claim, found.get(key)) for key, claim in CLAIMS.items()}
+    shown = recorded_ends() | dict(found)
+    states = {key: _state_of(claim, shown.get(key)) for key, claim in CLAIMS.items()}
     counts = {state: list(states.values()).count(state) for state in WORDS}
 
     def title(option: str) -> str:
@@ -171,6 +185,7 @@ def summary(found: Mapping[str, End]) -> list[str]:
     there = [state for state, number in counts.items() if number]
     with st.container(horizontal=True, vertical_alignment="center", key="claims_summary"):
         chosen = SHOW.draw(["all", *there], title=title, label_visibility="collapsed", width="content")
+        SORT.draw(label_visibility="collapsed", width="content")
         _files([end for key in CLAIMS if isinstance(end := found.get(key), Finding)])
     right, judged = verdict.num_right({key: guess_of(key) for key in CLAIMS}, found)
     if judged:
@@ -197,28 +212,44 @@ def guess_of(key: str) -> str | None:
 
 
 def all_claims(keys: Collection[str], found: Mapping[str, End], num_seeds: int) -> None:
-    """Claims, group by group.
+    """Claims, group by group: those with the same verdict, or those of the same text.
 
     Args:
         keys: of those that are listed.
         found: of `collect`.
         num_seeds: for a claim that is tested on its own.
     """
-    for group, title in wording.GROUPS.items():
-        claims = [CLAIMS[key] for key in CLAIMS if key in keys and CLAIMS[key].group == group]
-        if claims:
-            st.subheader(_(title), anchor=False)
+    shown = recorded_ends() | dict(found)
+    if all(key not in found for key in keys):
+        st.caption(f":material/history: {progress.origin(recorded(try_claims)().source)}")
+    for title, claims in _groups([CLAIMS[key] for key in CLAIMS if key in keys], shown):
+        st.subheader(title, anchor=False)
         with st.container(gap="xsmall"):
             for claim in claims:
-                _line(claim, found.get(claim.key), num_seeds)
+                _line(claim, shown.get(claim.key), num_seeds, is_recorded=claim.key not in found)
 
 
-def _line(claim: Claim, end: End | None, num_seeds: int) -> None:
+def _groups(claims: Sequence[Claim], shown: Mapping[str, End]) -> list[tuple[str, list[Claim]]]:
+    """Claims under their headings; a claim that is being tested stays where its last verdict stands."""
+    by_text = SORT.value == "text"
+
+    def group_of(claim: Claim) -> str:
+        return claim.group if by_text else _verdict_of(shown.get(claim.key))
+
+    titles = wording.GROUPS if by_text else WORDS
+    groups = [(_(title), [claim for claim in claims if group_of(claim) == name]) for name, title in titles.items()]
+    return [(title, group) for title, group in groups if group]
+
+
+def _line(claim: Claim, end: End | None, num_seeds: int, *, is_recorded: bool) -> None:
     """One claim: its verdict in a line, and what has led to it when the line is opened."""
     state = _state_of(claim, end)
     icon, color = LOOKS[state]
     label = f":{color}[{icon}] **{wording.number(claim.key)}. {_(claim.sentence)}** :{color}[{_(WORDS[state])}]"
-    if (guess := guess_of(claim.key)) and state in wording.VERDICTS:
+    if is_recorded and state in wording.VERDICTS:
+        words = _("recorded")
+        label += f" :gray[({words})]"
+    elif (guess := guess_of(claim.key)) and state in wording.VERDICTS:
         label += " · " + wording.guess_held(guess, state)
     key = f"claims_open_{claim.key}"
     st.session_state[key] = bool(st.session_state.get(key))  # a line whose words change would fold up
@@ -226,21 +257,23 @@ def _line(claim: Claim, end: End | None, num_seeds: int) -> None:
         fold = st.expander(label, key=key, on_change="rerun")
         if fold.open:
             with fold:
-                _card(claim, end, num_seeds)
+                _card(claim, end, num_seeds, is_recorded=is_recorded)
 
 
-def _card(claim: Claim, end: End | None, num_seeds: int) -> None:
+def _card(claim: Claim, end: End | None, num_seeds: int, *, is_recorded: bool) -> None:
     left, right = st.columns([3, 2], gap="medium", vertical_alignment="center")
     with left:
-        if not isinstance(end, Finding):
-            trial.predict(_("Predict: what will the verdict be?"), wording.GUESSES, key=f"claims_guess_{claim.key}")
+        if is_recorded or not isinstance(end, Finding):
+            trial.predict(
+                _("Predict: what will the verdict be here?"), wording.GUESSES, key=f"claims_guess_{claim.key}"
+            )
         st.caption(_(claim.experiment))
         st.markdown(wording.rule(claim, end))
         if isinstance(end, Finding):
             st.caption(_("Seeds: {n}").format(n=end.num_seeds))
         with st.container(horizontal=True, vertical_alignment="center"):
             if st.button(
-                _("Test this claim"),
+                _("Test it here"),
                 icon=":material/play_arrow:",
                 key=f"claims_run_{claim.key}",
                 disabled=runs.active() is not None,
@@ -262,6 +295,10 @@ def _state_of(claim: Claim, end: End | None) -> str:
         has_begun = any(row.claim == claim.key for row in run.job.rows)
         if has_begun and claim.key not in verdict.ends_of(run.job.rows):
             return "is tested"
+    return _verdict_of(end)
+
+
+def _verdict_of(end: End | None) -> str:
     if end is None:
         return "not tested"
     return end.verdict if isinstance(end, Finding) else "no result"

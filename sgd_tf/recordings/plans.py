@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from sgd_tf.claims import rows as claims
+from sgd_tf.claims.catalogue import CLAIMS
 from sgd_tf.devices import rows as devices
 from sgd_tf.double_loop import rows as double_loop
 from sgd_tf.memory import rows as memory
@@ -49,4 +51,5 @@ PLANS: Mapping[Run, Any] = {
     step_cost.measure_steps: step_cost.StepCostPlan(
         problem="digits", num_examples=1437, model=_MLP, batch_sizes=(8, 64, 512, 1437)
     ),
+    claims.try_claims: claims.Plan(keys=tuple(CLAIMS), num_seeds=3),
 }

@@ -1,5 +1,6 @@
 """The page of the claims in both languages, with workers that answer from a formula instead of experiments."""
 
+import dataclasses
 import io
 import json
 import math
@@ -8,14 +9,29 @@ import re
 import pandas as pd
 import pytest
 
-from sgd_tf.claims import findings
+from sgd_tf.claims import findings, view
 from sgd_tf.claims.catalogue import CLAIMS
 from sgd_tf.claims.claim import Point
 from sgd_tf.claims.rows import ClaimPlan, Failure, Finding, SignOfLife, try_claim
+from sgd_tf.claims.wording import VERDICTS as WORDS
 from sgd_tf.jobs import JobFailure
 from tests.lab import LANGUAGES, checked, open_app
 
 PAGE = "pages/lab/claims.py"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_recorded(request, monkeypatch):
+    """No recorded verdicts, and claims as in the texts, but for tests of these."""
+    if "recorded_verdicts" not in request.fixturenames:
+        monkeypatch.setattr(view, "recorded_ends", dict)
+        monkeypatch.setattr(view, "SORT", dataclasses.replace(view.SORT, default="text"))
+
+
+@pytest.fixture
+def recorded_verdicts():
+    """The verdicts of the package."""
+    return view.recorded_ends()
 
 
 def answer(key, num_seeds, verdict="holds"):
@@ -236,3 +252,35 @@ def test_a_finished_run_survives_a_reload(cluster):
     name = app.query_params["run"]
     app = open_app(page=PAGE, run=name)
     assert "Holds: 1" in counts(app)
+
+
+def test_the_recorded_verdicts_are_there_at_once_by_verdict_and_a_test_replaces_its_own(cluster, recorded_verdicts):
+    app = open_app(page=PAGE)
+    assert not cluster.jobs
+    numbers = {each: sum(end.verdict == each for end in recorded_verdicts.values()) for each in WORDS}
+    assert counts(app) == ["All: 18", *(f"{WORDS[each]}: {number}" for each, number in numbers.items() if number)]
+    lines = [line.label for line in app.expander][: len(CLAIMS)]
+    assert all(line.endswith(":gray[(recorded)]") for line in lines)
+    assert [heading.value for heading in app.subheader][1 : 1 + sum(map(bool, numbers.values()))] == [
+        WORDS[each] for each, number in numbers.items() if number
+    ]
+    assert "Recorded: a real run on" in text_of(app)
+    press(open_lines(app, "new_order"), "claims_run_new_order")
+    app = serve(app, cluster)
+    assert sum(line.label.endswith(":gray[(recorded)]") for line in app.expander[: len(CLAIMS)]) == 17
+
+
+def test_the_recorded_claims_can_be_read_in_the_order_of_the_texts(cluster, recorded_verdicts):
+    app = open_app(page=PAGE, claims_sort="text", claims_show=recorded_verdicts["efficient"].verdict)
+    assert not cluster.jobs
+    numbers = [int(re.search(r"\*\*(\d+)\. ", line.label)[1]) for line in app.expander[:-1]]
+    same = [end.verdict == recorded_verdicts["efficient"].verdict for end in recorded_verdicts.values()]
+    assert numbers == sorted(numbers)
+    assert len(numbers) == sum(same)
+
+
+@pytest.mark.parametrize("key", ["new_order", "used_up", "iterations"])
+def test_a_fresh_test_of_an_exact_claim_gives_the_recorded_verdict(recorded_verdicts, key):
+    *_before, fresh = try_claim(ClaimPlan(claim=key, num_seeds=3))
+    assert fresh.verdict == recorded_verdicts[key].verdict
+    assert fresh.values == recorded_verdicts[key].values
