@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from sgd_tf import problems
-from sgd_tf.sweep import plans
 from sgd_tf.sweep.plans import Cell, SweepPlan
 from sgd_tf.training.records import TrainConfig
 
@@ -96,14 +95,3 @@ def measure_landscape(plan: SweepPlan, config: TrainConfig) -> Iterator[Landscap
     from sgd_tf.sweep import measure
 
     yield from measure.landscape(problems.load(plan.problem, num_examples=plan.num_examples), plan, config)
-
-
-def run_sweep(plan: SweepPlan) -> Iterator[CellResult | LandscapePoint]:
-    """All runs of a sweep one after the other, then noise scale and largest curvature along one of them."""
-    from sgd_tf.sweep import measure
-
-    cells = []
-    for result in measure.sweep(problems.load(plan.problem, num_examples=plan.num_examples), plan):
-        cells.append(result)
-        yield result
-    yield from measure_landscape(plan, plans.landscape_config(plan, cells))
