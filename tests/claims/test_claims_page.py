@@ -283,4 +283,5 @@ def test_the_recorded_claims_can_be_read_in_the_order_of_the_texts(cluster, reco
 def test_a_fresh_test_of_an_exact_claim_gives_the_recorded_verdict(recorded_verdicts, key):
     *_before, fresh = try_claim(ClaimPlan(claim=key, num_seeds=3))
     assert fresh.verdict == recorded_verdicts[key].verdict
-    assert fresh.values == recorded_verdicts[key].values
+    for name, values in recorded_verdicts[key].values.items():
+        assert fresh.values[name] == pytest.approx(values, rel=1e-5)
