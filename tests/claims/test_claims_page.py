@@ -273,7 +273,7 @@ def test_the_recorded_verdicts_are_there_at_once_by_verdict_and_a_test_replaces_
 def test_the_recorded_claims_can_be_read_in_the_order_of_the_texts(cluster, recorded_verdicts):
     app = open_app(page=PAGE, claims_sort="text", claims_show=recorded_verdicts["efficient"].verdict)
     assert not cluster.jobs
-    numbers = [int(re.search(r"\*\*(\d+)\. ", line.label)[1]) for line in app.expander[:-1]]
+    numbers = [int(found[1]) for line in app.expander if (found := re.search(r"\*\*(\d+)\. ", line.label))]
     same = [end.verdict == recorded_verdicts["efficient"].verdict for end in recorded_verdicts.values()]
     assert numbers == sorted(numbers)
     assert len(numbers) == sum(same)
