@@ -62,10 +62,12 @@ class PeerError(RuntimeError):
     Attributes:
         index: number of that process.
         status: its exit status, negative for a signal; None if it says nothing.
+        is_missing: whether a process is gone or silent; else an exception in it was the cause.
     """
 
     def __init__(self, error: ChildError) -> None:
-        hint = " A peer may be missing." if not error.kind or error.kind in PEER_GONE else ""
+        self.is_missing = not error.kind or error.kind in PEER_GONE
+        hint = " A peer may be missing." if self.is_missing else ""
         super().__init__(f"{error}{hint} All processes of this run were ended.")
         self.index, self.status = error.index, error.status
 

@@ -131,6 +131,14 @@ class Ended:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Missing:
+    """A process was silent for too long or ended unexpectedly; all processes of the run were ended."""
+
+    worker: int  # its number
+    is_silent: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class DevicesPlan:
     """The same run over 1, 2, 4, … devices of one machine."""
 
@@ -152,12 +160,17 @@ class DevicesPlan:
         return len(self.device_counts) * self.run.num_updates
 
 
-def train_over_devices(plan: DevicesPlan) -> Iterator[Cores | Row | Difference]:
+def train_over_devices(plan: DevicesPlan) -> Iterator[Cores | Row | Difference | Missing]:
     """Rows of `replicas.over_devices`, each run with its difference in place of its weights."""
     from sgd_tf.devices import replicas
 
     yield _cores()
-    yield from _compared(plan.run, replicas.over_devices(plan.run, plan.device_counts))
+    try:
+        yield from _compared(plan.run, replicas.over_devices(plan.run, plan.device_counts))
+    except replicas.PeerError as error:
+        if not error.is_missing:
+            raise
+        yield Missing(worker=error.index, is_silent=error.status is None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +182,7 @@ class MachinesPlan:
     lose_after: int | None  # update after which the last process is killed; None for never
 
 
-def train_over_workers(plan: MachinesPlan) -> Iterator[Cores | Row | Difference | Ended]:
+def train_over_workers(plan: MachinesPlan) -> Iterator[Cores | Row | Difference | Ended | Missing]:
     """Rows of `replicas.over_workers`, with the difference in place of the weights; `Ended` after a loss."""
     from sgd_tf.devices import replicas
 
@@ -182,9 +195,12 @@ def train_over_workers(plan: MachinesPlan) -> Iterator[Cores | Row | Difference 
                 lost_at = time.monotonic()
             yield row
     except replicas.PeerError as error:
-        if plan.lose_after is None:
+        if plan.lose_after is not None:
+            yield Ended(worker=error.index, seconds=time.monotonic() - lost_at)
+        elif error.is_missing:
+            yield Missing(worker=error.index, is_silent=error.status is None)
+        else:
             raise
-        yield Ended(worker=error.index, seconds=time.monotonic() - lost_at)
 
 
 def _compared(plan: ParallelPlan, rows: Iterator[Row | Weights]) -> Iterator[Row | Difference]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from sgd_tf.devices.rows import DevicesPlan, Difference, Ended, MachinesPlan, Update
+from sgd_tf.devices.rows import DevicesPlan, Difference, Ended, MachinesPlan, Missing, Update
 from sgd_tf.jobs.rows import table
 
 TIMED_FROM = 3  # the first updates compile
@@ -63,6 +63,14 @@ class LostVerdict:
     seconds: float  # from the loss until no process was left
 
 
+@dataclass(frozen=True, kw_only=True)
+class MissingVerdict:
+    """A process was silent for too long or ended unexpectedly: the run has no result."""
+
+    process: int  # its number, from 1
+    is_silent: bool
+
+
 def times(found: Iterable[Any]) -> pd.DataFrame:
     """Milliseconds of an update for each number of devices: median and quartiles, the first updates left out.
 
@@ -84,7 +92,7 @@ def times(found: Iterable[Any]) -> pd.DataFrame:
     return rows.assign(difference=[differences.get(count, math.nan) for count in rows["replicas"]])
 
 
-def devices(plan: DevicesPlan, found: Iterable[Any]) -> ParallelVerdict | Diverged | Unfinished:
+def devices(plan: DevicesPlan, found: Iterable[Any]) -> ParallelVerdict | MissingVerdict | Diverged | Unfinished:
     """The verdict on several devices: of the runs that came to their end.
 
     Args:
@@ -92,8 +100,8 @@ def devices(plan: DevicesPlan, found: Iterable[Any]) -> ParallelVerdict | Diverg
         found: their rows.
     """
     found = list(found)
-    if diverged := _diverged(found):
-        return diverged
+    if without_result := _missing(found) or _diverged(found):
+        return without_result
     done = times(found).dropna(subset=["difference"]).sort_values("replicas")
     if len(done) < 2:
         return Unfinished()
@@ -107,7 +115,9 @@ def devices(plan: DevicesPlan, found: Iterable[Any]) -> ParallelVerdict | Diverg
     )
 
 
-def machines(plan: MachinesPlan, found: Iterable[Any]) -> ParallelVerdict | LostVerdict | Diverged | Unfinished:
+def machines(
+    plan: MachinesPlan, found: Iterable[Any]
+) -> ParallelVerdict | LostVerdict | MissingVerdict | Diverged | Unfinished:
     """The verdict on several processes.
 
     Args:
@@ -119,8 +129,8 @@ def machines(plan: MachinesPlan, found: Iterable[Any]) -> ParallelVerdict | Lost
         if isinstance(row, Ended):
             after = plan.lose_after or sum(isinstance(each, Update) for each in found)
             return LostVerdict(process=row.worker + 1, after=after, seconds=row.seconds)
-    if diverged := _diverged(found):
-        return diverged
+    if without_result := _missing(found) or _diverged(found):
+        return without_result
     done = times(found).dropna(subset=["difference"])
     if done.empty:
         return Unfinished()
@@ -132,6 +142,11 @@ def machines(plan: MachinesPlan, found: Iterable[Any]) -> ParallelVerdict | Lost
         seconds=last["ms"] / 1e3,
         ratio=None,
     )
+
+
+def _missing(found: Iterable[Any]) -> MissingVerdict | None:
+    row = next((row for row in found if isinstance(row, Missing)), None)
+    return None if row is None else MissingVerdict(process=row.worker + 1, is_silent=row.is_silent)
 
 
 def _diverged(found: Iterable[Any]) -> Diverged | None:

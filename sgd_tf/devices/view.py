@@ -20,6 +20,7 @@ from sgd_tf.devices.rows import (
     FirstMinibatch,
     Lost,
     MachinesPlan,
+    Missing,
     ParallelPlan,
     Stage,
     Update,
@@ -143,7 +144,8 @@ def _each(batch_size: int, replicas: int) -> str:
 def _devices_verdict(plan: DevicesPlan, found: list[Any]) -> Verdict:
     """Equality of the weights over several devices, and the time of an update."""
     says = verdict.devices(plan, found)
-    return Verdict(text=wording.devices(says), answer=getattr(says, "answer", None))
+    is_missing = isinstance(says, verdict.MissingVerdict)
+    return Verdict(text=wording.devices(says), answer=getattr(says, "answer", None), is_failure=is_missing)
 
 
 DEVICES = Trial(
@@ -173,7 +175,7 @@ def _machines_picture(plan: MachinesPlan, found: list[Any]) -> None:
     """Draw the state of each process."""
     stages = {row.worker: row.stage for row in found if isinstance(row, Stage)}
     lost = {row.worker for row in found if isinstance(row, Lost)}
-    has_ended = any(isinstance(row, Ended) for row in found)
+    has_ended = any(isinstance(row, Ended | Missing) for row in found)
     is_done = any(isinstance(row, Difference) for row in found)
     words = {
         "tensorflow": _("TensorFlow loaded, waiting for the others"),
@@ -197,7 +199,7 @@ def _machines_picture(plan: MachinesPlan, found: list[Any]) -> None:
 def _machines_verdict(plan: MachinesPlan, found: list[Any]) -> Verdict:
     """Equality of the weights over several processes; or the end of all after one was killed."""
     says = verdict.machines(plan, found)
-    is_lost = isinstance(says, verdict.LostVerdict)
+    is_lost = isinstance(says, verdict.LostVerdict | verdict.MissingVerdict)
     return Verdict(text=wording.machines(says), answer=getattr(says, "answer", None), is_failure=is_lost)
 
 

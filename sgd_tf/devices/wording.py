@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sgd_tf.devices.verdict import Diverged, LostVerdict, ParallelVerdict, Unfinished
+from sgd_tf.devices.verdict import Diverged, LostVerdict, MissingVerdict, ParallelVerdict, Unfinished
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import difference_text, digits
 
 
-def devices(says: ParallelVerdict | Diverged | Unfinished) -> str:
+def devices(says: ParallelVerdict | MissingVerdict | Diverged | Unfinished) -> str:
     """Equality of the weights over several devices, and the time of an update."""
     if not isinstance(says, ParallelVerdict):
         return _without_numbers(says)
@@ -21,7 +21,7 @@ def devices(says: ParallelVerdict | Diverged | Unfinished) -> str:
     return sentence + " " + time.format(r=says.replicas, ratio=digits(says.ratio, 2))
 
 
-def machines(says: ParallelVerdict | LostVerdict | Diverged | Unfinished) -> str:
+def machines(says: ParallelVerdict | LostVerdict | MissingVerdict | Diverged | Unfinished) -> str:
     """Equality of the weights over several processes; or the end of all after one was killed."""
     if isinstance(says, LostVerdict):
         text = _(
@@ -39,7 +39,15 @@ def machines(says: ParallelVerdict | LostVerdict | Diverged | Unfinished) -> str
     return text.format(n=says.num_updates, difference=difference_text(says.difference), ms=ms)
 
 
-def _without_numbers(says: Diverged | Unfinished) -> str:
+def _without_numbers(says: MissingVerdict | Diverged | Unfinished) -> str:
+    if isinstance(says, MissingVerdict):
+        text = _("Process {n} ended unexpectedly, so all processes of this run were ended. Run again.")
+        if says.is_silent:
+            text = _(
+                "Process {n} sent nothing for too long, as happens on a busy machine, so all processes of this run "
+                "were ended. Run again later, or choose a smaller k."
+            )
+        return text.format(n=says.process)
     if isinstance(says, Diverged):
         return _("Training diverged: the weights are no longer numbers, so there is nothing to compare.")
     return _("Stopped before there were two results to compare.")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+from sgd_tf.checks import BatchSize, resolve_batch_size
 from sgd_tf.children import WORKER_BYTES
 from sgd_tf.memory import predict
 from sgd_tf.problems import CATALOGUE
@@ -19,7 +20,7 @@ class Sweep(Protocol):
     problem: str
     num_examples: int | None
     model: ModelConfig
-    batch_sizes: Sequence[int]
+    batch_sizes: Sequence[int] | Mapping[str, BatchSize]  # the latter by contestant
 
 
 def for_plan(plan: object, limit: int) -> str:
@@ -40,7 +41,8 @@ def for_plan(plan: object, limit: int) -> str:
     if isinstance(plan, RacePlan):
         k = max(config.minibatch_size(num_examples) for config in plan.configs.values())
     else:
-        k = min(num_examples, max(plan.batch_sizes))
+        asked = plan.batch_sizes.values() if isinstance(plan.batch_sizes, Mapping) else plan.batch_sizes
+        k = max(resolve_batch_size(num_examples, size) for size in asked)
     config = TrainConfig(batch_size=k)
     needed = predict.predict(sizes, config, num_examples=num_examples, num_features=info.num_features).total
     room = max(1, limit - WORKER_BYTES)

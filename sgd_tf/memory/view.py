@@ -133,7 +133,8 @@ def _wall_picture(plan: WallPlan, found: list[Any]) -> None:
     predicted = predicted_table(info, plan.model, _sizes_up_to(info.num_examples))
     devices = [row for row in found if isinstance(row, Device)] if runs.get(WALL.kind) else []
     limits = _limits(plan, devices[0] if devices else None)
-    top = max(predicted["megabytes"].max(), *limits.values()) * 2
+    peaks = (row.num_bytes / MEGABYTE for row in shown)
+    top = max(predicted["megabytes"].max(), *limits.values(), *peaks) * 2
     tank, growth = st.columns([1, 2], gap="small")
     with tank, st.container(key="memory_tank"):
         player.show(film.tank(plan, own, others), key="memory_tank_film")
@@ -250,6 +251,7 @@ def _parts_picture(plan: PartsPlan, found: list[Any]) -> None:
     table = measured_table(measured, [row.micro_batch_size or row.batch_size for row in measured])
     sizes = sorted({k, *parts, *np.geomspace(parts[-1], k, 20).round().astype(int).tolist()})
     predicted = predicted_table(info, plan.model, sizes, batch_size=k)
+    low, high = predicted["megabytes"].min(), predicted["megabytes"].max()
     theme, x = page_theme(CHART_HEIGHT), charts.Axis("size", (0.8 * parts[-1], 1.3 * k), title=_("Micro-batch m"))
     with st.container(key="memory_parts_chart"), st.grid(2, min_column_width=320, gap="small"):
         chart = memory_chart.memory_growth(
@@ -257,7 +259,7 @@ def _parts_picture(plan: PartsPlan, found: list[Any]) -> None:
             table,
             limits={},
             x=x,
-            y_domain=(predicted["megabytes"].min() / 2, predicted["megabytes"].max() * 4),
+            y_domain=(low / 2, max(high * 4, table["megabytes"].max() * 2 if measured else 0.0)),
             title=(
                 _("Memory of one update of k = {k}").format(k=f"{k:,}"),
                 _("Lines: predicted. Points: measured."),

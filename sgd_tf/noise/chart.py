@@ -120,7 +120,13 @@ def arrows(
         domains: ends of the horizontal and of the vertical axis; what lies outside is clipped.
         theme: of the page.
     """
-    return filled(_arrows(layout, theme.color_of(batch_size, num_examples), domains, theme), arrows=steps.round(7))
+    return filled(_arrows(layout, theme.color_of(batch_size, num_examples), domains, theme), arrows=_rounded(steps))
+
+
+def _rounded(steps: pd.DataFrame) -> pd.DataFrame:
+    """Coordinates to seven digits of the longest: near a minimum all steps are tiny."""
+    longest = float(steps[["w", "b", "w2", "b2"]].abs().max(axis=None))
+    return steps.round(6 - math.floor(math.log10(longest)) if longest > 0 else 7)
 
 
 @structure

@@ -86,7 +86,7 @@ class Downloads:
                 del self._under_way[name]
         error = future.exception()
         if error is not None:
-            reason = str(error).strip().rstrip(".") or type(error).__name__
+            reason = str(error).replace(": None -- ", ": ").strip().rstrip(".") or type(error).__name__
             raise DownloadError(name, reason) from error
         return future.result()
 

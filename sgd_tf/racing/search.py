@@ -39,7 +39,7 @@ def try_learning_rates(
 
     The mean loss of a trial is exp(1/n Σ ln loss(u_i)) over n = 12 numbers of updates u_i, evenly spaced in the
     logarithm from 1/50 of the trial to its end. A rate that is unstable at first pays for it, and so does one that is
-    slow, which the loss at the end alone would not tell. One k costs the same time per update whatever its learning
+    slow; the loss at the end would show neither. One k costs the same time per update whatever its learning
     rate, so the comparison does not depend on what else the machine does.
 
     From small to large the loss falls until the steps become too long; so the search ends when `patience` rates

@@ -78,7 +78,7 @@ def ranges(plan: SweepPlan) -> dict[str, str]:
 def answer(verdict: SweepVerdict) -> tuple[str | None, frozenset[str]]:
     """The range of the fastest k, None if there is none; and the others whose k can not be told from it."""
     found = verdict.fastest
-    if not isinstance(found, Fastest) or found.num_compared < 2:
+    if not isinstance(found, Fastest) or found.num_compared < 2 or math.isnan(found.share):  # too few seeds
         return None, frozenset()
     right = range_of(found.best)
     return right, frozenset(map(range_of, found.as_fast)) - {right}
@@ -91,6 +91,8 @@ def text(verdict: SweepVerdict) -> str:
     if isinstance(found, Fastest):
         sentences += _fastest(verdict.plan, found)
         sentences += [_step(verdict.step)] if verdict.step else []
+        if math.isnan(found.share):
+            sentences.append(_("One or two seeds are too few to judge a prediction."))
     else:
         sentences.append(_(NO_ANSWER[found]))
         start = verdict.noise.get("start")
@@ -151,7 +153,7 @@ def best_sizes(verdict: SweepVerdict) -> pd.DataFrame:
         rows[_("Critical batch size: more samples save few updates beyond it")] = _about(law.critical_batch_size)
     scales = [point.noise_scale for point in verdict.noise.values() if math.isfinite(point.noise_scale)]
     if scales:
-        name = _("The same, predicted by the noise of the gradient: start → middle → target")
+        name = _("Critical batch size, predicted by the noise of the gradient: start → middle → target")
         rows[name] = " → ".join(map(_about, scales))
     for usual in verdict.usual:
         words = _("Lowest test loss after {budget}, learning rate: {rate}")
@@ -235,7 +237,7 @@ def is_bent(law: Hyperbola) -> bool:
 def _law(law: Hyperbola) -> Iterator[str]:
     """The critical batch size, and how far it is known."""
     if law.no_interval == "misfit":
-        yield _("No critical batch size: the updates do not follow the law S = S_min + E_min/k.")
+        yield _("No critical batch size: the updates do not follow the law S = Sₘᵢₙ + Eₘᵢₙ/k.")
     elif law.critical_batch_size >= law.largest:
         yield _("Up to the largest k of the sweep, twice the k takes about half the updates.")
     elif law.critical_batch_size <= law.smallest:

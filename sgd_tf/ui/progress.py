@@ -26,7 +26,10 @@ QUICK_SECONDS = 0.15  # an answer that comes within this is shown without a skel
 STATUS_HEIGHT = 76  # px
 FAILURES = {
     "memory": N_("The run took more memory than a worker has. Choose a smaller k or fewer samples N."),
-    "time limit": N_("The run passed its time limit and was stopped. Choose fewer seconds or a larger k."),
+    "time limit": N_(
+        "The run passed its time limit and was stopped. Choose a smaller run, or try again when the machine is less "
+        "busy."
+    ),
     "worker lost": N_("The process that trained ended unexpectedly, twice. Please try again."),
     "import": N_("What training needs cannot be loaded on this server: {reason}"),
     "download": N_("The data could not be downloaded: {reason}. These need no download: {names}."),

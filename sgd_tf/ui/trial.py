@@ -142,12 +142,15 @@ class Trial(Generic[Plan, Row]):
         shown, rows = self.shown(plan)
         if shown is None:
             return
-        is_over = run is not None and run.job.status in ("done", "stopped")
+        is_late = run is not None and run.job.failure is not None and run.job.failure.kind == "time limit"
+        is_over = is_late or (run is not None and run.job.status in ("done", "stopped"))
         is_known = is_over or (self.is_known is not None and self.is_known(shown, rows))
         found = self.verdict(shown, rows) if is_known and rows else None
         state = self.state(shown, rows) if self.state and run and run.job.status == "running" and rows else ""
         with st.container(key=f"{self.kind}_verdict", gap=None):  # what is announced takes no place
             if run and found:
+                if is_late:
+                    st.error(progress.failure_text(run.job.failure, run.plan))
                 judge(run.prediction, found, self._options(shown))
                 said = [] if is_over else [state]  # the verdict is there, and the rest of the run goes on
             else:
@@ -181,7 +184,7 @@ def _state(run: SessionRun | None, share: float) -> str:
     """What a run without a verdict does, or how it ended; empty while nothing has come."""
     if run is None or (run.job.status == "running" and not run.job.rows):
         return ""
-    if run.job.status == "stopped" and not run.job.rows:
+    if run.job.status == "stopped" and not share:
         return _("Stopped before the first result.")
     words = {"running": _("Training: {share}"), "stopped": _("Stopped at {share}."), "done": _("Done.")}
     return words.get(run.job.status, "").format(share=f"{share:.0%}")

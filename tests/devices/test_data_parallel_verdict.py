@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sgd_tf.devices import controls, verdict, wording
-from sgd_tf.devices.rows import DevicesPlan, Difference, Ended, MachinesPlan, ParallelPlan, Update
+from sgd_tf.devices.rows import DevicesPlan, Difference, Ended, MachinesPlan, Missing, ParallelPlan, Update
 from sgd_tf.devices.verdict import Diverged, LostVerdict, ParallelVerdict, Unfinished
 from sgd_tf.ui.numbers import difference_text
 from tests.lab import sentences, standing
@@ -95,6 +95,20 @@ def test_a_process_that_was_killed_is_a_result(seconds, process):
 
 
 @pytest.mark.sentences
+@pytest.mark.parametrize(("is_silent", "said"), [(True, "busy"), (False, "unexpectedly")])
+def test_a_process_that_is_missing_is_said_in_a_sentence(is_silent, said):
+    lost = Missing(worker=0, is_silent=is_silent)
+    run = ParallelPlan(problem="flights", batch_size=4_096)
+    for says, say in (
+        (verdict.devices(DevicesPlan(run=run, largest=8), [*updates(1, 0.1, 30), lost]), wording.devices),
+        (verdict.machines(MachinesPlan(run=run, num_workers=2, lose_after=None), [lost]), wording.machines),
+    ):
+        assert says == verdict.MissingVerdict(process=1, is_silent=is_silent)
+        korean, english = sentences(lambda: say(says))  # noqa: B023
+        assert said in english
+        assert "1" in korean
+
+
 def test_the_parts_of_each_minibatch_differ_by_one_sample_at_most():
     from sgd_tf.devices.replicas import split
 

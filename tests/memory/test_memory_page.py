@@ -11,9 +11,10 @@ from sgd_tf.jobs import JobFailure
 from sgd_tf.memory import advice, predict, rows, view, wording
 from sgd_tf.memory.rows import Device, Difference, Measurement, PartsPlan, WallPlan
 from sgd_tf.problems import CATALOGUE
+from sgd_tf.racing.rows import SearchPlan
 from sgd_tf.training import models
 from sgd_tf.training.records import ModelConfig, RacePlan, TrainConfig
-from tests.lab import LANGUAGES, checked, open_app
+from tests.lab import LANGUAGES, checked, open_app, sentences
 
 PAGE = "pages/lab/memory.py"
 MB = 10**6
@@ -140,6 +141,22 @@ def test_the_whole_and_its_parts_stand_in_a_table_with_the_difference_of_the_upd
     assert "With batch norm it differs by 40.0%" in text
 
 
+def test_the_axis_of_the_memory_holds_what_a_tiny_minibatch_takes_beyond_the_prediction(cluster, monkeypatch):
+    domains, draw = [], view.memory_chart.memory_growth
+
+    def memory_growth(*tables, y_domain, **options):
+        domains.append(y_domain)
+        return draw(*tables, y_domain=y_domain, **options)
+
+    monkeypatch.setattr(view.memory_chart, "memory_growth", memory_growth)
+    app = open_app("en", page=PAGE, memory_part="parts", memory_problem="digits", memory_parts_k="16")
+    app.button(key="memory_parts_run").click().run()
+    job = cluster.jobs[-1]
+    job.rows, job.status = [row(16, 8), row(16, 8, m=4), row(16, 1, m=1)], "done"
+    checked(app.run())
+    assert domains[-1][1] > 8
+
+
 def test_nonsense_in_the_address_gives_the_defaults(cluster):
     app = open_app("ko", page=PAGE, memory_k="-3", memory_limit="nan", memory_model="moon", memory_problem="x")
     app.button(key="memory_wall_run").click().run()
@@ -188,6 +205,20 @@ def test_a_race_without_memory_names_the_limit_and_a_k_that_fits(cluster, langua
         assert part in said
     fitting = predict.predict(sizes, TrainConfig(batch_size=k), num_examples=60_000, num_features=784).total
     assert fitting < room / 2
+
+
+def test_a_search_for_learning_rates_without_memory_names_a_k_that_fits():
+    race = RacePlan(
+        problem="mnist",
+        model=ModelConfig(kind="cnn", widths=()),
+        configs={"SGD": TrainConfig(batch_size=32), "GD": TrainConfig(batch_size="all")},
+    )
+    of_race, of_search = (
+        sentences(lambda: advice.for_plan(plan, 6_000_000_000))  # noqa: B023
+        for plan in (race, SearchPlan.of(race))
+    )
+    assert "k = 60,000" in of_race[0]
+    assert of_search == of_race
 
 
 def test_where_the_plan_explains_nothing_there_is_no_advice():

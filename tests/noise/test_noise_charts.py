@@ -213,3 +213,11 @@ def test_translation_reaches_every_word():
         ]
         assert titles
         assert all(title.startswith("«") for title in titles if title.strip())
+
+
+def test_steps_near_the_minimum_keep_their_direction():
+    tiny = pd.DataFrame([{"kind": "full", "w": 0.0, "b": 0.0, "w2": 6.4321e-8, "b2": -2.5e-8, "name": "GD"}])
+    domains = (-1e-7, 1e-7), (-1e-7, 1e-7)
+    spec = arrows(tiny, layout="cloud", batch_size=200, num_examples=200, domains=domains).to_dict()
+    (drawn,) = spec["datasets"]["arrows"]
+    assert (drawn["w2"], drawn["b2"]) == (6.4321e-8, -2.5e-8)

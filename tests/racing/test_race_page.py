@@ -143,7 +143,7 @@ def test_a_race_that_is_stopped_before_its_first_update_says_so(cluster, rows):
     app.button(key="race_run").click().run()
     finish(app, cluster, rows, "stopped")
     shown = [bar.text for bar in app.progress] + [element.value for element in app.info]
-    assert shown == (["Stopped before anything was trained."] if rows else ["Stopped at 0%."])
+    assert shown == (["Stopped before anything was trained."] if rows else ["Stopped before the first result."])
 
 
 def test_a_prediction_is_judged_by_the_race(cluster):

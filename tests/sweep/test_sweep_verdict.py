@@ -258,7 +258,7 @@ def test_the_answer_names_the_k_that_is_lowest_in_the_table_and_no_winner_where_
         assert (named is not None) == isinstance(verdict.fastest, Fastest) == bool(len(sizes))
         if named:
             assert int(named[1].replace(",", "")) == sizes["median"].idxmin()
-    if len(sizes) < 2:
+    if len(sizes) < 2 or verdict.fastest.num_seeds < 3:  # nobody to compare, or too few seeds to judge
         assert (answer, also) == (None, frozenset())
         return
     assert answer == wording.range_of(sizes["median"].idxmin())

@@ -128,6 +128,17 @@ def test_a_run_takes_the_plan_and_names_itself_in_the_address(cluster):
     assert not app.button(key="coin_stop").disabled
 
 
+def test_a_run_that_passed_its_time_limit_says_so_beside_what_it_found(cluster):
+    app, job = started(cluster, guess="most")
+    job.failure = JobFailure("time limit", "")
+    found = said(finish(app, job, status="failed"))
+    assert [kind for kind, _text in found] == ["success", "error"]
+    assert "4 heads" in found[0][1]
+    assert "passed its time limit" in found[1][1]
+    (late,) = said(finish(app, job, num_rows=2, status="failed"))
+    assert late[0] == "error"
+
+
 def test_what_cannot_be_run_has_no_run():
     app = opened(tosses=0)
     assert app.button(key="coin_run").disabled
