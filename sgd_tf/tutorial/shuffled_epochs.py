@@ -137,7 +137,7 @@ def _flow(drawn: list[list[int]], frames: list[tuple[int, int]]) -> dict[str, An
 
 
 def _orders(drawn: list[list[int]], frames: list[tuple[int, int]]) -> dict[str, Any]:
-    size, left = 3.45, 13
+    size, left = 3.33, 15.4
     slots = [
         (left + (size + 0.1) * place + 0.35 * (place // K), 1.5 + 4.6 * row)
         for row in range(NUM_EPOCHS)

@@ -14,6 +14,16 @@ from sgd_tf.ui.language import _, titles
 DONE, WRONG, OPEN = ":material/check_circle:", ":material/cancel:", ":material/radio_button_unchecked:"
 HERE = ":material/radio_button_checked:"
 
+# On a telephone, where columns stand one below the other, the film comes first: Streamlit has no order for that.
+NARROW = """<style>
+@media (max-width: 640px) {
+  .st-key-tutorial_step :is([data-testid=stColumn], [data-testid=stColumn] > [data-testid=stVerticalBlock]) {
+    display: contents;
+  }
+  .st-key-tutorial_step [data-testid=stHorizontalBlock]:has(> [data-testid=stColumn]) { flex-direction: column; }
+  [data-testid=stLayoutWrapper]:has(> .st-key-tutorial_film) { order: -1; width: 100%; }
+}
+</style>"""
 END = "your_turn"  # the page after the last step
 
 
@@ -26,14 +36,17 @@ def draw(step: Step, prose: str) -> None:
     """
     place = STEPS.index(step)
     way(place)
-    left, right = st.columns([1, 1.75], gap="medium")
+    st.html(NARROW)
+    with st.container(key="tutorial_step"):
+        left, right = st.columns([1, 1.75], gap="medium")
     with left:
         st.markdown(prose)
         with st.container(horizontal=True, key="tutorial_controls"):
             values = tuple(control.draw() for control in step.controls)
         _question(step, values)
     with right:
-        player.show(step.film(*values), key=f"film_{step.key}")
+        with st.container(key="tutorial_film"):
+            player.show(step.film(*values), key=f"film_{step.key}")
         st.code(step.code(*values), language="python")
         _deeper(step.deeper(*values))
 

@@ -42,6 +42,25 @@ const says = document.getElementById("lab_says");
 if (says && says.textContent !== TEXT) says.textContent = TEXT;
 }</script>"""
 
+# Streamlit's colours of code are below 4.5 to 1 on its background, and no theme reaches them. By `dark`: each class of
+# token and its colour.
+CODE_COLORS = {
+    False: {
+        "keyword, function, class-name, decorator": "#0B5CAD",
+        "number, boolean": "#0F6B5F",
+        "string": "#146C2E",
+        "operator": "#9A4300",
+        "comment, punctuation": "#5A5F70",
+    },
+    True: {
+        "keyword, function, class-name, decorator": "#6CB6FF",
+        "number, boolean": "#5FD6C4",
+        "string": "#6FD08C",
+        "operator": "#F2A65A",
+        "comment, punctuation": "#A3A8B8",
+    },
+}
+
 # Without https a browser has no `navigator.clipboard`: only the older way is left.
 COPY_LINK = st.components.v2.component(
     "sgd_tf.copy_link",
@@ -106,6 +125,7 @@ def header(title: str) -> None:
 
 def end() -> None:
     """Write the language into the address, and say what in it was not taken; call after the page."""
+    st.html(f"<style>{_code_style(dark=st.context.theme.type == 'dark')}</style>")
     if not st.session_state[NEW]:  # else the browser does so: a step of Back less
         settings.write(language.KEY, [language.current()])
     script = IN_THE_BROWSER.replace("LANGUAGE", _in_script(language.current()))
@@ -123,6 +143,15 @@ def announce(text: str) -> None:
     """
     words = re.sub(r"[*`$\\]", "", text)
     st.html(ANNOUNCE.replace("TEXT", _in_script(words)), unsafe_allow_javascript=True)
+
+
+def _code_style(*, dark: bool) -> str:
+    """Colours of code that can be read."""
+    return "\n".join(
+        f"[data-testid=stCode] code .token.{name} {{ color: {color}; }}"
+        for names, color in CODE_COLORS[dark].items()
+        for name in names.split(", ")
+    )
 
 
 def _in_script(text: str) -> str:

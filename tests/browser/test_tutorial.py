@@ -72,6 +72,26 @@ def test_the_first_page_moves_says_what_it_shows_and_breaks_no_rule_of_accessibi
     assert fits_a_telephone(lab)
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessibility_rules_hold_on_a_step_with_its_answer_at_the_end_and_for_teachers(open_lab, scheme):
+    lab = open_lab("lang=en", page="two_loops", ready="film_two_loops", color_scheme=scheme)
+    lab.keyed("answer_two_loops").get_by_role("radio").first.focus()
+    lab.page.keyboard.press("Space")
+    expect(lab.page.get_by_test_id("stAlert")).to_be_visible()
+    assert violations(lab, EXCLUDED[scheme]) == []
+    step = lab.page.url
+    for page, key in (("your_turn", "film_your_turn"), ("teaching", "copy_link")):
+        lab.open(step.replace("two_loops", page), key)
+        assert violations(lab, EXCLUDED[scheme]) == []
+
+
+def test_on_a_telephone_the_film_comes_before_the_words(open_lab):
+    lab = open_lab("lang=ko", page="one_update", ready="film_one_update", viewport={"width": 400, "height": 800})
+    words, film = lab.page.get_by_text("경사하강법").first, lab.keyed("film_one_update")
+    assert film.bounding_box()["y"] < words.bounding_box()["y"]
+    assert lab.page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+
+
 def test_the_first_page_stands_still_where_less_motion_is_asked_for(open_lab):
     lab = open_lab("lang=en", page="", ready="start_race", reduced_motion="reduce")
     tile = lab.page.get_by_role("img", name=re.compile("^A race")).locator("rect.a").first
