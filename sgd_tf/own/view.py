@@ -113,6 +113,8 @@ def summary(found: Understanding) -> None:
     split = _("{train} rows to train on, {test} to test on · {d} features")
     text = split.format(train=f"{found.num_rows - num_test:,}", test=f"{num_test:,}", d=f"{found.width:,}")
     st.markdown(f":small[{text}]")
+    for each in found.left_out:
+        st.caption(f"{code(each.name)}: {wording.reason(each.reason)}")
     if found.num_dropped:
         words = _("Dropped: {n} of {total} rows, which lack a value.")
         st.caption(words.format(n=f"{found.num_dropped:,}", total=f"{len(found.is_used):,}"))
