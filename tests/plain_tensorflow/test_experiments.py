@@ -139,6 +139,9 @@ def test_the_settings_of_the_page_are_in_the_code(script):
 def test_race_and_memory_hold_k_the_rates_and_the_parts():
     assert "for k, rate in [(1437, 1.0), (32, 0.5)]:" in racing.fits(RacePlan(problem="digits", configs=RACE))
     assert "momentum=0.9" in racing.fits(RacePlan(problem="digits", configs={"m": TrainConfig(momentum=0.9)}))
+    flights = memory.parts(PartsPlan(problem="flights", model=ModelConfig(), batch_size=16_384))
+    assert "mnist.load_data()" in flights
+    assert ".batch(4096)" in flights
     script = memory.parts(PartsPlan(problem="digits", model=ModelConfig(), batch_size=1000))
     assert ".batch(250)" in script
     assert "gradient_accumulation_steps=4" in script
