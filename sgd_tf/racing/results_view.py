@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from sgd_tf import charts
-from sgd_tf.racing import plain, scripts, verdict, view, wording
+from sgd_tf.racing import overlay_view, plain, scripts, verdict, view, wording
 from sgd_tf.racing.chart import has_lines
 from sgd_tf.training import history
 from sgd_tf.training.records import RacePlan
@@ -32,6 +32,7 @@ def draw() -> None:
                 st.caption(wording.paired(run.plan))
         st.fragment(_four_axes, key="race_axes")()  # always: a control may ask for it when the next race has begun
         if run and not table.empty:
+            overlay_view.draw(run.plan, table, run.job.id)
             _take_home(run.plan, table)
 
 
