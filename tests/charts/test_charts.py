@@ -520,6 +520,7 @@ def test_all_messages_can_be_extracted_by_babel():
     for x in COUNTERS:
         for y in METRICS:
             curves(race(), x=x, y=y, target=0.5, theme=Theme(translate=translate))
+    curves(race().assign(contestant="SGD"), theme=Theme(translate=translate))  # as if each run were a seed of one
     learning_rates(trials(), batch_sizes={"GD": "all", "k = 8": 8}, theme=Theme(translate=translate))
     files = [Path(sgd_tf.__file__).parent / name for name in ("charts/curves.py", "racing/search_chart.py")]
     found = {message for file in files for _, message, _, _ in extract.extract_from_file("python", file)}
