@@ -14,7 +14,8 @@ notice, method = st.columns(2, gap="medium")
 
 if part == "wall":
     with left, st.container(key="memory_controls"):
-        wall = view.with_others(controls.wall_plan())
+        plan = controls.wall_plan()
+        wall = view.with_others(plan) if plan else None
         view.WALL.predict()
         view.WALL.buttons(wall)
         view.wall_ways_out()
@@ -34,4 +35,5 @@ if part == "parts":
     notice.markdown(prose(__file__, "parts_notice"))
     method.markdown(prose(__file__, "parts_method"))
     with st.expander(_("The code")):
-        take_home.both(view.code(parts), plain.parts(parts), name="memory")
+        if parts:
+            take_home.both(view.code(parts), plain.parts(parts), name="memory")

@@ -25,7 +25,7 @@ elif part == "law":
     with right:
         view.LAW.result(law)
     st.markdown(prose(__file__, "law: notice"))
-    code = view.law_code(law)
+    code = view.law_code(law) if law else ""
 
 elif part == "escape":
     st.markdown(prose(__file__, "escape"))
@@ -52,7 +52,7 @@ else:
     code = view.edge_code(edge)
 
 with st.expander(_("The code"), icon=":material/code:"):
-    if part in ("path", "law"):
+    if part == "path" or (part == "law" and law):
         take_home.both(code, plain.path(paths) if part == "path" else plain.law(law), name="gradient_noise")
     else:
         st.code(code, language="python")

@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from sgd_tf import problems
 from sgd_tf.children import ChildError, Children, end_with_parent, serve
 from sgd_tf.memory.predict import FLOAT
 from sgd_tf.memory.rows import Difference, Measurement, Row
@@ -27,11 +28,14 @@ from sgd_tf.training.layers import BatchNormalization, Dropout
 from sgd_tf.training.records import BatchSize, ModelConfig, TrainConfig
 
 if TYPE_CHECKING:
+    import keras
     import numpy as np
 
     from sgd_tf.problems import Problem
     from sgd_tf.training.compilers import Compiler
+    from sgd_tf.training.models import Model
 
+KerasConfig: TypeAlias = str  # how Keras describes a model in JSON: layers, without weights
 COMPILER: Compiler = "xla"  # of all measurements: a trial of both would take memory before the watch begins
 # A large block of memory that is freed goes back to the system at once: peaks do not depend on what was freed before.
 ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": str(2**17), "MALLOC_TRIM_THRESHOLD_": str(2**17)}
@@ -69,14 +73,14 @@ class Request:
 
     problem: str
     num_examples: int | None
-    model: ModelConfig
+    model: ModelConfig | KerasConfig  # or how Keras describes a model, which only the process of a trial may build
     trials: tuple[Trial, ...]
     comparison: Comparison | None
 
 
 def measure(
     problem: str,
-    model: ModelConfig,
+    model: Model,
     trials: Sequence[Trial],
     *,
     comparison: Comparison | None = None,
@@ -92,7 +96,8 @@ def measure(
 
     Args:
         problem: name for `problems.load`.
-        model: which model.
+        model: as in `train`. A Keras model goes to the measuring process as its configuration, and stays as it is; its
+            own layers must be registered by `keras.saving.register_keras_serializable`.
         trials: made one after the other.
         comparison: made after them, without batch normalisation and, for an MLP, with it; of own layers as they are,
             but for dropout, which draws at random. Not made where the whole minibatch went over its limit.
@@ -105,8 +110,9 @@ def measure(
         DownloadError: if the data must be downloaded and cannot be.
         sgd_tf.children.ChildError: if the measuring process itself ends or hangs.
     """
+    sent = model if isinstance(model, ModelConfig) else _described(problem, num_examples, model)
     request = Request(
-        problem=problem, num_examples=num_examples, model=model, trials=tuple(trials), comparison=comparison
+        problem=problem, num_examples=num_examples, model=sent, trials=tuple(trials), comparison=comparison
     )
     with Children(_measured, [request], [ENVIRONMENT]) as children:
         try:
@@ -116,6 +122,24 @@ def measure(
             if error.kind == "DownloadError":
                 raise DownloadError(*error.arguments) from error
             raise
+
+
+def _described(problem: str, num_examples: int | None, model: Model) -> KerasConfig:
+    """A Keras model, or what a function makes, as its configuration: memory does not depend on the weights."""
+    from sgd_tf.training import models
+
+    return models.make(problems.load(problem, num_examples=num_examples), model).to_json()
+
+
+def _network(problem: Problem, model: ModelConfig | KerasConfig) -> keras.Model:
+    """In a trial's process: the Keras model, fresh at each call."""
+    import keras
+
+    from sgd_tf.training import models
+
+    if isinstance(model, ModelConfig):
+        return models.build(problem, model)
+    return keras.models.model_from_json(model)
 
 
 def gpu_memory() -> int | None:
@@ -132,7 +156,6 @@ def gpu_memory() -> int | None:
 
 
 def _measured(request: Request) -> Iterator[Measurement | Difference]:
-    from sgd_tf import problems
     from sgd_tf.training.run import Run  # noqa: F401
 
     data = problems.load(request.problem, num_examples=request.num_examples)
@@ -150,12 +173,14 @@ def _measured(request: Request) -> Iterator[Measurement | Difference]:
             yield from _in_child(_compare, data, request.model, k, request.comparison.micro_batch_sizes, batch_norm)
 
 
-def with_batch_norm(model: ModelConfig) -> tuple[bool, ...]:
+def with_batch_norm(model: ModelConfig | KerasConfig) -> tuple[bool, ...]:
     """Whether the models of a comparison have batch normalisation: an MLP is compared without and with it.
 
     >>> with_batch_norm(ModelConfig()), with_batch_norm(ModelConfig(layers="dense 8, batchnorm"))
     ((False, True), (True,))
     """
+    if not isinstance(model, ModelConfig):
+        return (False,)
     if model.kind == "mlp":
         return False, True
     return (any(isinstance(layer, BatchNormalization) for layer in model.hidden_layers),)
@@ -237,7 +262,7 @@ def _in_child(target: Callable[..., None], *arguments: Any) -> Iterator[Any]:
         raise MemoryError(f"A process of the comparison ended with exit status {child.exitcode}.")
 
 
-def _watched(data: Problem, model: ModelConfig, trial: Trial) -> Measurement:
+def _watched(data: Problem, model: ModelConfig | KerasConfig, trial: Trial) -> Measurement:
     """Make one trial, and end its process when it goes over its limit."""
     limit = math.inf if trial.limit is None else trial.limit
     start: _Start | None = None
@@ -272,11 +297,9 @@ def _watched(data: Problem, model: ModelConfig, trial: Trial) -> Measurement:
     )
 
 
-def _make_updates(answer: Connection, problem: Problem, model: ModelConfig, trial: Trial) -> None:
+def _make_updates(answer: Connection, problem: Problem, model: ModelConfig | KerasConfig, trial: Trial) -> None:
     """In a trial's process: send a `_Start`, make the updates, send an `_End`."""
     import tensorflow as tf
-
-    from sgd_tf.training import models
 
     gpus = tf.config.list_physical_devices("GPU")
     if gpus and trial.limit is not None:
@@ -285,10 +308,10 @@ def _make_updates(answer: Connection, problem: Problem, model: ModelConfig, tria
 
     from sgd_tf.training.run import Run
 
-    warm = Run(problem, TrainConfig(batch_size=1), model=models.build(problem, model), compiler=COMPILER)
+    warm = Run(problem, TrainConfig(batch_size=1), model=_network(problem, model), compiler=COMPILER)
     warm.advance(update=3)
     config = TrainConfig(batch_size=trial.batch_size, micro_batch_size=trial.micro_batch_size)
-    run = Run(problem, config, model=models.build(problem, model), compiler=COMPILER)
+    run = Run(problem, config, model=_network(problem, model), compiler=COMPILER)
     base = _resident("VmRSS")
     held = FLOAT * (run.model.count_params() + run.batch_size * (problem.x_train[0].size + 1))
     _reset_peak(bool(gpus))
@@ -301,7 +324,7 @@ def _make_updates(answer: Connection, problem: Problem, model: ModelConfig, tria
 def _compare(
     answer: Connection,
     problem: Problem,
-    config: ModelConfig,
+    config: ModelConfig | KerasConfig,
     batch_size: int,
     micro_batch_sizes: Sequence[int],
     batch_norm: bool,
@@ -314,7 +337,9 @@ def _compare(
 
     def update(micro_batch_size: int | None) -> np.ndarray:
         """The step of all parameters from their initial values, as one vector."""
-        if config.layers is not None:
+        if not isinstance(config, ModelConfig):
+            model = _network(problem, config)
+        elif config.layers is not None:
             steady = [layer for layer in config.layers if not isinstance(layer, Dropout)]
             model = models.of_layers(problem, steady)
         elif batch_norm:

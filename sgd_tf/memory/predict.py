@@ -6,17 +6,19 @@ With gradient accumulation, `micro_batch_size` takes the place of k in what grow
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sgd_tf.training import layers as own_layers
 from sgd_tf.training.optimizer_settings import num_states
 from sgd_tf.training.records import ModelConfig, TrainConfig, check_int
 
 if TYPE_CHECKING:
-    from sgd_tf.problems import ProblemInfo
+    from sgd_tf.problems import Problem, ProblemInfo
+    from sgd_tf.training.models import Model
 
 FLOAT = 4  # bytes of a float32, and of a label
 MEGABYTE = 10**6  # bytes
@@ -75,6 +77,56 @@ def layers(
         for layer, shape in zip((*hidden, None), shapes, strict=True)
         if not isinstance(layer, own_layers.Flatten)  # the same numbers
     )
+
+
+def layers_of(model: Model, problem: Problem) -> tuple[LayerSizes, ...]:
+    """The layers, in numbers, of anything that `train` takes as a model; for the other functions of this module.
+
+    Args:
+        model: a Keras model of layers (not a subclass of `keras.Model` with its own `call`), a function that makes one,
+            or a `ModelConfig`.
+        problem: gives the shape of a sample and the number of outputs.
+
+    Raises:
+        ValueError: if the layers are not known.
+
+    Example::
+
+        sizes = layers_of(model, problem)
+        largest_batch_size(sizes, 2 * 10**9, num_examples=problem.num_examples, num_features=problem.num_features)
+    """
+    if isinstance(model, ModelConfig):
+        shape, num_outputs = problem.image_shape, problem.num_classes or 1
+        return layers(model, num_features=problem.num_features, num_outputs=num_outputs, image_shape=shape)
+    import keras
+
+    from sgd_tf.training import models
+
+    network = models.make(problem, model)
+    if isinstance(network, keras.Sequential) and not network.built:
+        network.build((None, *problem.x_train.shape[1:]))
+    if not getattr(network, "inputs", None):
+        raise ValueError(f"`model` must be a Keras model of layers; received {network!r}, with a `call` of its own.")
+    return tuple(sizes for layer in _leaves(network) if (sizes := _sizes_of(layer)) is not None)
+
+
+def _leaves(model: Any) -> Iterator[Any]:
+    """All layers of a Keras model, those of models in it one by one."""
+    for layer in model.layers:
+        yield from _leaves(layer) if hasattr(layer, "layers") else (layer,)
+
+
+def _sizes_of(layer: Any) -> LayerSizes | None:
+    """Numbers in a layer of Keras; None for one that only passes on or reshapes what it takes."""
+    if type(layer).__name__ in ("InputLayer", "Flatten", "Reshape"):
+        return None
+    outputs = layer.output if isinstance(layer.output, list | tuple) else [layer.output]
+    sizes = [math.prod(size or 1 for size in output.shape[1:]) for output in outputs]
+    patches = 0
+    if type(layer).__name__ in ("Conv1D", "Conv2D", "Conv3D"):
+        neighbourhood = math.prod(layer.kernel.shape[:-1])
+        patches = sizes[0] // layer.filters * neighbourhood
+    return LayerSizes(parameters=sum(math.prod(w.shape) for w in layer.weights), outputs=sum(sizes), patches=patches)
 
 
 def layers_for(info: ProblemInfo, model: ModelConfig) -> tuple[LayerSizes, ...]:

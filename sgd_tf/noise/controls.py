@@ -11,6 +11,7 @@ from sgd_tf.problems import CATALOGUE
 from sgd_tf.training import tuned_rates
 from sgd_tf.training.records import ModelConfig, ModelKind
 from sgd_tf.ui.language import _
+from sgd_tf.ui.own_layers import OwnLayers, model_title
 from sgd_tf.ui.own_problems import ProblemChoice, title_of
 from sgd_tf.ui.settings import Choice, Number, seed
 from sgd_tf.ui.widgets import DEFAULT_LEARNING_RATE, MODELS, PROBLEMS
@@ -48,6 +49,7 @@ START_B = Number(key="noise_b", label=N_("Intercept b"), low=-2.25, high=5.25, d
 
 # Noise against k
 LAW_PROBLEM = ProblemChoice(key="noise_problem", label=N_("Problem"), options=PROBLEMS, default="digits")
+LAW_LAYERS = OwnLayers(key="noise_layers")
 LAW_MODEL = Choice(key="noise_model", label=N_("Model"), options=MODELS, default="mlp")
 STAGE = Choice(
     key="noise_stage",
@@ -96,12 +98,14 @@ def start_at(point: tuple[float, float]) -> None:
         setting.set(round(min(max(value, setting.low), setting.high), 2))
 
 
-def law_plan() -> LawPlan:
-    """Draw the controls of the noise against k, and return what they say."""
-    problem, num_examples, model = _problem_and_model(LAW_PROBLEM, LAW_MODEL)
+def law_plan() -> LawPlan | None:
+    """Draw the controls of the noise against k, and return what they say; None if own layers do not fit the problem."""
+    problem, num_examples, model = _problem_and_model(LAW_PROBLEM, LAW_MODEL, LAW_LAYERS)
     with st.container(horizontal=True):
         num_epochs, number = int(STAGE.draw()), SEED.draw(width=SEED_WIDTH)
-    rate = tuned_rates.tuned_learning_rate(problem, model.kind, min(32, num_examples), num_examples)
+    if model is None:
+        return None
+    rate = tuned_rates.tuned_learning_rate(problem, model.nearest_kind, min(32, num_examples), num_examples)
     return LawPlan(
         problem=problem,
         num_examples=num_examples,
@@ -120,19 +124,26 @@ def escape_plan() -> EscapePlan:
 
 def edge_plan() -> EdgePlan:
     """Draw the controls of the largest stable rate, and return what they say."""
-    problem, num_examples, model = _problem_and_model(EDGE_PROBLEM, EDGE_MODEL)
+    problem, num_examples, model = _problem_and_model(EDGE_PROBLEM, EDGE_MODEL, None)
+    assert model is not None  # one of the lab's own
     return EdgePlan(problem=problem, num_examples=num_examples, model=model, seed=SEED.draw(width=SEED_WIDTH))
 
 
-def _problem_and_model(problem: Choice, model: Choice) -> tuple[str, int, ModelConfig]:
-    """Draw the choice of a problem and a model; return its name, N and the model."""
+def _problem_and_model(problem: Choice, model: Choice, layers: OwnLayers | None) -> tuple[str, int, ModelConfig | None]:
+    """Draw the choice of a problem and a model; return its name, N and the model, None where own layers do not fit."""
     info = CATALOGUE[problem.draw()]
-    kind = cast(ModelKind, model.draw([kind for kind in MODELS if kind != "cnn" or info.is_image]))
-    num_examples = min(info.num_examples, MAX_SAMPLES[kind])
+    left_out = {"cnn": not info.is_image, "layers": layers is None}
+    kind = cast(ModelKind, model.draw([kind for kind in MODELS if not left_out.get(kind, False)]))
+    config: ModelConfig | None = None
+    if kind != "layers":
+        config = ModelConfig(kind=kind, widths=(32,) if kind == "mlp" else ())
+    elif layers is not None:
+        config = layers.draw(info)
+    num_examples = min(info.num_examples, MAX_SAMPLES[config.nearest_kind if config else "mlp"])
     if num_examples < info.num_examples:
         text = _("N = {n} of {total} samples")
         st.caption(text.format(n=f"{num_examples:,}", total=f"{info.num_examples:,}"))
-    return info.name, num_examples, ModelConfig(kind=kind, widths=(32,) if kind == "mlp" else ())
+    return info.name, num_examples, config
 
 
 def settings_text(plan: LawPlan | EscapePlan | EdgePlan) -> str:
@@ -140,7 +151,7 @@ def settings_text(plan: LawPlan | EscapePlan | EdgePlan) -> str:
     if isinstance(plan, EscapePlan):
         parts = [f"{_(SPREAD.label)}: {plan.spread:g}"]
     else:
-        parts = [title_of(plan.problem), _(MODELS[plan.model.kind]), f"N = {plan.num_examples:,}"]
+        parts = [title_of(plan.problem), model_title(plan.model), f"N = {plan.num_examples:,}"]
     if isinstance(plan, LawPlan):
         parts.append(_("Weights: {stage}").format(stage=STAGE.title(str(plan.num_epochs))))
     return " · ".join([*parts, f"{_(SEED.label)} {plan.seed}"])

@@ -13,9 +13,10 @@ import tensorflow as tf
 from sgd_tf.training import models, pipeline
 from sgd_tf.training.counting import iterations_per_epoch
 from sgd_tf.training.losses import per_example_loss
-from sgd_tf.training.records import BatchSize, ModelConfig, TrainConfig, check_int
+from sgd_tf.training.models import Model
+from sgd_tf.training.records import BatchSize, TrainConfig, check_int
 from sgd_tf.training.run import Run
-from sgd_tf.training.vectors import flat, get_weights, set_weights, unflat
+from sgd_tf.training.vectors import flat, set_weights, unflat
 
 if TYPE_CHECKING:
     from sgd_tf.problems import Problem
@@ -44,14 +45,14 @@ class Gradients:
 
         Args:
             problem: The problem with the training samples.
-            model: A model for these samples, without batch normalisation, which mixes the samples of a minibatch.
+            model: A model for these samples. Batch normalisation uses its moving averages, as in an evaluation.
         """
         self.problem, self.model = problem, model
         self.num_parameters = sum(math.prod(variable.shape) for variable in model.trainable_variables)
-        self._loss = per_example_loss(model, problem)
+        self._loss, self._targets = per_example_loss(model, problem), pipeline.targets(problem)
         self.samples = [
             tf.TensorSpec([None, *problem.x_train.shape[1:]], tf.float32),
-            tf.TensorSpec([None], tf.as_dtype(problem.y_train.dtype)),
+            tf.TensorSpec([None, *self._targets.shape[1:]], tf.as_dtype(self._targets.dtype)),
         ]
         direction = tf.TensorSpec([self.num_parameters], tf.float32)
         self._mean = tf.function(self.mean_gradient, input_signature=self.samples)
@@ -67,7 +68,7 @@ class Gradients:
         Returns:
             (P,) float32.
         """
-        return self._mean(*self._samples(indices)).numpy()
+        return self._mean(*self.samples_at(indices)).numpy()
 
     def of_each(self, indices: Array) -> Array:
         """Gradients of the samples one by one.
@@ -78,7 +79,7 @@ class Gradients:
         Returns:
             (k, P) float32; `chunks` bounds the memory that they take.
         """
-        return self._each(*self._samples(indices)).numpy()
+        return self._each(*self.samples_at(indices)).numpy()
 
     def full(self) -> Array:
         """The gradient of gradient descent: g = ∇ (1/N) Σᵢ lossᵢ(w).
@@ -107,21 +108,23 @@ class Gradients:
         v = tf.constant(direction, tf.float32)
         total = np.zeros(self.num_parameters)
         for rows in _ranges(N, FULL_CHUNK):
-            total += len(rows) / N * self._product(*self._samples(rows), v).numpy()
+            total += len(rows) / N * self._product(*self.samples_at(rows), v).numpy()
         return total
 
     def chunks(self) -> Iterator[Array]:
         """Indices of all training samples, in chunks with per-sample gradients that fit into memory."""
         return _ranges(self.problem.num_examples, max(1, min(1024, MAX_CHUNK_NUMBERS // self.num_parameters)))
 
-    def _samples(self, indices: Array) -> tuple[Array, Array]:
-        return self.problem.x_train[indices], self.problem.y_train[indices]
+    def samples_at(self, indices: Array) -> tuple[Array, Array]:
+        """The x and y that `mean_gradient` takes, of some training samples."""
+        return self.problem.x_train[indices], self._targets[indices]
 
     def mean_gradient(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """The tensors (P,) of `of`, for a computation that goes on with them."""
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(self._loss(y, self.model(x, training=False)))
+            loss += sum(self.model.losses)  # regularisers: the same for each sample, they add no noise
         return flat(tape.gradient(loss, variables))
 
     def _gradient_of_each(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
@@ -196,19 +199,21 @@ def weight_paths(
         weights, drawn = [first.numpy()], []
         num_epochs = -(-num_updates // iterations_per_epoch(N, k))
         for minibatch in pipeline.order(N, k, seed=seed).repeat(num_epochs).take(num_updates):
-            gradient, now = step(gradients.problem.x_train[minibatch], gradients.problem.y_train[minibatch])
+            gradient, now = step(*gradients.samples_at(minibatch))
             drawn.append(gradient.numpy())
             weights.append(now.numpy())
         yield np.stack(weights), np.stack(drawn)
 
 
-def trained(problem: Problem, config: TrainConfig, model: ModelConfig, *, num_epochs: int) -> tuple[Gradients, float]:
+def trained(
+    problem: Problem, config: TrainConfig, model: Model | None = None, *, num_epochs: int
+) -> tuple[Gradients, float]:
     """Gradients at the weights of a run after some epochs.
 
     Args:
         problem: The problem with the training samples.
         config: Settings of the run. Its seed is also the seed of the initial weights.
-        model: Kind and layers of the model.
+        model: As in `train`; a Keras model is copied, and stays as it is.
         num_epochs: Number of epochs; 0 for the initial weights.
 
     Returns:
@@ -218,6 +223,8 @@ def trained(problem: Problem, config: TrainConfig, model: ModelConfig, *, num_ep
         ValueError: if an argument is out of range, or the run diverges.
     """
     check_int("num_epochs", num_epochs, 0)
+    if isinstance(model, keras.Model):
+        model = models.copies_of(model)
     with Run(problem, config, model=model) as run:
         if num_epochs:
             run.advance(update=num_epochs * iterations_per_epoch(problem.num_examples, run.batch_size))
@@ -226,8 +233,9 @@ def trained(problem: Problem, config: TrainConfig, model: ModelConfig, *, num_ep
                 f"`learning_rate` must be so small that the run does not diverge; with {config.learning_rate:g} "
                 f"it diverged at update {run.diverged_at}."
             )
-        gradients = Gradients(problem, models.build(problem, model, seed=config.seed))
-        set_weights(gradients.model, get_weights(run.model))
+        gradients = Gradients(problem, models.make(problem, model, seed=config.seed))
+        for mine, theirs in zip(gradients.model.variables, run.model.variables, strict=True):
+            mine.assign(theirs)
         return gradients, run.record().train_loss
 
 

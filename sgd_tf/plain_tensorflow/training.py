@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from sgd_tf.plain_tensorflow.records import PlainRun, Snippet
+from sgd_tf.problems import ProblemInfo
 from sgd_tf.training.layers import Conv2D, Dense, Layer, default_initializer, is_convolutional
 from sgd_tf.training.source_text import literal
 
@@ -34,20 +35,28 @@ def model(run: PlainRun, translate: Translate = str) -> Snippet:
     )
     """
     _ = translate
-    layers = [f"keras.Input(({run.info.num_features},))", *keras_layers(run.model.hidden_layers, run.info.image_shape)]
-    layers.append(f"keras.layers.Dense({run.info.num_classes or 1})")
-    lines = "\n".join(f"        {layer}," for layer in layers)
-    if run.info.num_classes:
-        logits = _("logits, one per class")
-        lines += f"  # {logits}"
     seeded = _("of the initial weights")
     body = f"""keras.utils.set_random_seed({run.config.seed})  # {seeded}
-model = keras.Sequential(
-    [
-{lines}
-    ]
-)"""
+model = {sequential(run.info, run.model.hidden_layers, translate)}"""
     return Snippet(imports=(KERAS,), body=body)
+
+
+def sequential(info: ProblemInfo, layers: Sequence[Layer], translate: Translate = str) -> str:
+    """The code of a Keras model of layers for a problem, with its input and its output layer.
+
+    Args:
+        info: facts of the problem.
+        layers: without the output layer.
+        translate: gives a comment in the reader's language.
+    """
+    _ = translate
+    lines = [f"keras.Input(({info.num_features},))", *keras_layers(layers, info.image_shape)]
+    lines.append(f"keras.layers.Dense({info.num_classes or 1})")
+    text = "\n".join(f"        {line}," for line in lines)
+    if info.num_classes:
+        logits = _("logits, one per class")
+        text += f"  # {logits}"
+    return f"keras.Sequential(\n    [\n{text}\n    ]\n)"
 
 
 def keras_layers(layers: Sequence[Layer], image_shape: tuple[int, int, int] | None = None) -> list[str]:

@@ -219,3 +219,42 @@ def check_finite(name: str, array: Array) -> None:
         wrong = int((~(np.abs(array) <= np.finfo(np.float32).max)).sum())
     if wrong:
         raise ValueError(f"`{name}` must hold finite numbers below 3.4e38; received {wrong} other(s).")
+
+
+def check_weights(weights: Any, num_examples: int) -> Array:
+    """Sample weights as a (N,) float32 array.
+
+    Raises:
+        ValueError: if they are not N finite numbers of at least 0, or all of them 0.
+    """
+    try:
+        found = np.array(weights, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`sample_weight` must hold {num_examples} numbers; it says: {error}") from error
+    if found.shape != (num_examples,):
+        raise ValueError(f"`sample_weight` must have the shape ({num_examples},); received {found.shape}.")
+    if not (np.isfinite(found).all() and (found >= 0).all() and found.any()):
+        raise ValueError("`sample_weight` must hold finite numbers of at least 0, not all of them 0.")
+    return found
+
+
+def weights_of_classes(
+    class_weight: Mapping[Any, float], labels: Array, num_classes: int | None, class_names: Sequence[str]
+) -> Array:
+    """The weight of each sample, by its class.
+
+    Raises:
+        ValueError: in a regression, for an unknown class, or a weight that is not a finite number of at least 0.
+    """
+    if num_classes is None:
+        raise ValueError("`class_weight` must be None in a regression.")
+    by_label = np.ones(num_classes)
+    for name, weight in class_weight.items():
+        label = class_names.index(name) if name in class_names else name
+        if isinstance(label, bool) or not isinstance(label, int | np.integer) or not 0 <= label < num_classes:
+            allowed = f"labels 0 … {num_classes - 1} or names of classes"
+            raise ValueError(f"`class_weight` must have {allowed} as keys; received {name!r}.")
+        if isinstance(weight, bool) or not isinstance(weight, int | float | np.number) or not 0 <= weight < math.inf:
+            raise ValueError(f"`class_weight` must hold finite numbers of at least 0; received {weight!r}.")
+        by_label[label] = weight
+    return by_label[labels]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING, Any, Unpack
 
 import numpy as np
@@ -52,9 +52,11 @@ class Problem:
     source: str  # one sentence, with citation
     licence: str
     image_shape: tuple[int, int, int] | None = None  # (height, width, channels); None if x is not an image
+    sample_weight: Array | None = None  # (N,) float32 weight of each training sample in the loss; see `weighted`
 
     def __post_init__(self) -> None:
-        for array in (self.x_train, self.y_train, self.x_test, self.y_test):
+        weights = () if self.sample_weight is None else (self.sample_weight,)
+        for array in (self.x_train, self.y_train, self.x_test, self.y_test, *weights):
             array.setflags(write=False)
 
     def __repr__(self) -> str:
@@ -78,6 +80,30 @@ class Problem:
     def num_features(self) -> int:
         """d, the number of features of a sample."""
         return math.prod(self.x_train.shape[1:])
+
+    def weighted(self, *, sample_weight: Any = None, class_weight: Mapping[Any, float] | None = None) -> Problem:
+        """The same problem with a weight for each training sample: its loss counts so many times, as in `model.fit`.
+
+        The loss of a minibatch is (1/k) Σ weight_i · loss_i. The loss of all training samples is weighted alike; the
+        test samples have weight 1.
+
+        Args:
+            sample_weight: (N,) weights, in the order of ``x_train``; finite, at least 0, one of them greater.
+            class_weight: weights by label 0 … c - 1, or by name of a class; classes that are left out have weight 1.
+
+        Raises:
+            ValueError: if not exactly one of them is given, or it is out of its range.
+
+        >>> hours = np.arange(20.0)
+        >>> exam = Problem.from_arrays(hours, np.where(hours < 10, "no", "yes"))
+        >>> sorted(set(exam.weighted(class_weight={"yes": 3.0}).sample_weight.tolist()))
+        [1.0, 3.0]
+        """
+        if (sample_weight is None) == (class_weight is None):
+            raise ValueError("One of `sample_weight` and `class_weight` must be given.")
+        if class_weight is not None:
+            sample_weight = own_data.weights_of_classes(class_weight, self.y_train, self.num_classes, self.class_names)
+        return replace(self, sample_weight=own_data.check_weights(sample_weight, self.num_examples))
 
     @classmethod
     def from_arrays(

@@ -145,7 +145,7 @@ def race(more: Place) -> RacePlan | None:
     info, num_examples = TRAINING.draw_problem()
     _facts(info, num_examples)
     TRAINING.draw_model(info)
-    model = TRAINING.model_config()
+    model = TRAINING.model_config(info)
     if contestants_view.BY_ROW.value:
         contestants_view.BY_ROW.draw()
         rows = contestants_view.draw(st.session_state.get("chosen_contestants", {}))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import keras
 
 from sgd_tf.racing.terminal import show_progress
+from sgd_tf.training.models import copies_of
 from sgd_tf.training.optimizer_settings import check_length
 from sgd_tf.training.records import Progress, Target, TrainConfig, check_int
 from sgd_tf.training.run import Model, Run
@@ -148,14 +149,3 @@ def advance_all(
             if run.seconds < longest:
                 run.advance(second=longest)
                 yield recorded(run)
-
-
-def copies_of(model: keras.Model) -> Callable[..., keras.Model]:
-    """A function that copies a model with its weights, for each run."""
-
-    def copy(problem: Problem, *, seed: int) -> keras.Model:  # noqa: ARG001
-        twin = keras.models.clone_model(model)
-        twin.set_weights(model.get_weights())
-        return twin
-
-    return copy

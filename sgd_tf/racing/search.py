@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal
 import keras
 import numpy as np
 
-from sgd_tf.racing.race import check_seconds, copies_of
+from sgd_tf.racing.race import check_seconds
 from sgd_tf.racing.trials import Trial
+from sgd_tf.training.models import copies_of
 from sgd_tf.training.records import MAX_LEARNING_RATE, TrainConfig, check_int
 from sgd_tf.training.run import Model, Run
 from sgd_tf.training.tuned_rates import LEARNING_RATES

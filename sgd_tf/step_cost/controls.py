@@ -8,6 +8,7 @@ from sgd_tf.problems import CATALOGUE
 from sgd_tf.step_cost.rows import MAX_SIZES, MAX_UPDATES, StepCostPlan, batch_sizes_for
 from sgd_tf.training.records import ModelConfig
 from sgd_tf.ui.language import _
+from sgd_tf.ui.own_layers import OwnLayers, model_title
 from sgd_tf.ui.own_problems import ProblemChoice, title_of
 from sgd_tf.ui.settings import Chips, Choice, Number
 from sgd_tf.ui.widgets import PROBLEMS
@@ -38,9 +39,10 @@ PROBLEM = ProblemChoice(
 MODEL = Choice(
     key="step_model",
     label=N_("Model"),
-    options={"linear": N_("Linear"), "mlp": N_("MLP, 32"), "wide": N_("MLP, 2 × 256")},
+    options={"linear": N_("Linear"), "mlp": N_("MLP, 32"), "wide": N_("MLP, 2 × 256"), "layers": N_("Own layers")},
     default="mlp",
 )
+LAYERS = OwnLayers(key="step_layers")
 SAMPLES = Number(key="step_n", label=N_("Samples N"), low=MIN_N, high=MAX_N, default=CATALOGUE["digits"].num_examples)
 SIZES = Chips(key="step_k", label=N_("Batch sizes k"), default=["8", "64", "512", ALL], check=_check_size)
 
@@ -51,6 +53,7 @@ def plan() -> StepCostPlan | None:
         info = CATALOGUE[PROBLEM.draw()]
         num_examples = SAMPLES.draw(high=min(MAX_N, info.max_examples), width=132)
     kind = MODEL.draw()
+    model = LAYERS.draw(info) if kind == "layers" else MODELS[kind]
     *smaller, N = batch_sizes_for(num_examples)
     words = _("An epoch may have at most {n} updates, since model.fit takes about a millisecond for each.")
     chosen = SIZES.draw(
@@ -62,11 +65,14 @@ def plan() -> StepCostPlan | None:
         st.caption(_("Choose 1 to {n} batch sizes.").format(n=MAX_SIZES))
         return None
     sizes = tuple(N if size == ALL else int(size) for size in chosen)
-    return StepCostPlan(problem=info.name, num_examples=num_examples, model=MODELS[kind], batch_sizes=sizes)
+    if model is None:
+        return None
+    return StepCostPlan(problem=info.name, num_examples=num_examples, model=model, batch_sizes=sizes)
 
 
 def settings_text(plan: StepCostPlan) -> str:
     """The settings of a run in one line."""
-    kind = next(kind for kind, model in MODELS.items() if model == plan.model)
+    kind = next((kind for kind, model in MODELS.items() if model == plan.model), "")
+    title = MODEL.title(kind) if kind else model_title(plan.model)
     sizes = ", ".join("N" if k == plan.num_examples else f"{k:,}" for k in plan.batch_sizes)
-    return f"{title_of(plan.problem)} · {MODEL.title(kind)} · N = {plan.num_examples:,} · k = {sizes}"
+    return f"{title_of(plan.problem)} · {title} · N = {plan.num_examples:,} · k = {sizes}"

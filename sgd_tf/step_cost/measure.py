@@ -94,7 +94,16 @@ def _contestant(
     optimizer = keras.optimizers.SGD(learning_rate=LEARNING_RATE)
     of_logits = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     loss = of_logits if problem.num_classes else keras.losses.MeanSquaredError()
-    return Contestant(train=getattr(loops, FUNCTIONS[way])(fresh, data, optimizer, loss), share=share)
+    own_loop = way in ("python", "graphs", "epoch_graphs")
+    objective = _with_penalties(fresh, loss) if own_loop else loss  # `model.fit` adds them itself
+    return Contestant(train=getattr(loops, FUNCTIONS[way])(fresh, data, optimizer, objective), share=share)
+
+
+def _with_penalties(model: keras.Model, loss: loops.Function) -> loops.Function:
+    """The loss with the L2 terms of the layers, where a model has some."""
+    if not model.losses:
+        return loss
+    return lambda y, prediction: loss(y, prediction) + tf.add_n(model.losses)
 
 
 def _lab(problem: Problem, model: ModelConfig, batch_size: int, stack: contextlib.ExitStack) -> Contestant:

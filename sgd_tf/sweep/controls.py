@@ -11,8 +11,9 @@ from sgd_tf.problems import ProblemInfo
 from sgd_tf.sweep import plans
 from sgd_tf.sweep.plans import Rule, SweepPlan
 from sgd_tf.training import tuned_rates
-from sgd_tf.training.records import MAX_LEARNING_RATE, ModelConfig, ModelKind, check_int
+from sgd_tf.training.records import MAX_LEARNING_RATE, ModelConfig, check_int
 from sgd_tf.ui.language import _
+from sgd_tf.ui.own_layers import model_title
 from sgd_tf.ui.own_problems import title_of
 from sgd_tf.ui.settings import Chips, Choice, Number, OptionalNumber, Text
 from sgd_tf.ui.training_settings import TrainingSettings
@@ -89,12 +90,12 @@ def draw(more: Place) -> SweepPlan | None:
             step=1,
             help=_("How often the best learning rates are run: each time other initial weights, another order."),
         )
-    model = TRAINING.model_config()
+    model = TRAINING.model_config(info)
     sizes = _batch_sizes(num_examples)
     _learning_rate()
     _say_estimated(info, model, num_examples)
     with more:
-        _budget(info)
+        _budget(info, model)
         grid = plans.rate_grid(info.name, model) if model else ()
         usual = ", ".join(f"{rate:.3g}" for rate in grid)
         RATES.draw(placeholder=usual, disabled=RULE.value != "tuned")
@@ -148,9 +149,9 @@ def _say_estimated(info: ProblemInfo, model: ModelConfig | None, num_examples: i
         st.caption(text.format(n=f"{info.num_examples:,}"))
 
 
-def _budget(info: ProblemInfo) -> None:
+def _budget(info: ProblemInfo, model: ModelConfig | None) -> None:
     """The target, and what a run may take."""
-    usual = tuned_rates.sweep_budget(info.name, cast(ModelKind, TRAINING.model.value))
+    usual = tuned_rates.sweep_budget(info.name, (model or ModelConfig()).nearest_kind)
     TARGET.draw(usual=f"{usual.target:g}")
     EPOCHS.draw(usual=f"{usual.epochs:g}")
     SECONDS.draw(usual=f"{usual.seconds:g}")
@@ -196,7 +197,7 @@ def settings_text(plan: SweepPlan) -> str:
     sizes = plan.batch_sizes
     parts = [
         title_of(plan.problem),
-        TRAINING.model.title(plan.model.kind),
+        model_title(plan.model),
         _("{n} k from {low} to {high}").format(n=len(sizes), low=f"{sizes[0]:,}", high=f"{sizes[-1]:,}"),
         _("learning rate: {rule}").format(rule=RULE.title(plan.rule)),
         _("training loss {target}").format(target=f"{plan.target:g}"),

@@ -14,10 +14,11 @@ from sgd_tf.sweep import plans
 from sgd_tf.sweep.plans import Cell, SweepPlan
 from sgd_tf.sweep.rows import CellResult, LandscapePoint, Place
 from sgd_tf.training import counting, history
-from sgd_tf.training.records import Progress, TrainConfig, check_int
+from sgd_tf.training.records import ModelConfig, Progress, TrainConfig, check_int
 
 if TYPE_CHECKING:
     from sgd_tf.problems import Problem
+    from sgd_tf.training.models import Model
 
 NUM_RECORDS = 40  # of a run, about: each costs an evaluation
 LANDSCAPE_SAMPLES = 8_192  # for per-sample gradients and products with the Hessian, at most
@@ -25,12 +26,13 @@ LANDSCAPE_SAMPLES = 8_192  # for per-sample gradients and products with the Hess
 Clock = Callable[[], float]
 
 
-def sweep(problem: Problem, plan: SweepPlan) -> Iterator[CellResult]:
+def sweep(problem: Problem, plan: SweepPlan, *, model: Model | None = None) -> Iterator[CellResult]:
     """Run a whole sweep in this process.
 
     Args:
         problem: training and test samples; `plan.problem` is only its name.
         plan: the sweep; its batch sizes are at most N.
+        model: in place of `plan.model`, as in `race`: a Keras model is copied for each run, and stays as it is.
 
     Yields:
         The result of each run, as it ends; `analysis.to_table` makes a table of them.
@@ -45,17 +47,23 @@ def sweep(problem: Problem, plan: SweepPlan) -> Iterator[CellResult]:
     """
     check_int("batch_sizes", plan.batch_sizes[-1], 1, problem.num_examples)
     plan = replace(plan, num_examples=problem.num_examples)
+    model = _copied(model)
     rows: list[CellResult] = []
     while cells := plans.missing_cells(plan, rows):
         for cell in cells:
             start = time.perf_counter()
-            records = list(train_cell(problem, plan, cell))
+            records = list(train_cell(problem, plan, cell, model=model))
             rows.append(cell_result(plan, cell, records, wall_seconds=time.perf_counter() - start))
             yield rows[-1]
 
 
 def train_cell(
-    problem: Problem, plan: SweepPlan, cell: Cell, *, clock: Clock = time.perf_counter
+    problem: Problem,
+    plan: SweepPlan,
+    cell: Cell,
+    *,
+    model: Model | None = None,
+    clock: Clock = time.perf_counter,
 ) -> Iterator[Progress]:
     """Make one run of a sweep.
 
@@ -67,6 +75,7 @@ def train_cell(
         problem: training and test samples.
         plan: target and budgets.
         cell: k, learning rate and seed.
+        model: in place of `plan.model`.
         clock: gives seconds; a test may replace it.
 
     Yields:
@@ -77,7 +86,7 @@ def train_cell(
     config = TrainConfig(batch_size=cell.batch_size, learning_rate=cell.learning_rate, seed=cell.seed)
     budget = counting.epoch_updates(problem.num_examples, config.batch_size, plan.epochs)
     growth = max(1 / 6, (10 * budget) ** (1 / NUM_RECORDS) - 1)
-    with Run(problem, config, model=plan.model, clock=clock) as run:
+    with Run(problem, config, model=model or plan.model, clock=clock) as run:
         record = first = run.record()
         yield record
         reached = first.train_loss <= plan.target
@@ -144,7 +153,20 @@ def _plain(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def landscape(problem: Problem, plan: SweepPlan, config: TrainConfig) -> Iterator[LandscapePoint]:
+def _copied(model: Model | None) -> Model | None:
+    """A model that each run can have for itself."""
+    if model is None or isinstance(model, ModelConfig):
+        return model
+    import keras
+
+    from sgd_tf.training.models import copies_of
+
+    return copies_of(model) if isinstance(model, keras.Model) else model
+
+
+def landscape(
+    problem: Problem, plan: SweepPlan, config: TrainConfig, *, model: Model | None = None
+) -> Iterator[LandscapePoint]:
     """Noise scale and largest curvature along one run: what theory predicts for the sweep.
 
     B = S²/‖g‖², the gradient noise scale (S. McCandlish et al. 2018, arXiv 1812.06162), is a prediction of the
@@ -156,6 +178,7 @@ def landscape(problem: Problem, plan: SweepPlan, config: TrainConfig) -> Iterato
         problem: training and test samples.
         plan: model, target and budgets.
         config: of the run.
+        model: in place of `plan.model`, as in `sweep`.
 
     Yields:
         A point at the start, in the middle (the first record at or below √(start loss · target)) and at the target, as
@@ -167,8 +190,9 @@ def landscape(problem: Problem, plan: SweepPlan, config: TrainConfig) -> Iterato
 
     N = problem.num_examples
     rows = np.random.default_rng(0).permutation(N)[:LANDSCAPE_SAMPLES]
-    part = replace(problem, x_train=problem.x_train[rows], y_train=problem.y_train[rows])
-    with Run(problem, config, model=plan.model) as run:
+    weights = None if problem.sample_weight is None else problem.sample_weight[rows]
+    part = replace(problem, x_train=problem.x_train[rows], y_train=problem.y_train[rows], sample_weight=weights)
+    with Run(problem, config, model=_copied(model) or plan.model) as run:
         of_all, of_part = Gradients(problem, run.model), Gradients(part, run.model)
         record = run.record()
         middle = math.sqrt(max(record.train_loss, plan.target) * plan.target)

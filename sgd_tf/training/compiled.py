@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sgd_tf.training import compilers, counting, optimizers
+from sgd_tf.training import compilers, counting, optimizers, pipeline
 from sgd_tf.training.compilers import Compiler, Speed
 from sgd_tf.training.loop import Loop
 from sgd_tf.training.losses import per_example_loss
@@ -46,6 +46,7 @@ class Program:
         N, k = problem.num_examples, config.minibatch_size(problem.num_examples)
         self.model, self.signature, self.num_classes = model, signature, problem.num_classes
         self._num_examples = N
+        targets = pipeline.targets(problem)
         self.optimizer, self._rate = optimizers.make(config, N)
         self.optimizer.build(model.trainable_variables)
         self._fresh_state = [_fresh(variable) for variable in self.optimizer.variables]
@@ -69,7 +70,7 @@ class Program:
             self._sums,
             input_signature=[
                 tf.TensorSpec([None, *problem.x_train.shape[1:]], tf.float32),
-                tf.TensorSpec([None], tf.as_dtype(problem.y_train.dtype)),
+                tf.TensorSpec([None, *targets.shape[1:]], tf.as_dtype(targets.dtype)),
             ],
         )
 
@@ -167,7 +168,12 @@ class Program:
         return losses.numpy()[: stop - start]
 
     def evaluate(self, x: np.ndarray, y: np.ndarray) -> tuple[float, float | None]:
-        """Mean loss over all samples, and the share that is classified right (None in a regression)."""
+        """Mean loss over all samples, and the share that is classified right (None in a regression).
+
+        Args:
+            x: (n, …) samples.
+            y: their targets, as `pipeline.targets` gives them.
+        """
         total = np.zeros(2)
         for begin in range(0, len(x), EVALUATION_ROWS):
             part = slice(begin, begin + EVALUATION_ROWS)
@@ -179,7 +185,8 @@ class Program:
         predictions = self.model(x, training=False)
         correct = tf.zeros([], tf.int64)
         if self.num_classes is not None:
-            correct = tf.math.count_nonzero(tf.argmax(predictions, -1, tf.int32) == tf.cast(y, tf.int32))
+            labels = tf.cast(y if y.shape.rank == 1 else y[:, 0], tf.int32)
+            correct = tf.math.count_nonzero(tf.argmax(predictions, -1, tf.int32) == labels)
         loss = tf.reduce_sum(tf.cast(self._loop.per_example_loss(y, predictions), tf.float64))
         return tf.stack([loss, tf.cast(correct, tf.float64)])
 

@@ -95,7 +95,7 @@ class BatchNormalization:
     """
 
 
-Layer: TypeAlias = "Dense | Conv2D | MaxPooling2D | Flatten | Dropout | BatchNormalization"
+Layer: TypeAlias = Dense | Conv2D | MaxPooling2D | Flatten | Dropout | BatchNormalization
 KINDS: dict[str, type[Layer]] = {  # by their word in the text form
     "dense": Dense,
     "dropout": Dropout,
@@ -161,8 +161,17 @@ def parse(text: str) -> tuple[Layer, ...]:
     ...
     ValueError: `layers` must hold dense, dropout, batchnorm, conv, maxpool, flatten; received 'drop 0.2' as layer 2.
     """
+    return check(read(text))
+
+
+def read(text: str) -> tuple[Layer, ...]:
+    """The layers of a text in their order, whether that order works or not.
+
+    Raises:
+        ValueError: if a layer cannot be read, or there are too many.
+    """
     words = [part.strip() for part in text.split(",")] if text.strip() else []
-    return check(words)
+    return _objects(words)
 
 
 def check(layers: Any) -> tuple[Layer, ...]:
@@ -180,25 +189,50 @@ def check(layers: Any) -> tuple[Layer, ...]:
         return parse(layers)
     if not isinstance(layers, Iterable):
         raise ValueError(f"`layers` must be a list of layers or their text form; received {layers!r}.")
+    found = _objects(layers)
+    _check_order(found)
+    return found
+
+
+def _objects(layers: Iterable[Any]) -> tuple[Layer, ...]:
     found = tuple(_layer(place, given) for place, given in enumerate(layers, 1))
     if len(found) > MAX_LAYERS:
         raise ValueError(f"`layers` must hold at most {MAX_LAYERS} layers; received {len(found)}.")
-    _check_order(found)
     return found
+
+
+Reason = Literal["row before", "no flatten", "flatten at the end", "no images", "too small"]
+
+
+class LayersError(ValueError):
+    """A layer that cannot work at its place, or with these samples.
+
+    Attributes:
+        reason: why.
+        layer: the layer.
+        place: its place, from 1.
+    """
+
+    def __init__(self, message: str, reason: Reason, layer: Layer, place: int) -> None:
+        super().__init__(message)
+        self.reason, self.layer, self.place = reason, layer, place
 
 
 def _check_order(layers: tuple[Layer, ...]) -> None:
     is_row = not is_convolutional(layers)
     for place, layer in enumerate(layers, 1):
         if isinstance(layer, SPATIAL) and any(isinstance(before, Dense | Flatten) for before in layers[: place - 1]):
-            raise ValueError(f"`layers` must have no dense and no flatten before {_place(layer, place)}.")
+            message = f"`layers` must have no dense and no flatten before {_place(layer, place)}."
+            raise LayersError(message, "row before", layer, place)
     for place, layer in enumerate(layers, 1):
         is_row = is_row or isinstance(layer, Flatten)
         if isinstance(layer, Dense) and not is_row:
-            raise ValueError(f"`layers` must have flatten between the images and {_place(layer, place)}.")
+            message = f"`layers` must have flatten between the images and {_place(layer, place)}."
+            raise LayersError(message, "no flatten", layer, place)
     if not is_row:
-        last = _place(layers[-1], len(layers))
-        raise ValueError(f"`layers` must have flatten after {last}: the output layer is dense.")
+        last, place = layers[-1], len(layers)
+        message = f"`layers` must have flatten after {_place(last, place)}: the output layer is dense."
+        raise LayersError(message, "flatten at the end", last, place)
 
 
 def _place(layer: Layer, place: int) -> str:
@@ -276,17 +310,17 @@ def shapes(
     [2080, 128, 330]
     """
     if is_convolutional(layers) and image_shape is None:
-        first = next(_place(layer, i) for i, layer in enumerate(layers, 1) if isinstance(layer, SPATIAL))
-        raise ValueError(f"`layers` must have no {first}: the samples are not images.")
+        place, first = next((i, layer) for i, layer in enumerate(layers, 1) if isinstance(layer, SPATIAL))
+        message = f"`layers` must have no {_place(first, place)}: the samples are not images."
+        raise LayersError(message, "no images", first, place)
     now: tuple[int, ...] = image_shape if image_shape is not None and is_convolutional(layers) else (num_features,)
     result = []
     for place, layer in enumerate(layers, 1):
         shape = _shape(layer, now)
         if not shape.size:
             pixels = " × ".join(map(str, now[:2]))
-            raise ValueError(
-                f"`layers` must leave images that {_place(layer, place)}, can take; received {pixels} pixels."
-            )
+            message = f"`layers` must leave images that {_place(layer, place)}, can take; received {pixels} pixels."
+            raise LayersError(message, "too small", layer, place)
         result.append(shape)
         now = shape.outputs
     return (*result, _shape(Dense(num_outputs), now))

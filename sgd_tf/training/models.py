@@ -5,8 +5,8 @@ Initial weights depend only on ``seed``, never on the seed of the process. Class
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import keras
 
@@ -16,6 +16,51 @@ from sgd_tf.training.records import Activation, ModelConfig
 
 if TYPE_CHECKING:
     from sgd_tf.problems import Problem
+
+Model: TypeAlias = "keras.Model | ModelConfig | Callable[..., keras.Model]"
+
+
+def make(problem: Problem, model: Model | None, *, seed: int = 0) -> keras.Model:
+    """The Keras model of a run, of whatever a function of this package takes as its ``model``.
+
+    Args:
+        problem: gives the shape of a sample and the number of outputs.
+        model: a `ModelConfig`; a function ``model(problem, seed=…)`` that makes a Keras model; or a Keras model, which
+            is returned itself. None for an MLP with 32 hidden units.
+        seed: seed of the initial weights, at least 0.
+
+    Raises:
+        ValueError: if the model does not suit the problem, or is none.
+    """
+    if isinstance(model, keras.Model):
+        return model
+    if model is None or isinstance(model, ModelConfig):
+        return build(problem, model or ModelConfig(), seed=seed)
+    made = model(problem, seed=seed) if callable(model) else model
+    if not isinstance(made, keras.Model):
+        what = "a Keras model, a function model(problem, seed=…) that makes one, or a ModelConfig"
+        raise ValueError(f"`model` must be {what}; received {made!r}.")
+    return made
+
+
+def copies_of(model: keras.Model) -> Callable[..., keras.Model]:
+    """A function that copies a model with its weights, its loss and its optimizer's settings, for each run."""
+
+    def copy(problem: Problem, *, seed: int) -> keras.Model:  # noqa: ARG001
+        try:
+            twin = keras.models.clone_model(model)
+        except Exception as error:
+            raise ValueError(
+                f"`model` must be a Keras model that can be copied, or a function that makes it; {model.name!r} can "
+                f"not: {error}"
+            ) from error
+        twin.set_weights(model.get_weights())
+        if model.compiled:
+            optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
+            twin.compile(optimizer=optimizer, loss=model.loss)
+        return twin
+
+    return copy
 
 
 def build(problem: Problem, config: ModelConfig, *, seed: int = 0) -> keras.Model:

@@ -103,6 +103,34 @@ def over(config: TrainConfig, num_examples: int, updates: float) -> TrainConfig:
     return dataclasses.replace(config, decay_epochs=updates / iterations_per_epoch(num_examples, config.batch_size))
 
 
+def of_model(model: keras.Model, config: TrainConfig) -> TrainConfig:
+    """The config with a copy of the optimizer that a model was compiled with, where it has one.
+
+    Raises:
+        ValueError: if the config names an optimizer, a learning rate or a schedule, too.
+    """
+    own = getattr(model, "optimizer", None) if getattr(model, "compiled", False) else None
+    if own is None:
+        return config
+    usual = TrainConfig()
+    for name in (
+        "optimizer",
+        "learning_rate",
+        "momentum",
+        "nesterov",
+        "weight_decay",
+        "clipnorm",
+        "schedule",
+        "warmup",
+    ):
+        if (given := getattr(config, name)) != getattr(usual, name):
+            raise ValueError(
+                f"`{name}` must be left out with a model that was compiled with an optimizer, here "
+                f"{type(own).__name__}; received {given!r}. `keras.models.clone_model(model)` is not compiled."
+            )
+    return dataclasses.replace(config, optimizer=own, learning_rate=None)  # type: ignore[arg-type]
+
+
 def make(config: TrainConfig, num_examples: int) -> tuple[keras.optimizers.Optimizer, Rate | None]:
     """The optimizer of a run with a fresh state, and its rate where it changes from update to update.
 

@@ -9,8 +9,9 @@ drawing sample by sample. The order of epoch e is a function of (seed, e) only, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import tensorflow as tf
 
 from sgd_tf.training.counting import iterations_per_epoch, resolve_batch_size
@@ -90,7 +91,8 @@ def minibatches(
         shuffler: as in `order`.
 
     Returns:
-        Dataset of pairs (x, y) of shapes (k, …) and (k,), one epoch per iteration.
+        Dataset of pairs (x, y) of shapes (k, …) and (k,), one epoch per iteration; of triples (x, y, weights) where
+        the problem has sample weights.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -99,12 +101,25 @@ def minibatches(
 
         model.fit(minibatches(problem, 32), epochs=10, shuffle=False)  # the pipeline shuffles
     """
-    x, y = tf.constant(problem.x_train), tf.constant(problem.y_train)
+    weights = () if problem.sample_weight is None else (tf.constant(problem.sample_weight),)
+    tensors = (tf.constant(problem.x_train), tf.constant(problem.y_train), *weights)
     check_shuffler(shuffler, sampling)
     if shuffler == "dataset":
-        return _shuffled((x, y), resolve_batch_size(problem.num_examples, batch_size), seed).prefetch(2)
+        return _shuffled(tensors, resolve_batch_size(problem.num_examples, batch_size), seed).prefetch(2)
     indices = order(problem.num_examples, batch_size, sampling=sampling, buffer_size=buffer_size, seed=seed)
-    return indices.map(lambda i: (tf.gather(x, i), tf.gather(y, i))).prefetch(2)
+    return indices.map(lambda i: tuple(tf.gather(tensor, i) for tensor in tensors)).prefetch(2)
+
+
+def targets(problem: Problem, part: Literal["train", "test"] = "train") -> np.ndarray:
+    """Labels or targets (n,) of one part; where the problem has sample weights, (n, 2) float32 with the weights.
+
+    Test samples have weight 1.
+    """
+    y = problem.y_train if part == "train" else problem.y_test
+    if problem.sample_weight is None:
+        return y
+    weights = problem.sample_weight if part == "train" else np.ones(len(y))
+    return np.stack([y, weights], axis=1).astype(np.float32)
 
 
 def blocks(
@@ -132,13 +147,13 @@ def blocks(
         shuffler: as in `order`.
 
     Returns:
-        Endless dataset of (x, y) of shapes (S, k, …) and (S, k). Nothing is prefetched: the work is done when an
-        element is asked for, on the clock of the run that asks.
+        Endless dataset of (x, y) of shapes (S, k, …) and (S, k), y as `targets` gives them. Nothing is prefetched: the
+        work is done when an element is asked for, on the clock of the run that asks.
     """
     N, k = problem.num_examples, resolve_batch_size(problem.num_examples, batch_size)
     num_iterations = iterations_per_epoch(N, k)
     check_int("num_minibatches", num_minibatches, 1)
-    x, y = tf.constant(problem.x_train), tf.constant(problem.y_train)
+    x, y = tf.constant(problem.x_train), tf.constant(targets(problem))
 
     def cut(epoch: tf.Tensor) -> tf.Tensor:
         return tf.reshape(tf.pad(epoch, [[0, num_iterations * k - N]]), [num_iterations, k])
@@ -150,7 +165,7 @@ def blocks(
     options.experimental_optimization.inject_prefetch = False
     check_shuffler(shuffler, sampling)
     if shuffler == "dataset":
-        shapes = [k, *x.shape[1:]], [k]  # the last minibatch is filled up
+        shapes = [k, *x.shape[1:]], [k, *y.shape[1:]]  # the last minibatch is filled up
         stream = _shuffled((x, y), k, seed).repeat().padded_batch(num_minibatches, shapes, drop_remainder=True)
         return stream.with_options(options)
     epochs = _epochs(N, sampling=sampling, buffer_size=buffer_size, seed=seed)

@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import keras
 
-from sgd_tf.training import models, optimizers
+from sgd_tf.training import models, optimizers, pipeline
 from sgd_tf.training.compiled import Block, Program
 from sgd_tf.training.compilers import Compiler, Speed
-from sgd_tf.training.records import ModelConfig, TrainConfig
+from sgd_tf.training.models import Model
+from sgd_tf.training.records import TrainConfig
 
 if TYPE_CHECKING:
     from sgd_tf.problems import Problem
-
-Model: TypeAlias = "keras.Model | ModelConfig | Callable[..., keras.Model]"
 
 MAX_IDLE_PROGRAMS = 24  # kept for the next run of their shape, about 3.4 MB each
 
@@ -39,16 +37,10 @@ def acquire(
         block: its first minibatches, with which the compilers are tried.
         compiler: to be used without a trial; None for the faster one.
     """
-    if isinstance(model, keras.Model):
-        fresh, signature = model, None
-        _check_shapes(fresh, problem)
-    else:
-        if model is None or isinstance(model, ModelConfig):
-            fresh = models.build(problem, model or ModelConfig(), seed=config.seed)
-        else:
-            fresh = model(problem, seed=config.seed)
-        _check_shapes(fresh, problem)
-        signature = _signature(fresh, problem, config, compiler)
+    fresh = models.make(problem, model, seed=config.seed)
+    config = optimizers.of_model(fresh, config)
+    _check_shapes(fresh, problem)
+    signature = None if isinstance(model, keras.Model) else _signature(fresh, problem, config, compiler)
     with _lock:
         waiting = _idle.get(signature) if signature else None
         program = waiting.pop() if waiting else None
@@ -68,7 +60,7 @@ def acquire(
                 with _lock:
                     _speeds[signature] = program.speed
     program.run(block, 0, 0, 0)  # compiles, off the clock, and changes nothing
-    program.evaluate(problem.x_train[:1], problem.y_train[:1])
+    program.evaluate(problem.x_train[:1], pipeline.targets(problem)[:1])
     return program
 
 
@@ -104,7 +96,8 @@ def _signature(model: keras.Model, problem: Problem, config: TrainConfig, compil
     of_optimizer = optimizers.shape(config)
     if of_optimizer is None or not _is_of_keras(architecture):
         return None
-    shape = [problem.x_train.shape, problem.num_classes, config.minibatch_size(problem.num_examples)]
+    is_weighted = problem.sample_weight is not None
+    shape = [problem.x_train.shape, problem.num_classes, is_weighted, config.minibatch_size(problem.num_examples)]
     of_config = [config.micro_batch_size, strip(of_optimizer), compiler]
     return json.dumps([shape, *of_config, strip(architecture)], sort_keys=True, default=repr)
 

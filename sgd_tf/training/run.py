@@ -11,7 +11,7 @@ import numpy as np
 
 from sgd_tf.training import compiled, optimizers, pipeline, pool
 from sgd_tf.training.compilers import COMPILERS, Compiler
-from sgd_tf.training.pool import Model
+from sgd_tf.training.models import Model
 from sgd_tf.training.records import Progress, TrainConfig
 from sgd_tf.training.schedule import Budget
 
@@ -48,7 +48,9 @@ def train(
         config: batch size, learning rate, optimizer, seed, … A schedule that falls to 0 does so at the end of the
             epochs or updates, unless it has ``decay_epochs``.
         model: a `ModelConfig`; or a function ``model(problem, seed=…)`` that makes a Keras model; or a Keras
-            model, which is trained in place from the weights that it has. Without one, an MLP with 32 hidden units.
+            model, which is trained in place from the weights that it has. A compiled model brings its loss and a copy
+            of its optimizer; the config must not name one, nor a learning rate, then. Without a
+            model, an MLP with 32 hidden units.
         epochs: passes over the training set, greater than 0.
         updates: parameter updates, at least 1.
         seconds: training time, greater than 0; compiling and evaluation are not counted.
@@ -121,6 +123,7 @@ class Run:
         self.seconds, self.evaluation_seconds = 0.0, math.inf
         self.diverged_at: int | None = None
         self._losses: list[np.ndarray] = []
+        self._train_targets, self._test_targets = pipeline.targets(problem), pipeline.targets(problem, "test")
 
         self._blocks: Any = iter(
             pipeline.blocks(
@@ -187,8 +190,8 @@ class Run:
     def record(self) -> Progress:
         """Evaluate the model on all training and test samples, off the clock; return the record."""
         start = self._clock()
-        train_loss, _ = self._program.evaluate(self.problem.x_train, self.problem.y_train)
-        test_loss, accuracy = self._program.evaluate(self.problem.x_test, self.problem.y_test)
+        train_loss, _ = self._program.evaluate(self.problem.x_train, self._train_targets)
+        test_loss, accuracy = self._program.evaluate(self.problem.x_test, self._test_targets)
         self.evaluation_seconds = min(self.evaluation_seconds, self._clock() - start)
         if self.diverged_at is None and not math.isfinite(train_loss):
             self.diverged_at = self.update

@@ -9,8 +9,10 @@ from typing import Any, cast
 import streamlit as st
 
 from sgd_tf.problems import CATALOGUE, ProblemInfo
+from sgd_tf.training.layers import to_text
 from sgd_tf.training.records import MAX_LEARNING_RATE, Activation, ModelConfig, ModelKind
 from sgd_tf.ui.language import _
+from sgd_tf.ui.own_layers import OwnLayers
 from sgd_tf.ui.own_problems import ProblemChoice, title_of
 from sgd_tf.ui.settings import Choice, Number, OptionalNumber, Setting, Text, keep_within
 from sgd_tf.ui.widgets import ACTIVATIONS, DEFAULT_LEARNING_RATE, MODELS, PROBLEMS, parse_widths
@@ -26,6 +28,7 @@ class TrainingSettings:
     model: Choice
     widths: Text  # hidden units of each layer of an MLP
     activation: Choice
+    layers: OwnLayers
     other_k: OptionalNumber[int]  # beside the ones that are offered as chips
     rate: Number[float]
 
@@ -58,6 +61,7 @@ class TrainingSettings:
                 default="relu",
                 widget="select",
             ),
+            layers=OwnLayers(key=f"{prefix}layers"),
             other_k=OptionalNumber(key=f"{prefix}other_k", label=N_("Another k"), low=1, high=1_000_000),
             rate=Number(
                 key=f"{prefix}rate",
@@ -79,12 +83,16 @@ class TrainingSettings:
         return info, self.num_examples.value or info.num_examples
 
     def draw_model(self, info: ProblemInfo) -> None:
-        """Draw the choice of the model: a CNN for images only."""
-        self.model.draw(only=[kind for kind in MODELS if kind != "cnn" or info.is_image])
+        """Draw the choice of the model: a CNN for images only; and the builder of own layers."""
+        kind = self.model.draw(only=[kind for kind in MODELS if kind != "cnn" or info.is_image])
+        if kind == "layers":
+            self.layers.draw_builder(info)
 
-    def model_config(self) -> ModelConfig | None:
-        """The model chosen; None if its layers cannot be read, and then a message says so."""
+    def model_config(self, info: ProblemInfo) -> ModelConfig | None:
+        """The model chosen; None if its layers cannot be read or do not fit, and then a message says so."""
         kind = cast(ModelKind, self.model.value)
+        if kind == "layers":
+            return self.layers.config(info)
         try:
             widths = parse_widths(self.widths.value)
         except ValueError:
@@ -106,7 +114,7 @@ class TrainingSettings:
         self.other_k.draw(usual=_("any number from 1 to N"))
         self.num_examples.draw(low=info.min_examples, high=info.max_examples, usual=f"{info.num_examples:,}")
         self.widths.draw(disabled=self.model.value != "mlp")
-        self.activation.draw(disabled=self.model.value == "linear")
+        self.activation.draw(disabled=self.model.value in ("linear", "layers"))
 
 
 def subject(problem: str, model: ModelConfig, num_examples: int) -> str:
@@ -118,8 +126,10 @@ def subject(problem: str, model: ModelConfig, num_examples: int) -> str:
         num_examples: N.
     """
     words = [_(MODELS[model.kind])]
+    if model.layers is not None:
+        words.append(f"({to_text(model.layers)})")
     if model.kind == "mlp":
         words.append(f"({', '.join(map(str, model.widths))})")
-    if model.kind != "linear":
+    if model.kind not in ("linear", "layers"):
         words.append(ACTIVATIONS[model.activation])
     return f"{title_of(problem)} · N = {num_examples:,} · {' '.join(words)}"

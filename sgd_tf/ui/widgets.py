@@ -23,7 +23,7 @@ PROBLEMS = {
     "diabetes": N_("Diabetes after one year"),
     "breast_cancer": N_("Breast cancer"),
 }
-MODELS = {"linear": N_("Linear"), "mlp": N_("MLP"), "cnn": N_("CNN")}
+MODELS = {"linear": N_("Linear"), "mlp": N_("MLP"), "cnn": N_("CNN"), "layers": N_("Own layers")}
 ACTIVATIONS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "tanh": "tanh", "sigmoid": "sigmoid"}
 
 

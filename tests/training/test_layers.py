@@ -1,6 +1,7 @@
 """Own layers: their text form, what is refused, shapes and weights by Keras, and training against `model.fit`."""
 
 import dataclasses
+import json
 import re
 
 import keras
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sgd_tf.jobs import rows
 from sgd_tf.training import layers, models, pipeline
 from sgd_tf.training.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 from sgd_tf.training.records import ModelConfig, TrainConfig
@@ -41,6 +43,12 @@ def test_a_list_of_layers_is_what_its_text_says(network):
     assert ModelConfig(layers=text) == ModelConfig(layers=network)
     assert hash(ModelConfig(layers=text)) == hash(ModelConfig(layers=network))
     assert repr(ModelConfig(layers=network)) == f"ModelConfig(layers={text!r})"
+
+
+def test_own_layers_travel_to_a_process_of_their_own():
+    codec = rows.of(ModelConfig)
+    model = ModelConfig(layers=EVERY_KIND)
+    assert codec.read(json.loads(json.dumps(codec.write(model)))) == model
 
 
 def test_the_initializer_that_goes_with_the_activation_need_not_be_named():

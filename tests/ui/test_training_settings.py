@@ -15,7 +15,7 @@ def training_page():
     training = TrainingSettings.of("own_")
     info, num_examples = training.draw_problem()
     training.draw_model(info)
-    st.session_state["given"] = (info.name, num_examples, training.model_config(), training.another_k(num_examples))
+    st.session_state["given"] = (info.name, num_examples, training.model_config(info), training.another_k(num_examples))
     training.draw_details(info)
 
 
