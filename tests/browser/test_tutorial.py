@@ -82,6 +82,7 @@ def test_accessibility_rules_hold_on_a_step_with_its_answer_at_the_end_and_for_t
     step = lab.page.url
     for page, key in (("your_turn", "film_your_turn"), ("teaching", "copy_link")):
         lab.open(step.replace("two_loops", page), key)
+        expect(lab.page.get_by_role("button", name="Copy link")).to_be_visible()
         assert violations(lab, EXCLUDED[scheme]) == []
 
 
