@@ -220,7 +220,7 @@ def all_claims(keys: Collection[str], found: Mapping[str, End], num_seeds: int) 
         num_seeds: for a claim that is tested on its own.
     """
     shown = recorded_ends() | dict(found)
-    if all(key not in found for key in keys):
+    if runs.get(KIND) and any(key not in found for key in keys):  # before the first run the result says so
         st.caption(f":material/history: {progress.origin(recorded(try_claims)().source)}")
     for title, claims in _groups([CLAIMS[key] for key in CLAIMS if key in keys], shown):
         st.subheader(title, anchor=False)

@@ -75,7 +75,7 @@ def part() -> str:
 
 def path_plan() -> tuple[PathPlan, int, bool, int]:
     """Draw the controls of the paths; return the plan, k, whether to stand on the path of GD, and the updates made."""
-    sizes, rates, paths, updates, start = st.columns([3, 2, 2, 3, 1.4], gap="medium", vertical_alignment="bottom")
+    sizes, rates, paths, updates, start = st.columns([2.6, 2, 2.5, 2.6, 1.4], gap="medium", vertical_alignment="bottom")
     with sizes:
         k = int(BATCH_SIZE.draw())
     with start, st.popover(_("Start"), icon=":material/location_on:"):
