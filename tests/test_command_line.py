@@ -54,8 +54,10 @@ def raced(monkeypatch):
 
     taken, race = {}, racing.race
 
-    def stop(problem, configs, *, seconds, model):
-        race(problem, configs, seconds=seconds, model=model)  # checks its arguments, and trains when it is asked
+    def stop(problem, configs, *, seconds, model, seeds):
+        race(
+            problem, configs, seconds=seconds, model=model, seeds=seeds
+        )  # checks its arguments, and trains when it is asked
         taken.update(num_examples=problem.num_examples, configs=configs, seconds=seconds, model=model)
         raise ValueError("enough")
 

@@ -63,7 +63,7 @@ def test_the_script_names_what_differs_from_the_defaults_and_the_seed():
 
 MODELS = st.builds(
     ModelConfig,
-    kind=st.sampled_from(get_args(records.ModelKind)),
+    kind=st.sampled_from([kind for kind in get_args(records.ModelKind) if kind != "layers"]),
     widths=st.lists(st.integers(1, 9), max_size=3).map(tuple),
     activation=st.sampled_from(get_args(records.Activation)),
 )

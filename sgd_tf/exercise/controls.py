@@ -6,7 +6,7 @@ from typing import cast
 
 import streamlit as st
 
-from sgd_tf.exercise.rows import BOOK, NUM_ROWS, Data, ExercisePlan, Setting, Weights
+from sgd_tf.exercise.rows import BOOK, MAX_SEED, NUM_ROWS, Data, ExercisePlan, Setting, Weights
 from sgd_tf.exercise.tasks import TASKS, Task
 from sgd_tf.training.records import MAX_LEARNING_RATE
 from sgd_tf.ui.language import _
@@ -87,7 +87,11 @@ def book_plan() -> ExercisePlan:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         num_seeds = int(SEEDS.draw())
         return ExercisePlan(
-            data=data, num_epochs=num_epochs, weights=weights, num_seeds=num_seeds, seed=SEED.draw(width=WIDTH)
+            data=data,
+            num_epochs=num_epochs,
+            weights=weights,
+            num_seeds=num_seeds,
+            seed=SEED.draw(high=MAX_SEED + 1 - num_seeds, width=WIDTH),
         )
 
 

@@ -23,6 +23,7 @@ BOOK: Mapping[int, float] = MappingProxyType(
 GROWTH = 1.125  # of the epochs of successive rows, at first
 VALIDATION_SHARE = 0.2
 MAX_SETTINGS = 6
+MAX_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +90,7 @@ class ExercisePlan:
             )
         check_int("num_epochs", self.num_epochs, 1)
         check_int("num_seeds", self.num_seeds, 1)
-        check_int("seed", self.seed, 0, 2**31 - 1 - self.num_seeds)
+        check_int("seed", self.seed, 0, MAX_SEED + 1 - self.num_seeds)
 
     @property
     def seeds(self) -> range:

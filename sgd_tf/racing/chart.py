@@ -1,4 +1,4 @@
-"""A race drawn: what is visible of it, on axes that stand still while it runs."""
+"""A race drawn, on axes that stand still while it runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ SECONDS = 5.0  # of the empty axis of no race
 
 
 def race_curves(
-    visible: pd.DataFrame,
     table: pd.DataFrame,
     plan: RacePlan | None,
     *,
@@ -31,11 +30,10 @@ def race_curves(
     is_over: bool = False,
     theme: Theme = LIGHT,
 ) -> alt.LayerChart:
-    """What is visible of a race, on the axes of the whole race.
+    """What has come of a race, on the axes of the whole race.
 
     Args:
-        visible: records that are drawn, as of `history.to_frame`.
-        table: all records so far.
+        table: all records so far, as of `history.to_frame`.
         plan: of the race; None for empty axes of no race.
         x: what is counted.
         y: what is measured.
@@ -44,7 +42,7 @@ def race_curves(
         theme: of the page. A compact one has a logarithmic axis for what is counted, if each run has a line on it.
 
     >>> from sgd_tf.training.history import to_frame
-    >>> race_curves(to_frame([]), to_frame([]), None, x="seconds", y="train_loss", log=True).to_dict()["title"]["text"]
+    >>> race_curves(to_frame([]), None, x="seconds", y="train_loss", log=True).to_dict()["title"]["text"]
     'Training loss against training time'
     """
     log_time = log and x == "seconds" and not theme.compact
@@ -56,7 +54,7 @@ def race_curves(
         domain = default_x_domain(table, x, log=True) if log_x else x_domain(table, plan, x, is_over=is_over)
     target = plan.target if plan and y == plan.target_metric else None
     return charts.curves(
-        visible,
+        table,
         x=charts.Axis(x, domain, log=log_x),
         y=charts.Axis(y, y_domain(table, plan, y, log=log), log=log),
         target=None if log and target == 0 else target,

@@ -113,7 +113,6 @@ def curves(
     """
     drawn = chart.race_curves(
         table,
-        table,
         plan,
         x=cast(charts.Counter, x),
         y=cast(charts.Metric, y),

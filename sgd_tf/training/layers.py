@@ -183,7 +183,7 @@ def check(layers: Any) -> tuple[Layer, ...]:
     >>> check(["conv 8", "dense 10"])
     Traceback (most recent call last):
     ...
-    ValueError: `layers` must have flatten between the images and 'dense 10 relu', layer 2.
+    sgd_tf.training.layers.LayersError: `layers` must have flatten between the images and 'dense 10 relu', layer 2.
     """
     if isinstance(layers, str):
         return parse(layers)

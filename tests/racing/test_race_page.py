@@ -77,13 +77,13 @@ def test_the_page_opens_in_each_language(cluster, language):
 
 
 def test_korean_is_the_language_where_neither_address_nor_browser_names_one():
-    assert AppTest.from_file(APP, default_timeout=60).run().subheader[0].value == "경주: GD 대 SGD"
+    assert AppTest.from_file(APP, default_timeout=60).run().subheader[0].value == "SGD 실험실"
 
 
 def test_the_language_of_the_browser_is_taken():
     app = AppTest.from_file(APP, default_timeout=60)
     app.context = {"locale": "en-GB"}
-    assert checked(app.run()).subheader[0].value == "Race: GD vs SGD"
+    assert checked(app.run()).subheader[0].value == "The SGD lab"
 
 
 def test_the_default_race_is_digits_with_tuned_rates_for_all_256_and_32(cluster):
@@ -215,7 +215,7 @@ def test_a_target_that_the_initial_weights_meet_has_no_winner(cluster, language)
     assert said(
         app, {"en": "The initial weights meet this target", "ko": "처음 가중치가 이미 이 목표를 만족"}[language]
     )
-    for text in ("reached the target", "목표까지", "times", "배 걸렸", "Right", "맞았습니다", "Not so", "다릅니다"):
+    for text in ("reached the target in", "목표까지", "times", "배 걸렸", "Right", "맞았습니다", "Not so", "다릅니다"):
         assert not said(app, text), text
 
 
@@ -710,7 +710,7 @@ def test_every_preset_can_be_raced(cluster, preset):
 def test_every_problem_can_be_chosen_with_every_model_that_suits_it(cluster, name):
     app = open_app(problem=name)
     kinds = app.segmented_control(key="model").options
-    assert len(kinds) == (3 if problems.CATALOGUE[name].is_image else 2)
+    assert kinds == ["Linear", "MLP", *(["CNN"] if problems.CATALOGUE[name].is_image else []), "Own layers"]
     app.button(key="race_run").click().run()
     assert cluster.jobs[0].arguments[0].problem == name
 
