@@ -37,13 +37,14 @@ help:
 app: $(INSTALLED)
 	@exec $(IN_VENV) -m streamlit run app.py --server.headless=$(HEADLESS) $(if $(PORT),--server.port=$(PORT))
 
-# The browser tests come apart from the others, one at a time: they watch real workers train. The others share the cores.
+# The browser tests come apart from the others: they watch real workers train. Either part uses two processes, and the
+# browser tests of a file have one server.
 test: $(INSTALLED_FOR_TESTS) browser
 ifdef ARGS
 	$(IN_VENV) -m pytest $(ARGS)
 else
-	@status=0; for part in "-n 2 --dist loadfile --ignore tests/browser" tests/browser; do \
-	  $(IN_VENV) -m pytest $$part || status=1; done; exit $$status
+	@status=0; for part in "--ignore tests/browser" tests/browser; do \
+	  $(IN_VENV) -m pytest -n 2 --dist loadfile $$part || status=1; done; exit $$status
 endif
 
 browser: $(INSTALLED_FOR_TESTS)

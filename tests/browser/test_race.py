@@ -73,7 +73,7 @@ def test_the_script_is_python_and_names_every_contestant(finished):
     source = Path(download.value.path()).read_text(encoding="utf-8")
     texts = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
     assert texts >= CONTESTANTS | {"digits"}
-    shown = finished.results.locator("code")
+    shown = finished.results.locator("code").first
     finished.results.get_by_text("The code of this race").click()
     expect(shown).to_contain_text("sgd_tf.race(")
 
