@@ -37,8 +37,8 @@ help:
 app: $(INSTALLED)
 	@exec $(IN_VENV) -m streamlit run app.py --server.headless=$(HEADLESS) $(if $(PORT),--server.port=$(PORT))
 
-# The browser tests come apart from the others: they watch real workers train. Either part uses two processes, and the
-# browser tests of a file have one server.
+# The browser tests come apart from the others: they watch real workers train. Either part uses two processes;
+# each of those that drive a browser has a server of its own.
 test: $(INSTALLED_FOR_TESTS) browser
 ifdef ARGS
 	$(IN_VENV) -m pytest $(ARGS)
