@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 import streamlit as st
@@ -97,6 +98,28 @@ def _state(plan: ExercisePlan, found: list[Row]) -> str:
     return _("Training: {share}, about {left} s left").format(share=f"{share:.0%}", left=f"{max(1.0, left):.0f}")
 
 
+def _trial(
+    part: str,
+    judge: Callable[[ExercisePlan, list[Row]], Verdict | None],
+    *,
+    question: str = "",
+    options: Callable[[ExercisePlan], Mapping[str, str]] = lambda _plan: {},
+) -> Trial[ExercisePlan, Row]:
+    """A part of the exercise: its own question and verdict, and the runs that all parts share."""
+    return Trial(
+        kind=f"exercise_{part}",
+        run=rows.train_all,
+        question=question,
+        options=options,
+        seconds=lambda _plan: SECONDS,
+        settings=controls.settings_text,
+        progress=_progress,
+        verdict=judge,
+        picture=_picture,
+        state=_state,
+    )
+
+
 # 1. As in the book
 
 
@@ -105,17 +128,11 @@ def _book_verdict(plan: ExercisePlan, found: list[Row]) -> Verdict | None:
     return Verdict(text=wording.beside_book(says, plan), answer=says.answer) if says else None
 
 
-BOOK: Trial[ExercisePlan, Row] = Trial(
-    kind="exercise_book",
-    run=rows.train_all,
+BOOK = _trial(
+    "book",
+    _book_verdict,
     question=N_("The book printed 0.3122 after 400 epochs. Your network starts from other weights. It prints …"),
     options=lambda plan: NEARNESS if plan.data == "california" else {},
-    seconds=lambda _plan: SECONDS,
-    settings=controls.settings_text,
-    progress=_progress,
-    verdict=_book_verdict,
-    picture=_picture,
-    state=_state,
 )
 
 
@@ -135,17 +152,11 @@ def _open_verdict(plan: ExercisePlan, found: list[Row]) -> Verdict | None:
     return Verdict(text=wording.ranking(says, plan), answer=answer, also=[names[place] for place in says.also])
 
 
-OPEN: Trial[ExercisePlan, Row] = Trial(
-    kind="exercise_open",
-    run=rows.train_all,
+OPEN = _trial(
+    "open",
+    _open_verdict,
     question=N_("After the same epochs, which k has the lowest training loss?"),
     options=_sizes,
-    seconds=lambda _plan: SECONDS,
-    settings=controls.settings_text,
-    progress=_progress,
-    verdict=_open_verdict,
-    picture=_picture,
-    state=_state,
 )
 
 
@@ -153,12 +164,10 @@ OPEN: Trial[ExercisePlan, Row] = Trial(
 
 
 def _task_verdict(plan: ExercisePlan, found: list[Row]) -> Verdict | None:
-    task = next((task for task in TASKS.values() if task.num_epochs == plan.num_epochs and _is_of(task, plan)), None)
+    task = next((task for task in TASKS.values() if _is_of(task, plan)), None)
     if task is None:
         return None
     says = verdict.attempt(plan, found, task.factor)
-    if says and says.is_reached:
-        st.session_state.setdefault("exercise_solved", set()).add(task.key)
     return Verdict(text=wording.attempt(says), answer="reached" if says and says.is_reached else None)
 
 
@@ -168,17 +177,9 @@ def _is_of(task: Task, plan: ExercisePlan) -> bool:
     return task.plan(plan.data, own.size if task.chosen == "k" else own.learning_rate) == plan
 
 
-CHECK: Trial[ExercisePlan, Row] = Trial(
-    kind="exercise_check",
-    run=rows.train_all,
-    question="",
-    options={},
-    seconds=lambda _plan: SECONDS,
-    settings=controls.settings_text,
-    progress=_progress,
-    verdict=_task_verdict,
-    picture=_picture,
-    state=_state,
+CHECK = _trial(
+    "check",
+    _task_verdict,
 )
 
 

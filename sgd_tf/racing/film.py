@@ -32,7 +32,6 @@ STYLES: Mapping[str, dict[str, Any]] = {
 }
 SIZE = (40.0, 44.0)  # of the picture of a model, in its units
 CURVES = (100.0, 26.0)  # size of the picture of the curves
-LEAST = 110  # px, of a model: three stand side by side on a phone
 TOP = 5.0  # below its title
 
 

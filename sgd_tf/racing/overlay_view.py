@@ -11,6 +11,7 @@ from sgd_tf import charts
 from sgd_tf.racing import controls
 from sgd_tf.racing.overlay import MAX_RACES, NamedRace, free_name, overlay
 from sgd_tf.training.records import RacePlan
+from sgd_tf.ui import plain_text
 from sgd_tf.ui.language import _
 from sgd_tf.ui.theme import page_theme, show_chart
 
@@ -60,7 +61,7 @@ def draw(plan: RacePlan, table: pd.DataFrame, job: str) -> None:
     show_chart(drawn, _("Curves of {n} races").format(n=len(shown)), key="race_overlay")
     st.download_button(
         _("These races (CSV)"),
-        both.to_csv(index=False),
+        plain_text.csv(both),
         "races.csv",
         "text/csv",
         icon=":material/table:",

@@ -13,7 +13,7 @@ from sgd_tf.racing import overlay_view, plain, scripts, verdict, view, wording
 from sgd_tf.racing.chart import has_lines
 from sgd_tf.training import history
 from sgd_tf.training.records import RacePlan
-from sgd_tf.ui import runs, take_home
+from sgd_tf.ui import plain_text, runs, take_home
 from sgd_tf.ui.language import _
 from sgd_tf.ui.numbers import count, digits, percent
 
@@ -97,7 +97,7 @@ def _take_home(plan: RacePlan, table: pd.DataFrame) -> None:
     with st.container(horizontal=True):
         st.download_button(
             _("All numbers (CSV)"),
-            table.to_csv(index=False),
+            plain_text.csv(table),
             "race.csv",
             "text/csv",
             icon=":material/table:",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 MAX_LETTERS = 100
 
 
@@ -24,3 +26,13 @@ def cell(text: str) -> str:
     ("'=cmd|' /C calc'!A0", 'k = 32')
     """
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def csv(table: pd.DataFrame) -> str:
+    """A table as CSV, each of its texts as `cell` writes it: names that a learner gave may stand there.
+
+    >>> csv(pd.DataFrame({"run": ["=1+1", "GD"], "loss": [-0.5, 0.5]})).splitlines()
+    ['run,loss', "'=1+1,-0.5", 'GD,0.5']
+    """
+    texts = table.select_dtypes(["str", "object"])
+    return table.assign(**{name: texts[name].map(cell, na_action="ignore") for name in texts}).to_csv(index=False)
